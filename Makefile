@@ -1,0 +1,56 @@
+# workorder: one shared library, one engine extension, and the add-ons in sql/.
+#
+# Every SQL room has the same shape: sql/<room>/modules/*.sql, concatenated in
+# the order given here into the install script of its extension.
+
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
+
+# The engine's modules, in the order in which they depend on each other.
+ENGINE_MODULES = header identity flow actor access journal ask guard install grants
+# Each add-on: its modules, in order; the flow document goes in between them.
+ADDONS = afterservice
+afterservice_MODULES = header flow install orders parts duty lists grants
+
+MODULE_big = workorder
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK = $(filter -lcrypto, $(LIBS))
+
+EXTENSION = workorder $(foreach a,$(ADDONS),sql/$(a)/workorder_$(a))
+ENGINE_SQL = $(ENGINE_MODULES:%=sql/workorder/modules/%.sql)
+ENGINE_SCRIPT = sql/workorder--$(EXTVERSION).sql
+ADDON_SCRIPTS = $(foreach a,$(ADDONS),sql/workorder_$(a)--$(EXTVERSION).sql)
+DATA_built = $(ENGINE_SCRIPT) $(ADDON_SCRIPTS)
+DATA = $(sort $(wildcard sql/*/releases/*.sql sql/*/updates/*.sql))
+
+# A module that nobody listed would silently not be installed.
+UNLISTED = $(filter-out $(ENGINE_SQL) $(foreach a,$(ADDONS),$($(a)_MODULES:%=sql/$(a)/modules/%.sql)),$(wildcard sql/*/modules/*.sql))
+ifneq ($(UNLISTED),)
+$(error SQL modules not listed in the Makefile: $(UNLISTED))
+endif
+
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+EXTRA_CLEAN = sql/*--*.sql.tmp results output_iso regression.diffs regression.out
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+
+all: $(DATA_built)
+
+include $(PGXS)
+
+$(OBJS): $(wildcard src/*.h)
+
+$(ENGINE_SCRIPT): $(ENGINE_SQL) workorder.control Makefile
+	cat $(ENGINE_SQL) > $@.tmp && mv $@.tmp $@
+
+# An add-on's flow.json becomes the body of the function <schema>.flow() that
+# its module flow.sql declares with the marker @flow@ on a line of its own.
+define addon_rule
+sql/workorder_$(1)--$(EXTVERSION).sql: $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/$(1)/flow.json sql/$(1)/workorder_$(1).control Makefile
+	cat $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) | sed -e '/^@flow@$$$$/{r sql/$(1)/flow.json' -e 'd}' > $$@.tmp && mv $$@.tmp $$@
+endef
+$(foreach a,$(ADDONS),$(eval $(call addon_rule,$(a))))

@@ -1,0 +1,219 @@
+CREATE FUNCTION afterservice.list_orders(
+  status text DEFAULT NULL, workflow_status text DEFAULT NULL, creator_name text DEFAULT NULL,
+  page text DEFAULT NULL, per_page text DEFAULT NULL,
+  OUT total bigint, OUT data jsonb)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  tenant CONSTANT bigint := workorder.tenant_id();
+  size CONSTANT int := afterservice.page_size(per_page);
+  skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
+  wanted_status CONSTANT text := CASE WHEN status = 'waitting' THEN 'waiting' ELSE nullif(status, '') END;
+  wanted_workflow CONSTANT text := nullif(workflow_status, '');
+  wanted_creator CONSTANT text := nullif(creator_name, '');
+  states text[];
+  ids bigint[];
+BEGIN
+  IF wanted_status NOT IN ('created', 'waiting', 'service_approving', 'service_approved', 'manager_reviewing',
+      'manager_reviewed', 'chief_reviewing', 'chief_reviewed', 'finance_reviewing', 'end') THEN
+    PERFORM afterservice.refuse_invalid('status', 'It is none of the ten statuses.');
+  ELSIF wanted_workflow NOT IN ('halt', 'in_progress', 'done', 'cancel', 'overdue') THEN
+    PERFORM afterservice.refuse_invalid('workflow_status', 'It is none of the five workflow statuses.');
+  END IF;
+
+  IF wanted_creator IS NOT NULL THEN
+    states := afterservice.states_of(wanted_status, wanted_workflow);
+    SELECT count(*) INTO total
+    FROM afterservice.orders o
+    WHERE o.tenant_id = tenant AND o.creator_name = wanted_creator AND o.state = ANY (states)
+      AND (wanted_status IS NULL OR afterservice.status(o.state, o.history) = wanted_status);
+    ids := ARRAY(
+      SELECT o.id
+      FROM afterservice.orders o
+      WHERE o.tenant_id = tenant AND o.creator_name = wanted_creator AND o.state = ANY (states)
+        AND (wanted_status IS NULL OR afterservice.status(o.state, o.history) = wanted_status)
+      ORDER BY o.created_at DESC, o.id DESC
+      LIMIT size OFFSET skipped);
+  ELSIF wanted_status IS NOT NULL OR wanted_workflow IS NOT NULL THEN
+    states := afterservice.states_of(wanted_status, wanted_workflow);
+    SELECT count(*) INTO total
+    FROM afterservice.orders o
+    WHERE o.tenant_id = tenant AND o.state = ANY (states)
+      AND (wanted_status IS NULL OR afterservice.status(o.state, o.history) = wanted_status);
+    -- The newest of each state come off the index; then they are merged.
+    ids := ARRAY(
+      SELECT newest.id
+      FROM unnest(states) AS s (state)
+      CROSS JOIN LATERAL (
+        SELECT o.id, o.created_at
+        FROM afterservice.orders o
+        WHERE o.tenant_id = tenant AND o.state = s.state
+          AND (wanted_status IS NULL OR afterservice.status(o.state, o.history) = wanted_status)
+        ORDER BY o.created_at DESC, o.id DESC
+        LIMIT skipped + size) AS newest
+      ORDER BY newest.created_at DESC, newest.id DESC
+      LIMIT size OFFSET skipped);
+  ELSE
+    SELECT count(*) INTO total
+    FROM afterservice.orders o
+    WHERE o.tenant_id = tenant;
+    ids := ARRAY(
+      SELECT o.id
+      FROM afterservice.orders o
+      WHERE o.tenant_id = tenant
+      ORDER BY o.created_at DESC, o.id DESC
+      LIMIT size OFFSET skipped);
+  END IF;
+  data := afterservice.order_list(ids);
+END
+$$;
+COMMENT ON FUNCTION afterservice.list_orders(text, text, text, text, text) IS
+  'AS-2: a page of the orders that the caller may see, newest first, and how many there are; empty filters mean all. Arguments as they come in the query. Raises WO400.';
+
+CREATE FUNCTION afterservice.journals(
+  order_id bigint, page text DEFAULT NULL, per_page text DEFAULT NULL,
+  OUT total bigint, OUT data jsonb)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  size CONSTANT int := afterservice.page_size(per_page);
+  skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
+BEGIN
+  PERFORM FROM afterservice.orders o
+  WHERE o.tenant_id = workorder.tenant_id() AND o.id = order_id;
+  IF NOT FOUND THEN
+    PERFORM afterservice.refuse('WO404', 'order not found',
+      'There is no such order, or you may not see it.', 'Check the id.');
+  END IF;
+  SELECT coalesce(max(h.total), 0),
+    coalesce(jsonb_agg(jsonb_build_object(
+      'id', h.revision,
+      'order_id', order_id,
+      'operation', h.action,
+      'from_status', afterservice.status(h.from_state, NULL),
+      'to_status', afterservice.status(h.to_state, NULL),
+      'workflow_status', afterservice.workflow_status(h.to_state),
+      'remark', coalesce(h.note, ''),
+      'operator_name', coalesce(h.actor, ''),
+      'created_at', afterservice.time_text(h.at)) ORDER BY h.revision)
+      FILTER (WHERE h.n > skipped AND h.n <= skipped + size), '[]')
+  INTO total, data
+  FROM (
+    SELECT l.*, count(*) OVER () AS total, row_number() OVER (ORDER BY l.revision) AS n
+    FROM workorder.history l
+    WHERE l.relation = 'afterservice.orders'::regclass AND l.ticket_id = order_id
+      AND l.action IN ('create', 'done', 'reject')) AS h;
+END
+$$;
+COMMENT ON FUNCTION afterservice.journals(bigint, text, text) IS
+  'AS-7: a page of an order''s flow history, oldest first, and its length; content edits and the administrator''s steps are left out. An entry''s id is the revision of the order. Raises WO404.';
+
+CREATE FUNCTION afterservice.all_products(page text DEFAULT NULL, per_page text DEFAULT NULL, OUT total bigint, OUT data jsonb)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  size CONSTANT int := afterservice.page_size(per_page);
+  skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
+BEGIN
+  SELECT count(*) INTO total
+  FROM afterservice.product p
+  WHERE p.tenant_id = workorder.tenant_id();
+  SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'skuCode', l.sku_code, 'name', l.name) ORDER BY l.sku_code), '[]')
+  INTO data
+  FROM (
+    SELECT p.id, p.sku_code, p.name
+    FROM afterservice.product p
+    WHERE p.tenant_id = workorder.tenant_id()
+    ORDER BY p.sku_code
+    LIMIT size OFFSET skipped) AS l;
+END
+$$;
+COMMENT ON FUNCTION afterservice.all_products(text, text) IS
+  'AS-8: a page of the product directory by skuCode, and its length.';
+
+CREATE FUNCTION afterservice.supplier_user_matcher(
+  key_word text DEFAULT NULL, page text DEFAULT NULL, per_page text DEFAULT NULL,
+  OUT total bigint, OUT data jsonb)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  size CONSTANT int := afterservice.page_size(per_page);
+  skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
+  part CONSTANT text := lower(coalesce(key_word, ''));
+BEGIN
+  IF char_length(key_word) > 100 THEN
+    PERFORM afterservice.refuse_invalid('key_word', 'It must be a text of at most 100 characters.');
+  END IF;
+  SELECT count(*),
+    coalesce(jsonb_agg(jsonb_build_object(
+      'supplier_id', l.supplier_id, 'supplier_name', l.supplier_name,
+      'user_id', l.user_id, 'user_name', l.user_name) ORDER BY l.n)
+      FILTER (WHERE l.n > skipped AND l.n <= skipped + size), '[]')
+  INTO total, data
+  FROM (
+    SELECT m.supplier_id, s.name AS supplier_name, m.user_id, a.name AS user_name,
+      row_number() OVER (ORDER BY m.supplier_id, m.user_id) AS n
+    FROM afterservice.matcher m
+    JOIN afterservice.supplier s ON s.tenant_id = m.tenant_id AND s.id = m.supplier_id
+    JOIN workorder.actor a ON a.tenant_id = m.tenant_id AND a.id = m.user_id
+    WHERE m.tenant_id = workorder.tenant_id()
+      AND (strpos(lower(s.name), part) > 0 OR strpos(lower(a.name), part) > 0)) AS l;
+END
+$$;
+COMMENT ON FUNCTION afterservice.supplier_user_matcher(text, text, text) IS
+  'AS-9: a page of the pairs of supplier and specialist whose names contain key_word, and how many there are. Raises WO400.';
+
+-- ---------------------------------------------------------------------------
+-- Loading the directories.  Both take the shape that the API shows, and may
+-- be repeated: what is there is brought up to date, nothing is taken away.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION afterservice.import_suppliers(list jsonb)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  tenant CONSTANT bigint := workorder.tenant_id();
+BEGIN
+  INSERT INTO afterservice.supplier AS s (tenant_id, id, name)
+  SELECT DISTINCT ON (i.supplier_id) tenant, i.supplier_id, i.supplier_name
+  FROM jsonb_to_recordset(list) AS i (supplier_id bigint, supplier_name text)
+  ORDER BY i.supplier_id
+  ON CONFLICT ON CONSTRAINT supplier_pkey DO UPDATE SET name = excluded.name WHERE s.name <> excluded.name;
+
+  INSERT INTO afterservice.matcher (tenant_id, supplier_id, user_id)
+  SELECT DISTINCT tenant, i.supplier_id, i.user_id
+  FROM jsonb_to_recordset(list) AS i (supplier_id bigint, user_id bigint)
+  WHERE i.user_id IS NOT NULL
+  ON CONFLICT DO NOTHING;
+  RETURN (SELECT count(DISTINCT i.supplier_id) FROM jsonb_to_recordset(list) AS i (supplier_id bigint));
+END
+$$;
+COMMENT ON FUNCTION afterservice.import_suppliers(jsonb) IS
+  'Loads suppliers and their specialists, [{"supplier_id", "supplier_name", "user_id": actor or null}], as AS-9 shows them; returns how many suppliers. May be repeated.';
+
+CREATE FUNCTION afterservice.import_products(list jsonb)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  tenant CONSTANT bigint := workorder.tenant_id();
+  imported int;
+BEGIN
+  INSERT INTO afterservice.product AS p (tenant_id, id, sku_code, name)
+  SELECT DISTINCT ON (i.id) tenant, i.id, i."skuCode", i.name
+  FROM jsonb_to_recordset(list) AS i (id bigint, "skuCode" text, name text)
+  ORDER BY i.id
+  ON CONFLICT ON CONSTRAINT product_pkey DO UPDATE SET sku_code = excluded.sku_code, name = excluded.name;
+  GET DIAGNOSTICS imported = ROW_COUNT;
+  RETURN imported;
+END
+$$;
+COMMENT ON FUNCTION afterservice.import_products(jsonb) IS
+  'Loads products, [{"id", "skuCode", "name"}], as AS-8 shows them; returns how many. May be repeated.';

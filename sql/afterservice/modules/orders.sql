@@ -1,0 +1,430 @@
+-- ---------------------------------------------------------------------------
+-- What the table does by itself, whoever writes it and however.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION afterservice.next_number(prefix text)
+RETURNS text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  stem text := prefix || to_char(afterservice.clock(), 'YYYYMMDD');
+  n text := workorder.next_number('afterservice.' || stem);
+BEGIN
+  RETURN stem || lpad(n, greatest(length(n), 4), '0');
+END
+$$;
+COMMENT ON FUNCTION afterservice.next_number(text) IS
+  'The next number of a kind (AS, KK) today, such as AS202401020001; the tenant''s counter of the day is locked until the end of the transaction. Contract 4.0.';
+
+CREATE FUNCTION afterservice.complete_order()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    NEW.serial_number := coalesce(NEW.serial_number, afterservice.next_number('AS'));
+    NEW.saler_id := coalesce(NEW.saler_id, afterservice.specialist_of(NEW.customer_name));
+  ELSIF OLD.charge_number IS NOT NULL THEN
+    NEW.charge_number := OLD.charge_number;
+  ELSE
+    NEW.charge_number := CASE WHEN NEW.deductions <> '[]' THEN afterservice.next_number('KK') END;
+  END IF;
+  RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION afterservice.complete_order() IS
+  'Trigger of afterservice.orders, before the guard: a new order gets its serial number and its specialist, the first deductions get a charge number, which then stays. Contract 3.3 T1, AS-3.';
+
+CREATE FUNCTION afterservice.specialist_of(supplier_name text)
+RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT m.user_id
+    FROM afterservice.supplier s
+    JOIN afterservice.matcher m ON m.tenant_id = s.tenant_id AND m.supplier_id = s.id
+    WHERE s.tenant_id = workorder.tenant_id() AND s.name = specialist_of.supplier_name
+    ORDER BY m.supplier_id, m.user_id
+    LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION afterservice.specialist_of(text) IS
+  'The after-sale specialist paired with a supplier, null if there is none; of several, the first as AS-9 lists them.';
+
+CREATE FUNCTION afterservice.specialist_named(name text)
+RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT a.id
+    FROM workorder.actor a
+    JOIN workorder.membership m ON m.tenant_id = a.tenant_id AND m.actor_id = a.id
+    WHERE a.tenant_id = workorder.tenant_id() AND a.name = specialist_named.name AND a.active
+      AND m.role = 'afterservice.service'
+    ORDER BY a.id
+    LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION afterservice.specialist_named(text) IS
+  'The active person of this name with the role service, null if there is none. Contract AS-3, saler.';
+
+-- ---------------------------------------------------------------------------
+-- Reading orders.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION afterservice.order_list(ids bigint[])
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'id', o.id,
+        'serial_number', o.serial_number,
+        'charge_number', o.charge_number,
+        'type', o.type,
+        'customer_name', o.customer_name,
+        'status', afterservice.status(o.state, o.history),
+        'workflow_status', afterservice.workflow_status(o.state),
+        'summitted_at', afterservice.time_text(o.summitted_at),
+        'created_at', afterservice.time_text(o.created_at),
+        'updated_at', afterservice.time_text(o.updated_at),
+        'accuser_name', o.accuser_name,
+        'creator_name', o.creator_name,
+        'saler', s.name,
+        'remark', o.remark,
+        'reason', o.reason,
+        'abnormal_products', o.abnormal_products,
+        'duty_report', jsonb_build_object(
+          'abnormal_type', o.abnormal_type,
+          'abnormal_reason', o.abnormal_reason,
+          'publishment', o.publishment,
+          'publish_to', o.publish_to,
+          'compensation', trim_scale(o.compensation),
+          'duty_to_id', o.duty_to_id,
+          'duty_to', o.duty_to,
+          'duty_date', o.duty_date),
+        'tracks', o.tracks,
+        'deductions', o.deductions) ORDER BY wanted.n), '[]')
+    FROM unnest(ids) WITH ORDINALITY AS wanted (id, n)
+    JOIN afterservice.orders o ON o.tenant_id = workorder.tenant_id() AND o.id = wanted.id
+    LEFT JOIN workorder.actor s ON s.tenant_id = o.tenant_id AND s.id = o.saler_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.order_list(bigint[]) IS
+  'The order objects of the API with these ids, in this order; what the caller may not see is left out. Contract 4.0, order object.';
+
+CREATE FUNCTION afterservice.order_json(order_id bigint)
+RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN afterservice.order_list(ARRAY[order_id]) -> 0;
+COMMENT ON FUNCTION afterservice.order_json(bigint) IS
+  'The order object of the API, null if there is no such order for the caller. Contract 4.0.';
+
+CREATE FUNCTION afterservice.lock_order(order_id bigint)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb;
+BEGIN
+  SELECT to_jsonb(o) INTO result
+  FROM afterservice.orders o
+  WHERE o.tenant_id = workorder.tenant_id() AND o.id = order_id
+  FOR NO KEY UPDATE OF o;
+  IF result IS NULL THEN
+    PERFORM afterservice.refuse('WO404', 'order not found',
+      'There is no such order, or you may not see it.', 'Check the id.');
+  END IF;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.lock_order(bigint) IS
+  'Locks an order until the end of the transaction and returns its row as it is then; raises WO404 "order not found".';
+
+CREATE FUNCTION afterservice.require_in_progress(o jsonb)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF afterservice.workflow_status(o ->> 'state') <> 'in_progress' THEN
+    PERFORM afterservice.refuse('WO409', 'order is not in progress',
+      format('Its workflow_status is %s.', afterservice.workflow_status(o ->> 'state')),
+      'Only an order in progress can be changed.');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION afterservice.require_in_progress(jsonb) IS
+  'Raises WO409 "order is not in progress" if the row rests outside in_progress. Contract 3.3.';
+
+CREATE FUNCTION afterservice.require_owner(o jsonb)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT workorder.can('afterservice.orders', (o ->> 'id')::bigint, 'update') THEN
+    PERFORM afterservice.refuse('WO403', 'permission denied',
+      format('The status %s belongs to somebody else.', afterservice.status(o ->> 'state', o ->> 'history')),
+      'workorder.actions() tells what you may do now, and why not.');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION afterservice.require_owner(jsonb) IS
+  'Raises WO403 "permission denied" unless the actor owns the order''s current status, that is, may update the order. Contract 3.2.';
+
+-- ---------------------------------------------------------------------------
+-- AS-1, AS-3, AS-4, AS-5, AS-6.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION afterservice.create_order(body jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  name text;
+  type text;
+  customer_name text;
+  accuser_name text;
+  reason text;
+  remark text;
+  order_id bigint;
+BEGIN
+  PERFORM afterservice.object_of(body);
+  FOREACH name IN ARRAY ARRAY['type', 'customer_name', 'accuser_name', 'creator_name', 'reason', 'remark'] LOOP
+    IF afterservice.is_blank(body -> name) THEN
+      PERFORM afterservice.refuse_missing(name);
+    END IF;
+  END LOOP;
+
+  IF NOT workorder.has_role('afterservice.creator') THEN
+    PERFORM afterservice.refuse('WO403', 'permission denied',
+      'Orders are created by people with the role afterservice.creator.', 'Ask for the role.');
+  END IF;
+  PERFORM afterservice.require_name(body -> 'creator_name');
+
+  type := afterservice.text_of(body -> 'type', 'type', 50);
+  IF NOT afterservice.in_dictionary('type', type) THEN
+    PERFORM afterservice.refuse_invalid('type', 'It is not in the dictionary of types.');
+  END IF;
+  customer_name := afterservice.text_of(body -> 'customer_name', 'customer_name', 200);
+  accuser_name := afterservice.text_of(body -> 'accuser_name', 'accuser_name', 200);
+  reason := afterservice.text_of(body -> 'reason', 'reason', 200);
+  IF NOT afterservice.in_dictionary('reason', reason) THEN
+    PERFORM afterservice.refuse_invalid('reason', 'It is not in the dictionary of reasons.');
+  END IF;
+  remark := afterservice.text_of(body -> 'remark', 'remark', 2000);
+
+  INSERT INTO afterservice.orders AS o (type, customer_name, accuser_name, reason, remark)
+  VALUES (type, customer_name, accuser_name, reason, remark)
+  RETURNING o.id INTO order_id;
+  PERFORM workorder.act('afterservice.orders', order_id, 'done');
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.create_order(jsonb) IS
+  'AS-1: creates an order from the body and returns it, resting in waiting; journals create and done. Raises WO400, WO403.';
+
+CREATE FUNCTION afterservice.put_order(order_id bigint, body jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb;
+  status text;
+  operation text;
+  note text;
+  changes jsonb := '{}';
+  name text;
+  given text;
+  saler_id bigint;
+BEGIN
+  PERFORM afterservice.object_of(body);
+  o := afterservice.lock_order(order_id);
+  status := afterservice.status(o ->> 'state', o ->> 'history');
+  PERFORM afterservice.require_in_progress(o);
+
+  operation := body ->> 'operation';
+  IF operation IS NOT NULL AND body -> 'operation' NOT IN ('"done"', '"reject"') THEN
+    PERFORM afterservice.refuse('WO400', 'unsupported operation: ' || operation,
+      'An operation is done or reject.', 'Leave operation out to change the content only.');
+  END IF;
+  PERFORM afterservice.require_name(body -> 'operator_name');
+  IF NOT workorder.can('afterservice.orders', order_id, coalesce(operation, 'update')) THEN
+    PERFORM afterservice.require_owner(o);
+    -- The status is the caller's, so it is the step that is refused.
+    IF EXISTS (SELECT FROM workorder.explain('afterservice.orders', order_id, operation) e WHERE e.code = 'state') THEN
+      PERFORM afterservice.refuse('WO409', format('%s is not allowed in status %s', operation, status),
+        'There is no such step from this status.', 'Send done to pass the order on.');
+    END IF;
+    PERFORM afterservice.refuse('WO403', 'permission denied',
+      'The flow does not let you take this step.', 'workorder.explain() tells why.');
+  END IF;
+
+  IF operation IS NOT NULL THEN
+    note := nullif(afterservice.text_of(body -> 'remark', 'remark', 2000), '');
+  ELSIF body ? 'remark' THEN
+    changes := changes || jsonb_build_object('remark', afterservice.required_text_of(body -> 'remark', 'remark', 2000));
+  END IF;
+  FOREACH name IN ARRAY ARRAY['type', 'customer_name', 'accuser_name', 'reason'] LOOP
+    CONTINUE WHEN NOT body ? name;
+    given := afterservice.required_text_of(body -> name, name, CASE name WHEN 'type' THEN 50 ELSE 200 END);
+    -- An order may be sent back whole, so what it holds already is never refused.
+    IF name IN ('type', 'reason') AND given <> o ->> name AND NOT afterservice.in_dictionary(name, given) THEN
+      PERFORM afterservice.refuse_invalid(name, 'It is not in the dictionary.');
+    END IF;
+    changes := changes || jsonb_build_object(name, given);
+  END LOOP;
+  IF body ? 'saler' AND body -> 'saler' IS DISTINCT FROM afterservice.order_json(order_id) -> 'saler' THEN
+    given := body ->> 'saler';
+    IF given IS NOT NULL THEN
+      IF jsonb_typeof(body -> 'saler') = 'string' THEN
+        saler_id := afterservice.specialist_named(given);
+      END IF;
+      IF saler_id IS NULL THEN
+        PERFORM afterservice.refuse_invalid('saler', 'It must be the name of somebody with the role service.');
+      END IF;
+    END IF;
+    changes := changes || jsonb_build_object('saler_id', saler_id);
+  END IF;
+  IF body ? 'tracks' THEN
+    changes := changes || jsonb_build_object('tracks', afterservice.tracks_of(body -> 'tracks'));
+  END IF;
+  IF body ? 'deductions' THEN
+    changes := changes || jsonb_build_object('deductions', afterservice.deductions_of(body -> 'deductions'));
+  END IF;
+
+  PERFORM workorder.act('afterservice.orders', order_id, coalesce(operation, 'update'), note, changes);
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.put_order(bigint, jsonb) IS
+  'AS-3, AS-4, AS-5: changes the content of an order and, with operation, passes it on (done) or back (reject), in one step; returns the order. Raises WO400, WO403, WO404, WO409 in the order of contract 4.0.';
+
+CREATE FUNCTION afterservice.delete_order(order_id bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb := afterservice.lock_order(order_id);
+BEGIN
+  PERFORM afterservice.require_in_progress(o);
+  IF (o ->> 'creator_id')::bigint IS DISTINCT FROM workorder.actor_id() OR workorder.actor_id() IS NULL THEN
+    PERFORM afterservice.refuse('WO403', 'permission denied',
+      'An order is deleted by its creator.', 'Ask the creator, or send the order back.');
+  END IF;
+  IF NOT workorder.can('afterservice.orders', order_id, 'delete') THEN
+    PERFORM afterservice.refuse('WO409',
+      format('delete is not allowed in status %s', afterservice.status(o ->> 'state', o ->> 'history')),
+      'An order can be deleted until it is submitted.', 'Have the order sent back first.');
+  END IF;
+  DELETE FROM afterservice.orders d
+  WHERE d.tenant_id = workorder.tenant_id() AND d.id = order_id;
+END
+$$;
+COMMENT ON FUNCTION afterservice.delete_order(bigint) IS
+  'AS-6: deletes an order that waits to be submitted; its journal is kept. Raises WO403, WO404, WO409.';
+
+-- ---------------------------------------------------------------------------
+-- What the API does not offer: the administrator's steps (contract 3.1).
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION afterservice.halt_order(order_id bigint, note text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM afterservice.lock_order(order_id);
+  PERFORM workorder.act('afterservice.orders', order_id, 'halt', note);
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.halt_order(bigint, text) IS
+  'Halts an order in progress; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.resume_order(order_id bigint, note text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM afterservice.lock_order(order_id);
+  PERFORM workorder.act('afterservice.orders', order_id, 'resume', note);
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.resume_order(bigint, text) IS
+  'Puts an order that was halted or is overdue back into the status it had. Returns the order. Raises WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.cancel_order(order_id bigint, note text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM afterservice.lock_order(order_id);
+  PERFORM workorder.act('afterservice.orders', order_id, 'cancel', note);
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.cancel_order(bigint, text) IS
+  'Cancels an order that is not done, for good; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.expire_order(order_id bigint, note text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM afterservice.lock_order(order_id);
+  PERFORM workorder.act('afterservice.orders', order_id, 'expire', note);
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.expire_order(bigint, text) IS
+  'Makes an order in progress overdue; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.expire_orders(max int DEFAULT 1000)
+RETURNS int
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  term interval := (SELECT s.overdue_after FROM afterservice.setting s WHERE s.tenant_id = workorder.tenant_id());
+  expired int;
+BEGIN
+  IF term IS NULL THEN
+    RETURN 0;
+  END IF;
+  WITH due AS (
+    SELECT o.id
+    FROM afterservice.orders o
+    WHERE o.tenant_id = workorder.tenant_id()
+      AND o.state = ANY (afterservice.states_of(NULL, 'in_progress'))
+      AND o.updated_at < afterservice.clock() - term
+    ORDER BY o.id
+    LIMIT max
+    FOR NO KEY UPDATE SKIP LOCKED)
+  UPDATE afterservice.orders o
+  SET action = 'expire'
+  FROM due
+  WHERE o.tenant_id = workorder.tenant_id() AND o.id = due.id;
+  GET DIAGNOSTICS expired = ROW_COUNT;
+  RETURN expired;
+END
+$$;
+COMMENT ON FUNCTION afterservice.expire_orders(int) IS
+  'Makes orders in progress overdue that nobody has touched for the tenant''s term (afterservice.setting.overdue_after; none = off), at most so many; returns how many. To be called regularly, by an administrator. Contract 3.1.';

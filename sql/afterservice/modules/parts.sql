@@ -1,0 +1,208 @@
+-- The parts of an order: tracks, deductions and abnormal products.  They live
+-- in the order's row, as lists, in the shape that the API shows: whoever
+-- changes one changes the order, by the order's rules and in its journal, and
+-- they go when the order goes.
+
+CREATE FUNCTION afterservice.tracks_of(value jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb := '[]';
+  item jsonb;
+  i int := 0;
+BEGIN
+  IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
+    PERFORM afterservice.refuse_invalid('tracks', 'It must be a list of at most 200 items.');
+  END IF;
+  FOR item IN SELECT e.item FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+    IF jsonb_typeof(item) <> 'object' THEN
+      PERFORM afterservice.refuse_invalid(format('tracks[%s]', i), 'It must be an object.');
+    END IF;
+    result := result || jsonb_build_object(
+      'remark', afterservice.required_text_of(item -> 'remark', format('tracks[%s].remark', i), 2000));
+    i := i + 1;
+  END LOOP;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.tracks_of(jsonb) IS
+  'Returns a list of tracks with nothing but what belongs to them; raises WO400. Contract AS-3, tracks.';
+
+CREATE FUNCTION afterservice.deductions_of(value jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb := '[]';
+  item jsonb;
+  i int := 0;
+BEGIN
+  IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
+    PERFORM afterservice.refuse_invalid('deductions', 'It must be a list of at most 200 items.');
+  END IF;
+  FOR item IN SELECT e.item FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+    IF jsonb_typeof(item) <> 'object' THEN
+      PERFORM afterservice.refuse_invalid(format('deductions[%s]', i), 'It must be an object.');
+    ELSIF afterservice.is_blank(item -> 'compensation') THEN
+      PERFORM afterservice.refuse_missing(format('deductions[%s].compensation', i));
+    END IF;
+    result := result || jsonb_build_object(
+      'compensation', afterservice.money_of(item -> 'compensation', format('deductions[%s].compensation', i)),
+      'has_receipt', coalesce(afterservice.flag_of(item -> 'has_receipt', format('deductions[%s].has_receipt', i)), false),
+      'remark', coalesce(afterservice.text_of(item -> 'remark', format('deductions[%s].remark', i), 2000), ''));
+    i := i + 1;
+  END LOOP;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.deductions_of(jsonb) IS
+  'Returns a list of deductions with every key in place; raises WO400. Contract AS-3, deductions.';
+
+CREATE FUNCTION afterservice.abnormal_product_of(value jsonb, prefix text, current jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  sku jsonb := coalesce(value -> 'skuCode', value -> 'sku_code');
+BEGIN
+  -- Nothing but a remark is enough to change an item that is there.
+  IF sku IS NULL AND current IS NOT NULL AND value ? 'remark' THEN
+    sku := current -> 'skuCode';
+  END IF;
+  RETURN jsonb_build_object(
+    'skuCode', afterservice.required_text_of(sku, prefix || 'skuCode', 64),
+    'remark', coalesce(
+      afterservice.text_of(value -> 'remark', prefix || 'remark', 500),
+      CASE WHEN NOT value ? 'remark' THEN current ->> 'remark' END,
+      ''));
+END
+$$;
+COMMENT ON FUNCTION afterservice.abnormal_product_of(jsonb, text, jsonb) IS
+  'Returns skuCode and remark of an item that is added, or as it will be if current is given; prefix is its place in messages ("[0]."). Raises WO400. Contract AS-10, AS-11.';
+
+CREATE FUNCTION afterservice.put_parts(order_id bigint, abnormal_products jsonb)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM workorder.act('afterservice.orders', order_id, 'update',
+    changes => jsonb_build_object('abnormal_products', abnormal_products));
+END
+$$;
+COMMENT ON FUNCTION afterservice.put_parts(bigint, jsonb) IS
+  'Replaces the abnormal products of an order, which is an update of the order.';
+
+CREATE FUNCTION afterservice.add_abnormal_products(order_id bigint, body jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb;
+  item jsonb;
+  added jsonb := '[]';
+  numbered jsonb := '[]';
+  i int := 0;
+BEGIN
+  IF jsonb_typeof(body) IS DISTINCT FROM 'array' THEN
+    PERFORM afterservice.object_of(body);
+  END IF;
+  o := afterservice.lock_order(order_id);
+  PERFORM afterservice.require_in_progress(o);
+  PERFORM afterservice.require_owner(o);
+
+  IF body = '[]' THEN
+    PERFORM afterservice.refuse_missing('skuCode');
+  ELSIF jsonb_typeof(body) = 'object' THEN
+    added := jsonb_build_array(afterservice.abnormal_product_of(body, '', NULL));
+  ELSE
+    FOR item IN SELECT e.item FROM jsonb_array_elements(body) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+      IF i = 200 OR jsonb_typeof(item) <> 'object' THEN
+        PERFORM afterservice.refuse_invalid(format('[%s]', i), 'The body is an object or a list of at most 200 objects.');
+      END IF;
+      added := added || afterservice.abnormal_product_of(item, format('[%s].', i), NULL);
+      i := i + 1;
+    END LOOP;
+  END IF;
+
+  -- Numbers are taken once nothing can be refused any more.
+  FOR item IN SELECT e.item FROM jsonb_array_elements(added) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+    numbered := numbered || (item || jsonb_build_object('id', workorder.next_number('afterservice.abnormal_product')));
+  END LOOP;
+  PERFORM afterservice.put_parts(order_id, (o -> 'abnormal_products') || numbered);
+  RETURN numbered;
+END
+$$;
+COMMENT ON FUNCTION afterservice.add_abnormal_products(bigint, jsonb) IS
+  'AS-10: adds one abnormal product, or a list of up to 200, all or nothing; returns the added items with their ids. Raises WO400, WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.find_abnormal_product(o jsonb, product_id bigint)
+RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb;
+BEGIN
+  SELECT e.item INTO result
+  FROM jsonb_array_elements(o -> 'abnormal_products') AS e (item)
+  WHERE (e.item ->> 'id')::bigint = product_id;
+  IF result IS NULL THEN
+    PERFORM afterservice.refuse('WO404', 'abnormal product not found',
+      'The order has no abnormal product with this id.', 'Check the id.');
+  END IF;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.find_abnormal_product(jsonb, bigint) IS
+  'The abnormal product of an order''s row with this id; raises WO404 "abnormal product not found".';
+
+CREATE FUNCTION afterservice.put_abnormal_product(order_id bigint, product_id bigint, body jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb;
+  item jsonb;
+BEGIN
+  PERFORM afterservice.object_of(body);
+  o := afterservice.lock_order(order_id);
+  item := afterservice.find_abnormal_product(o, product_id);
+  PERFORM afterservice.require_in_progress(o);
+  PERFORM afterservice.require_owner(o);
+
+  item := item || afterservice.abnormal_product_of(body, '', item);
+  PERFORM afterservice.put_parts(order_id, (
+    SELECT jsonb_agg(CASE WHEN e.item -> 'id' = item -> 'id' THEN item ELSE e.item END ORDER BY e.n)
+    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (item, n)));
+  RETURN item;
+END
+$$;
+COMMENT ON FUNCTION afterservice.put_abnormal_product(bigint, bigint, jsonb) IS
+  'AS-11: changes skuCode and/or remark of an abnormal product; returns the item. Raises WO400, WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.delete_abnormal_product(order_id bigint, product_id bigint)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb := afterservice.lock_order(order_id);
+  item jsonb := afterservice.find_abnormal_product(o, product_id);
+BEGIN
+  PERFORM afterservice.require_in_progress(o);
+  PERFORM afterservice.require_owner(o);
+  PERFORM afterservice.put_parts(order_id, (
+    SELECT coalesce(jsonb_agg(e.item ORDER BY e.n), '[]')
+    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (item, n)
+    WHERE e.item -> 'id' <> item -> 'id'));
+END
+$$;
+COMMENT ON FUNCTION afterservice.delete_abnormal_product(bigint, bigint) IS
+  'AS-12: takes an abnormal product off its order. Raises WO403, WO404, WO409.';

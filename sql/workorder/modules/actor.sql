@@ -1,0 +1,170 @@
+-- The people of a tenant.  These functions run as the caller: who may write the
+-- tables workorder.actor, workorder.membership and workorder.password may use
+-- them.  All of them work in workorder.tenant_id().
+
+-- A body in standard SQL is bound when it is created, to the pgcrypto that this
+-- extension requires: nothing in anybody's search_path can take its place.  The
+-- cost is also that of the hash sign_in() computes for who has none.
+CREATE FUNCTION workorder.password_hash(password text) RETURNS text
+LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT crypt(password::text, gen_salt('bf'::text, 10::integer));
+END;
+REVOKE ALL ON FUNCTION workorder.password_hash(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.password_hash(text) IS
+'Blowfish hash of a password with a new salt, as sign_in() compares it. Used by set_password().';
+
+CREATE FUNCTION workorder.enrol(login text, name text, roles text[] DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  home CONSTANT bigint := workorder.tenant_id();
+  person bigint;
+  known_as text;
+  enabled boolean;
+BEGIN
+  IF enrol.login IS NULL OR enrol.login !~ '[^[:space:]]' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'login is blank',
+      DETAIL = 'A person is found by his login.', HINT = 'Give a login.';
+  END IF;
+  IF enrol.name IS NULL OR enrol.name !~ '[^[:space:]]' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'name is blank',
+      DETAIL = 'The history shows people by name.', HINT = 'Give a name; the login will do.';
+  END IF;
+  IF EXISTS (SELECT FROM unnest(enrol.roles) AS r (role) WHERE r.role IS NULL OR r.role !~ '[^[:space:]]') THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'role is blank',
+      DETAIL = 'Every role in the list needs a name.', HINT = 'Give an empty list to take all roles away.';
+  END IF;
+
+  -- The lock makes two enrolments of one person wait for each other.
+  SELECT a.id, a.name, a.active INTO person, known_as, enabled FROM workorder.actor a
+  WHERE a.tenant_id = home AND a.login = enrol.login
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM workorder.tenant t WHERE t.id = home) THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such tenant',
+        DETAIL = 'People belong to a tenant, and the current one is not in workorder.tenant.',
+        HINT = 'Add the tenant, or set workorder.tenant to another.';
+    END IF;
+    INSERT INTO workorder.actor AS a (tenant_id, login, name)
+    VALUES (home, enrol.login, enrol.name)
+    ON CONFLICT (tenant_id, login) DO UPDATE SET name = excluded.name, active = true
+    RETURNING a.id INTO person;
+  ELSIF known_as IS DISTINCT FROM enrol.name OR enabled IS NOT TRUE THEN
+    UPDATE workorder.actor a SET name = enrol.name, active = true
+    WHERE a.tenant_id = home AND a.id = person;
+  END IF;
+
+  -- Every write makes all sessions forget the people they know: write changes only.
+  IF enrol.roles IS NOT NULL THEN
+    IF EXISTS (SELECT FROM workorder.membership m
+               WHERE m.tenant_id = home AND m.actor_id = person AND m.role <> ALL (enrol.roles)) THEN
+      DELETE FROM workorder.membership m
+      WHERE m.tenant_id = home AND m.actor_id = person AND m.role <> ALL (enrol.roles);
+    END IF;
+    IF EXISTS (SELECT FROM unnest(enrol.roles) AS r (role)
+               WHERE NOT EXISTS (SELECT FROM workorder.membership m
+                                 WHERE m.tenant_id = home AND m.actor_id = person AND m.role = r.role)) THEN
+      INSERT INTO workorder.membership (tenant_id, actor_id, role)
+      SELECT home, person, r.role FROM unnest(enrol.roles) AS r (role)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END IF;
+  RETURN person;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.enrol(text, text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.enrol(text, text, text[]) IS
+'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become his roles: others are taken away. Returns his id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
+
+CREATE FUNCTION workorder.person_id(login text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  home CONSTANT bigint := workorder.tenant_id();
+  found_id bigint;
+BEGIN
+  SELECT a.id INTO found_id FROM workorder.actor a
+  WHERE a.tenant_id = home AND a.login = person_id.login
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such actor',
+      DETAIL = 'Nobody in this tenant has this login.', HINT = 'Add people with workorder.enrol().';
+  END IF;
+  RETURN found_id;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.person_id(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.person_id(text) IS
+'Id of the person with this login in the current tenant, whose row it locks. Raises WO404 if there is none. Used by set_password(), disable() and map_role().';
+
+CREATE FUNCTION workorder.set_password(login text, password text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  person CONSTANT bigint := workorder.person_id(set_password.login);
+BEGIN
+  IF set_password.password IS NULL OR char_length(set_password.password) < 8 THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'password is too short',
+      DETAIL = 'A password has at least 8 characters.', HINT = 'Choose a longer one.';
+  END IF;
+  -- Blowfish reads no further, so the rest would be accepted whatever it is.
+  IF octet_length(set_password.password) > 72 THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'password is too long',
+      DETAIL = 'A password has at most 72 bytes.', HINT = 'Choose a shorter one.';
+  END IF;
+  INSERT INTO workorder.password (tenant_id, actor_id, hash)
+  VALUES (workorder.tenant_id(), person, workorder.password_hash(set_password.password))
+  ON CONFLICT (tenant_id, actor_id) DO UPDATE SET hash = excluded.hash;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.set_password(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.set_password(text, text) IS
+'Sets the password a person of the current tenant signs in with: 8 characters at least, 72 bytes at most. Only its hash is kept. Raises WO404 for an unknown login, WO400 for a password too short or too long. Pass it as a parameter, so that it is not logged.';
+
+CREATE FUNCTION workorder.disable(login text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  person CONSTANT bigint := workorder.person_id(disable.login);
+BEGIN
+  UPDATE workorder.actor a SET active = false
+  WHERE a.tenant_id = workorder.tenant_id() AND a.id = person AND a.active IS NOT FALSE;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.disable(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.disable(text) IS
+'Takes everything from a person of the current tenant: he may not sign in, tokens he has make him anonymous, and he counts in no quorum. His roles are kept for enrol(), which enables him again. Raises WO404 for an unknown login.';
+
+CREATE FUNCTION workorder.map_role(login text, db_role text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  home CONSTANT bigint := workorder.tenant_id();
+  person CONSTANT bigint := workorder.person_id(map_role.login);
+BEGIN
+  IF map_role.db_role IS NOT NULL
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = map_role.db_role) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such database role',
+      DETAIL = 'A person is recognised by the role he logs in as.', HINT = 'Create the role first, or give null to end a mapping.';
+  END IF;
+  IF EXISTS (SELECT FROM workorder.actor a
+             WHERE a.tenant_id = home AND a.db_role = map_role.db_role AND a.id <> person) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = 'the database role stands for somebody else',
+      DETAIL = 'Within a tenant a role stands for one person.', HINT = 'End the other mapping first.';
+  END IF;
+  UPDATE workorder.actor a SET db_role = map_role.db_role
+  WHERE a.tenant_id = home AND a.id = person AND a.db_role IS DISTINCT FROM map_role.db_role;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.map_role(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.map_role(text, text) IS
+'Lets a person of the current tenant act when somebody logs in to the database as this role; null ends it. Means nothing for gateway roles and where workorder.actor is set. Raises WO404 for an unknown login or role, WO409 if the role stands for somebody else in this tenant.';

@@ -1,0 +1,35 @@
+-- What people call.
+
+CREATE FUNCTION workorder.act(relation regclass, id bigint, action text, note text DEFAULT NULL,
+  changes jsonb DEFAULT NULL, expect_revision int DEFAULT NULL,
+  OUT revision int, OUT state text) RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_act';
+REVOKE ALL ON FUNCTION workorder.act(regclass, bigint, text, text, jsonb, int) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.act(regclass, bigint, text, text, jsonb, int) IS
+'Takes an action on a ticket of the caller''s tenant, as UPDATE ... SET action would, and returns the revision and the state after it. changes: {"column": value}; expect_revision: refuse (WO409) if the ticket has moved on. Raises WO400, WO403, WO404 and WO409 with detail and hint; a ticket that the caller may not see is not found. Needs UPDATE on the columns it writes.';
+
+CREATE FUNCTION workorder.can(relation regclass, id bigint, action text, note text DEFAULT NULL,
+  changes jsonb DEFAULT NULL) RETURNS boolean
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_can';
+REVOKE ALL ON FUNCTION workorder.can(regclass, bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.can(regclass, bigint, text, text, jsonb) IS
+'Whether act() with the same arguments would succeed (for view and delete: SELECT and DELETE). Raises WO404 for a ticket that the caller may not see, WO400 for changes that are not valid.';
+
+CREATE FUNCTION workorder.explain(relation regclass, id bigint, action text, note text DEFAULT NULL,
+  changes jsonb DEFAULT NULL)
+RETURNS TABLE (code text, message text, detail text, hint text)
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 4
+AS 'MODULE_PATHNAME', 'workorder_explain';
+REVOKE ALL ON FUNCTION workorder.explain(regclass, bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.explain(regclass, bigint, text, text, jsonb) IS
+'Every reason why act() with the same arguments would be refused, none if it would not be. code is unknown_action, state, guard, allow, exclude, require, fields, voted or quorum. Raises like can().';
+
+CREATE FUNCTION workorder.actions(relation regclass, id bigint)
+RETURNS TABLE (action text, target text, allowed boolean, needs text[], reasons text[])
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+AS 'MODULE_PATHNAME', 'workorder_actions';
+REVOKE ALL ON FUNCTION workorder.actions(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.actions(regclass, bigint) IS
+'What may be done with a ticket now: each action its state knows, where it leads (null: nowhere), whether the caller may take it once he gives what it needs (columns, or note), and otherwise every reason why not. Raises WO404 for a ticket that the caller may not see.';

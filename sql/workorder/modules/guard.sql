@@ -1,0 +1,291 @@
+-- Giving a table a flow, and taking it away.
+
+CREATE FUNCTION workorder.guard_row() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_guard_row';
+REVOKE ALL ON FUNCTION workorder.guard_row() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.guard_row() IS 'BEFORE ROW trigger of guarded tables: finds the action, judges it, moves the row. Made by guard().';
+
+CREATE FUNCTION workorder.record_row() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_row';
+REVOKE ALL ON FUNCTION workorder.record_row() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.record_row() IS 'AFTER ROW trigger of guarded tables: appends the journal line. Made by guard().';
+
+CREATE FUNCTION workorder.record_flush() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_flush';
+REVOKE ALL ON FUNCTION workorder.record_flush() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.record_flush() IS 'AFTER STATEMENT trigger of guarded tables: writes the lines of the statement together. Made by guard().';
+
+CREATE FUNCTION workorder.refuse_truncate() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF current_setting('workorder.maintenance')::boolean THEN
+    PERFORM workorder.journal_maintenance(TG_ARGV[0]::int, 0, format('TRUNCATE %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'WO403',
+    MESSAGE = format('table "%s" cannot be truncated', TG_TABLE_NAME),
+    DETAIL = 'Its tickets would go without a line in the journal.',
+    HINT = 'Use DELETE, which is judged and journalled row by row.',
+    SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refuse_truncate() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refuse_truncate() IS 'BEFORE TRUNCATE trigger of guarded tables: WO403, unless a superuser has set workorder.maintenance. Made by guard().';
+
+CREATE FUNCTION workorder.engine_columns()
+RETURNS TABLE ("position" int, name text, type regtype)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT e.p, e.n, e.t::pg_catalog.regtype
+  FROM (VALUES (1, 'flow_id'::text, 'integer'), (2, 'state', 'text'), (3, 'history', 'text'),
+    (4, 'votes', 'jsonb'), (5, 'revision', 'integer'), (6, 'creator_id', 'bigint'),
+    (7, 'acted_by', 'bigint'), (8, 'created_at', 'timestamp with time zone'),
+    (9, 'entered_at', 'timestamp with time zone'), (10, 'updated_at', 'timestamp with time zone'),
+    (11, 'action', 'text'), (12, 'note', 'text'), (13, 'last_action', 'text'), (14, 'last_note', 'text')) e (p, n, t);
+END;
+REVOKE ALL ON FUNCTION workorder.engine_columns() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.engine_columns() IS 'The columns that guard() adds to a table, in that order.';
+
+CREATE FUNCTION workorder.ticket_key(relation regclass, OUT tenant_column text, OUT id_column text) RETURNS record
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  names text[];
+  types oid[];
+BEGIN
+  SELECT array_agg(a.attname::text ORDER BY k.n), array_agg(a.atttypid ORDER BY k.n)
+  INTO names, types
+  FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (attnum, n), pg_attribute a
+  WHERE i.indrelid = ticket_key.relation AND i.indisprimary AND k.n <= i.indnkeyatts
+    AND a.attrelid = i.indrelid AND a.attnum = k.attnum;
+  IF cardinality(names) IS DISTINCT FROM 2 OR types[1] <> 'bigint'::regtype
+    OR types[2] NOT IN ('bigint'::regtype, 'integer'::regtype) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400',
+      MESSAGE = format('table %s has no key a ticket can be found by', ticket_key.relation),
+      DETAIL = 'A guarded table needs PRIMARY KEY (tenant_id, id): a bigint tenant first, then a bigint or integer number.',
+      HINT = 'Add a column tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() and make (tenant_id, id) the primary key.';
+  END IF;
+  tenant_column := names[1];
+  id_column := names[2];
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.ticket_key(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.ticket_key(regclass) IS
+'The two key columns of a table that can be guarded. Raises WO400 if its primary key is not (tenant bigint, number).';
+
+CREATE FUNCTION workorder.refresh_policies(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  sees text;
+  own text;
+  wanted text;
+  policy name;
+BEGIN
+  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = refresh_policies.relation;
+  key := workorder.ticket_key(g.relation);
+  own := format('%I = workorder.tenant_id()', key.tenant_column);
+  sees := format('%s AND (%s)', own, workorder.view_predicate(g.flow, g.columns));
+  -- A policy is changed under an exclusive lock, so only if it says something new.
+  wanted := format('workorder: who may see, by the "view" of flow %s [%s]', g.flow, md5(sees));
+  IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname = 'workorder_view'
+             AND obj_description(p.oid, 'pg_policy') = wanted) THEN
+    RETURN;
+  END IF;
+  FOR policy IN
+    SELECT p.polname FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname LIKE 'workorder\_%'
+  LOOP
+    EXECUTE format('DROP POLICY %I ON %s', policy, g.relation);
+  END LOOP;
+  EXECUTE format('CREATE POLICY workorder_view ON %s FOR SELECT USING (%s)', g.relation, sees);
+  EXECUTE format('CREATE POLICY workorder_create ON %s FOR INSERT WITH CHECK (%s)', g.relation, own);
+  EXECUTE format('CREATE POLICY workorder_act ON %s FOR UPDATE USING (%s) WITH CHECK (%s)', g.relation, sees, own);
+  EXECUTE format('CREATE POLICY workorder_delete ON %s FOR DELETE USING (%s)', g.relation, sees);
+  EXECUTE format('COMMENT ON POLICY workorder_view ON %s IS %L', g.relation, wanted);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refresh_policies(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refresh_policies(regclass) IS
+'Compiles "view" of a guarded table''s flow into its row-level-security policies, if it has changed. Called by guard() and publish(). Needs to own the table.';
+
+CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  key record;
+  c record;
+  f record;
+  target record;
+  relation_id int;
+  state_column text;
+  unmapped text;
+  has_rows boolean;
+  row_args text;
+  defects text;
+BEGIN
+  IF guard.relation IS NULL OR guard.flow IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'guard() needs a table and a flow',
+      DETAIL = 'Neither may be null.', HINT = 'For example workorder.guard(''leave_request'', ''leave'').';
+  END IF;
+  IF to_regclass('workorder.guarded') IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the tables of workorder are not made yet',
+      DETAIL = 'The engine keeps its data in tables of yours.', HINT = 'Run SELECT workorder.install().';
+  END IF;
+  guard.columns := coalesce(guard.columns, '{}');
+  IF jsonb_typeof(guard.columns) <> 'object' OR jsonb_typeof(coalesce(guard.states, '{}')) <> 'object' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'columns and states are JSON objects',
+      DETAIL = 'columns maps engine columns to yours, states maps values you have to leaves of the flow.',
+      HINT = 'For example columns => ''{"state": "status"}'', states => ''{"new": "open.draft"}''.';
+  END IF;
+  SELECT string_agg(k, ', ') INTO unmapped
+  FROM jsonb_object_keys(guard.columns) k
+  WHERE k NOT IN (SELECT e.name FROM workorder.engine_columns() e)
+    OR jsonb_typeof(guard.columns -> k) <> 'string' OR length(guard.columns ->> k) NOT BETWEEN 1 AND 63;
+  IF unmapped IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('columns maps what it cannot map: %s', unmapped),
+      DETAIL = 'Its keys are engine columns, its values names of columns.',
+      HINT = 'The function workorder.engine_columns() lists them.';
+  END IF;
+
+  SELECT r.relkind, r.relpersistence, r.relhassubclass, r.relispartition, r.relrowsecurity,
+    EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = r.oid) AS inherits
+  INTO STRICT target FROM pg_class r WHERE r.oid = guard.relation;
+  IF target.relkind NOT IN ('r', 'p') OR target.relpersistence <> 'p' OR target.inherits
+    OR (target.relhassubclass AND target.relkind = 'r') THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
+      DETAIL = 'Only permanent tables can, plain or partitioned, that neither inherit nor are a partition: every way to a row must pass the guard, and every row must survive a crash.',
+      HINT = 'Guard the table at the top, or make it an ordinary table.';
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', guard.relation);
+  key := workorder.ticket_key(guard.relation);
+
+  SELECT x.id, x.definition INTO f FROM workorder.flow x
+  WHERE x.name = guard.flow AND x.life = 'published';
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('flow "%s" is not published', guard.flow),
+      DETAIL = 'New rows start on the published version.', HINT = 'Publish it with workorder.publish().';
+  END IF;
+  IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = guard.relation AND t.tgname = '~workorder_guard') THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('table %s is guarded already', guard.relation),
+      DETAIL = 'A table has one flow.', HINT = 'Call workorder.unguard() first.';
+  END IF;
+
+  -- The engine's columns, where they are not there yet.
+  FOR c IN
+    SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.atttypid, a.atttypmod,
+      a.attnotnull, a.attgenerated <> '' OR a.attidentity <> '' AS computed
+    FROM workorder.engine_columns() e
+    LEFT JOIN pg_attribute a ON a.attrelid = guard.relation AND NOT a.attisdropped
+      AND a.attname = coalesce(guard.columns ->> e.name, e.name)
+    ORDER BY e."position"
+  LOOP
+    IF c.atttypid IS NULL THEN
+      EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', guard.relation, c.actual, c.type);
+      EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', guard.relation, c.actual,
+        CASE WHEN c.name IN ('action', 'note') THEN 'Order to workorder: write it to take an action; null at rest.'
+        ELSE 'Kept by workorder.' END);
+    ELSIF (c.atttypid <> c.type AND NOT (c.type = 'text'::regtype AND c.atttypid = 'varchar'::regtype AND c.atttypmod < 0))
+      OR c.computed OR (c.attnotnull AND c.name IN ('history', 'votes', 'acted_by', 'creator_id', 'action', 'note', 'last_action', 'last_note')) THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400',
+        MESSAGE = format('column "%s" of %s cannot be the engine''s "%s"', c.actual, guard.relation, c.name),
+        DETAIL = format('The engine keeps a %s there, null in between.', c.type),
+        HINT = 'Map another name with the argument columns.';
+    ELSIF NOT guard.columns ? c.name THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400',
+        MESSAGE = format('table %s has a column "%s" already', guard.relation, c.actual),
+        DETAIL = 'The engine would take it over.',
+        HINT = format('If that is meant, say so: columns => ''{"%s": "%s"}''; otherwise map another name.', c.name, c.actual);
+    END IF;
+  END LOOP;
+
+  SELECT string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n') INTO defects
+  FROM workorder.check_flow(f.definition, guard.relation) d;
+  IF defects IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('flow "%s" does not fit table %s', guard.flow, guard.relation),
+      DETAIL = defects, HINT = 'Add the columns, or publish a version of the flow without them.';
+  END IF;
+
+  -- Rows that are there already begin their history here.
+  state_column := coalesce(guard.columns ->> 'state', 'state');
+  EXECUTE format('SELECT EXISTS (SELECT FROM %s)', guard.relation) INTO has_rows;
+  IF has_rows THEN
+    EXECUTE format($q$
+      SELECT string_agg(DISTINCT coalesce(%1$I::text, 'null'), ', ')
+      FROM (SELECT DISTINCT %1$I FROM %2$s) t
+      WHERE NOT EXISTS (
+        SELECT FROM workorder.flow_states($2) s
+        WHERE s.path = coalesce($1 ->> %1$I::text, $1 ->> '*') AND s.kind IN ('atomic', 'final'))$q$,
+      state_column, guard.relation) INTO unmapped USING coalesce(guard.states, '{}'), f.definition;
+    IF unmapped IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has rows without a place in flow "%s"', guard.relation, guard.flow),
+        DETAIL = format('These values of "%s" lead to no leaf of the flow: %s.', state_column, unmapped),
+        HINT = 'Say where they belong: states => ''{"value": "leaf", "*": "leaf for the rest"}''.';
+    END IF;
+    EXECUTE format($q$
+      UPDATE %1$s SET %2$I = $1, %3$I = coalesce($2 ->> %3$I::text, $2 ->> '*'), %4$I = 0,
+        %5$I = coalesce(%5$I, now()), %6$I = coalesce(%6$I, now()), %7$I = coalesce(%7$I, now()),
+        %8$I = NULL, %9$I = NULL$q$,
+      guard.relation, coalesce(guard.columns ->> 'flow_id', 'flow_id'), state_column,
+      coalesce(guard.columns ->> 'revision', 'revision'), coalesce(guard.columns ->> 'created_at', 'created_at'),
+      coalesce(guard.columns ->> 'entered_at', 'entered_at'), coalesce(guard.columns ->> 'updated_at', 'updated_at'),
+      coalesce(guard.columns ->> 'action', 'action'), coalesce(guard.columns ->> 'note', 'note'))
+      USING f.id, coalesce(guard.states, '{}');
+  END IF;
+
+  INSERT INTO workorder.guarded AS x (relation, flow, columns)
+  VALUES (guard.relation, guard.flow, guard.columns)
+  ON CONFLICT (relation) DO UPDATE SET flow = excluded.flow, columns = excluded.columns
+  RETURNING x.id INTO relation_id;
+
+  row_args := format('%L, %L, %L, %L, %L', relation_id, guard.flow, guard.columns, key.tenant_column, key.id_column);
+  EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', guard.relation, row_args);
+  EXECUTE format('CREATE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', guard.relation, row_args);
+  EXECUTE format('CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()', guard.relation);
+  EXECUTE format('CREATE TRIGGER "~workorder_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.refuse_truncate(%L)', guard.relation, relation_id);
+  PERFORM workorder.refresh_policies(guard.relation);
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', guard.relation);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) IS
+'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}) and revision 0, or the call is refused. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
+
+CREATE FUNCTION workorder.unguard(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  policy name;
+BEGIN
+  IF unguard.relation IS NULL
+    OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = unguard.relation AND t.tgname = '~workorder_guard') THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(unguard.relation::text, 'null')),
+      DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
+  END IF;
+  EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
+  EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
+  EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
+  EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_truncate" ON %s', unguard.relation);
+  FOR policy IN
+    SELECT p.polname FROM pg_policy p WHERE p.polrelid = unguard.relation AND p.polname LIKE 'workorder\_%'
+  LOOP
+    EXECUTE format('DROP POLICY %I ON %s', policy, unguard.relation);
+  END LOOP;
+  -- Policies of the user's own stay in force.
+  IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = unguard.relation) THEN
+    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', unguard.relation);
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.unguard(regclass) IS
+'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay. Needs to own the table. Raises WO404 if it is not guarded.';

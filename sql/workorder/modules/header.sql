@@ -1,0 +1,20 @@
+\echo Use "CREATE EXTENSION workorder CASCADE" to load this file. \quit
+
+-- The schema is not a member of the extension: it also holds the tables that
+-- workorder.install() makes, and those belong to the user.  So make sure that
+-- it is ours before anything is put in it.
+DO $$
+BEGIN
+  IF (SELECT n.nspowner <> r.oid
+      FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
+      WHERE n.nspname = 'workorder' AND r.rolname = current_user) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'insufficient_privilege',
+      MESSAGE = 'schema "workorder" belongs to somebody else',
+      DETAIL = 'Whoever owns the schema could replace what the extension calls.',
+      HINT = 'Drop the schema, or make the installing role its owner.';
+  END IF;
+END
+$$;
+
+COMMENT ON SCHEMA workorder IS 'workorder: flows, journal and people. Code belongs to the extension, tables to you.';

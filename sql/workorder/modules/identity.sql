@@ -1,0 +1,38 @@
+-- Who acts.  These come first: the engine's tables use tenant_id() as a default.
+-- They read session settings, and what C code assumed for the transaction, which
+-- a parallel worker does not have: PARALLEL RESTRICTED.
+
+CREATE FUNCTION workorder.tenant_id() RETURNS bigint
+LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_tenant_id';
+REVOKE ALL ON FUNCTION workorder.tenant_id() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.tenant_id() IS
+'Tenant the session works in, 1 unless something says otherwise. A gateway''s session (workorder.gateway_roles) takes it from the token; any other from workorder.tenant, or from the person its database role is mapped to. Raises WO403 if the role stands for several people.';
+
+CREATE FUNCTION workorder.actor_id() RETURNS bigint
+LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_actor_id';
+REVOKE ALL ON FUNCTION workorder.actor_id() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.actor_id() IS
+'Id of the person who acts, null for anonymous. In a gateway''s session the token''s sub, and nothing else; otherwise the login in workorder.actor, or the person the session''s database role is mapped to. Who is unknown or disabled is anonymous. SET ROLE and SECURITY DEFINER change nothing. In a policy write (SELECT workorder.actor_id()): it then runs once per query.';
+
+CREATE FUNCTION workorder.has_role(role text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_has_role';
+REVOKE ALL ON FUNCTION workorder.has_role(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.has_role(text) IS
+'Whether the person who acts holds the role in his tenant (workorder.membership). Anonymous holds none. In a policy write (SELECT workorder.has_role(''...'')): it then runs once per query.';
+
+CREATE FUNCTION workorder.sign_in(tenant bigint, login text, password text) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_sign_in';
+REVOKE ALL ON FUNCTION workorder.sign_in(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.sign_in(bigint, text, text) IS
+'Token (JWT, HS256) for who knows his password: role, sub, tenant_id, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one; WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
+
+CREATE FUNCTION workorder.token(tenant bigint, login text, seconds integer DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_token';
+REVOKE ALL ON FUNCTION workorder.token(bigint, text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.token(bigint, text, integer) IS
+'Token for any active person without his password, for the administrator''s tools: whoever may execute this may act as anybody. seconds is its lifetime (default as sign_in(); a negative one makes an expired token). Raises WO404 for an unknown login or without a key, WO403 for a disabled person.';

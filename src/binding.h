@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * binding.h
+ *	  What each column of a guarded table means (binding.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_BINDING_H
+#define WO_BINDING_H
+
+#include "access/attnum.h"
+#include "commands/trigger.h"
+#include "utils/rel.h"
+
+#include "workorder.h"
+
+/* The columns the engine keeps, in the order in which guard() adds them. */
+typedef enum WoEngineColumn
+{
+	WO_FLOW_ID,
+	WO_STATE,
+	WO_HISTORY,
+	WO_VOTES,
+	WO_REVISION,
+	WO_CREATOR_ID,
+	WO_ACTED_BY,
+	WO_CREATED_AT,
+	WO_ENTERED_AT,
+	WO_UPDATED_AT,
+	WO_ACTION,					/* order slots: null at rest */
+	WO_NOTE,
+	WO_LAST_ACTION,
+	WO_LAST_NOTE,
+	WO_NENGINE
+} WoEngineColumn;
+
+extern const char *const wo_engine_names[WO_NENGINE];
+
+/* What one flow version's column names mean in this table. */
+typedef struct WoColumnMap
+{
+	int			flow_id;
+	int			flow_version;
+	AttrNumber *att;			/* [WoFlow.ncolumns], InvalidAttrNumber if absent */
+} WoColumnMap;
+
+typedef struct WoBinding
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	int			relation_id;	/* workorder.guarded.id, journal.relation_id */
+	const char *flow_name;
+	TupleDesc	desc;			/* own copy */
+	AttrNumber	tenant;
+	AttrNumber	id;
+	AttrNumber	engine[WO_NENGINE];
+	WoEngineColumn *role_of;	/* [natts]; WO_NENGINE for the user's columns */
+	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
+	List	   *maps;			/* WoColumnMap, one per flow version met */
+	MemoryContext context;
+} WoBinding;
+
+#define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_NENGINE)
+#define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
+
+/* A ticket's row taken apart. */
+typedef struct WoRow
+{
+	Datum	   *values;
+	bool	   *nulls;
+} WoRow;
+
+extern WoRow wo_row(const WoBinding *binding, HeapTuple tuple);
+extern bool wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b);
+extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull);
+extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
+extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
+extern WoBinding *wo_binding_for_trigger(Relation rel, Trigger *trigger);
+extern WoBinding *wo_binding_for_relation(Relation rel);
+extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
+extern int64 wo_binding_id(const WoBinding *binding, const Datum *values);
+extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);
+extern void wo_binding_init(void);
+
+#endif							/* WO_BINDING_H */

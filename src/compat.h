@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every PG_VERSION_NUM test of the extension lives here (15 to 18).
+ *
+ * Each entry names what changed upstream, so that it can go when the oldest
+ * supported major no longer needs it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_COMPAT_H
+#define WO_COMPAT_H
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "workorder supports PostgreSQL 15 to 18"
+#endif
+
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+
+/* 16 moved the varlena macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 replaced the per-object aclcheck functions by one */
+#if PG_VERSION_NUM >= 160000
+#define wo_owns_relation(relid, role) object_ownercheck(RelationRelationId, (relid), (role))
+#else
+#define wo_owns_relation(relid, role) pg_class_ownercheck((relid), (role))
+#endif
+
+/* 17 gave json_populate_type() two more arguments */
+#if PG_VERSION_NUM >= 170000
+#define wo_json_populate_type(val, valtype, typid, typmod, cache, cxt, isnull) \
+	json_populate_type((val), (valtype), (typid), (typmod), (cache), (cxt), (isnull), false, NULL)
+#else
+#define wo_json_populate_type(val, valtype, typid, typmod, cache, cxt, isnull) \
+	json_populate_type((val), (valtype), (typid), (typmod), (cache), (cxt), (isnull))
+#endif
+
+/* 16 moved the columns of a statement into RTEPermissionInfo, 18 made pruning known here */
+#if PG_VERSION_NUM >= 180000
+#define wo_init_range_table(estate, rte, columns) \
+	do { \
+		List *perminfos_ = NIL; \
+		addRTEPermissionInfo(&perminfos_, (rte))->updatedCols = (columns); \
+		ExecInitRangeTable((estate), list_make1(rte), perminfos_, bms_make_singleton(1)); \
+	} while (0)
+#elif PG_VERSION_NUM >= 160000
+#define wo_init_range_table(estate, rte, columns) \
+	do { \
+		List *perminfos_ = NIL; \
+		addRTEPermissionInfo(&perminfos_, (rte))->updatedCols = (columns); \
+		ExecInitRangeTable((estate), list_make1(rte), perminfos_); \
+	} while (0)
+#else
+#define wo_init_range_table(estate, rte, columns) \
+	do { \
+		(rte)->updatedCols = (columns); \
+		ExecInitRangeTable((estate), list_make1(rte)); \
+	} while (0)
+#endif
+
+/* 18 records name and version in the module magic */
+#if PG_VERSION_NUM >= 180000
+#define WO_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "workorder", .version = WO_VERSION)
+#else
+#define WO_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* 17 lets an index keep work over several insertions; it has to be told the end */
+#if PG_VERSION_NUM >= 170000
+#define wo_index_insert_cleanup(index, info) index_insert_cleanup((index), (info))
+#else
+#define wo_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
+/* 18 counts index searches, and may leave out a deferrable primary key */
+#if PG_VERSION_NUM >= 180000
+#define wo_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), NULL, (nkeys), 0)
+#define wo_primary_key(rel) RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define wo_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
+#define wo_primary_key(rel) (RelationGetIndexList(rel), (rel)->rd_pkindex)
+#endif
+
+/* 16 builds modules with hidden visibility; exported entry points are marked by PG_FUNCTION_INFO_V1 */
+
+#endif							/* WO_COMPAT_H */

@@ -1,0 +1,647 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  The BEFORE ROW trigger of guarded tables: resolve, permit, move.
+ *
+ * Whatever statement comes along, each row passes here after it has been
+ * locked: the action is found, judged, and what follows from it is written
+ * into the row.  Nothing else is written, since the row may still be changed
+ * or skipped; record.c journals the row as it came out.  All memory is the
+ * per-tuple context of the trigger manager.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+
+#include "actor.h"
+#include "binding.h"
+#include "flow.h"
+#include "guard.h"
+#include "permit.h"
+#include "value.h"
+
+PG_FUNCTION_INFO_V1(workorder_guard_row);
+
+/*
+ * set_engine writes an engine column of the row.
+ */
+static void
+set_engine(WoCase *c, WoEngineColumn column, Datum value, bool isnull)
+{
+	AttrNumber	attnum = c->binding->engine[column];
+
+	c->row[attnum - 1] = isnull ? (Datum) 0 : value;
+	c->row_null[attnum - 1] = isnull;
+}
+
+static void
+set_engine_text(WoCase *c, WoEngineColumn column, const char *value)
+{
+	set_engine(c, column, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+/*
+ * wo_case_begin fills in what does not depend on the action: who, when, and
+ * where the ticket stands.
+ */
+void
+wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	memset(c, 0, sizeof(*c));
+	c->binding = binding;
+	c->actor = wo_actor_current();
+	c->now = wo_now();
+	c->row = row->values;
+	c->row_null = row->nulls;
+
+	if (wo_binding_tenant(binding, row) != c->actor->tenant)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_DENIED),
+				 errmsg("the ticket belongs to another tenant"),
+				 errdetail("You work in tenant " INT64_FORMAT ".", c->actor->tenant),
+				 errhint("Set workorder.tenant, or sign in to the other tenant.")));
+
+	if (old != NULL)
+	{
+		AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
+		AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+		char	   *state = wo_row_text(binding, old, WO_STATE);
+
+		c->old = old->values;
+		c->old_null = old->nulls;
+		c->flow = old->nulls[flow_att - 1] ? NULL :
+			wo_flow_by_id(DatumGetInt32(old->values[flow_att - 1]));
+		if (c->flow == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_NOT_FOUND),
+					 errmsg("the ticket's version of flow \"%s\" does not exist", binding->flow_name),
+					 errdetail("Column \"%s\" names no row of workorder.flow.", wo_engine_names[WO_FLOW_ID]),
+					 errhint("Restore workorder.flow, or repair the ticket under workorder.maintenance.")));
+		c->leaf = state != NULL ? wo_flow_state(c->flow, state, strlen(state)) : -1;
+		if (c->leaf < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_CONFLICT),
+					 errmsg("the ticket is in a state that its flow does not know"),
+					 errdetail("Version %d of flow \"%s\" has no such state.",
+							   c->flow->version, c->flow->name),
+					 errhint("Repair the ticket under workorder.maintenance.")));
+		/* time never runs backwards for a ticket */
+		if (!old->nulls[updated - 1] && DatumGetTimestampTz(old->values[updated - 1]) > c->now)
+			c->now = DatumGetTimestampTz(old->values[updated - 1]);
+	}
+	else
+	{
+		c->flow = wo_flow_by_name(binding->flow_name);
+		if (c->flow == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_NOT_FOUND),
+					 errmsg("flow \"%s\" is not published", binding->flow_name),
+					 errdetail("New rows start on the published version."),
+					 errhint("Publish one with workorder.publish().")));
+		c->leaf = wo_flow_initial(c->flow);
+	}
+	c->columns = wo_binding_columns(binding, c->flow);
+}
+
+/*
+ * history_after returns the row's history once a transition has left the
+ * states below its domain, or NULL if it stays as it is.
+ */
+static char *
+history_after(const WoCase *c, const WoCandidate *taken)
+{
+	const WoFlow *flow = c->flow;
+	Jsonb	   *old = wo_permit_history(c);
+	int			target = wo_flow_resolve(flow, taken->target, old);
+	int			domain = wo_flow_domain(flow, taken->source, target, taken->reenter);
+	JsonbParseState *state = NULL;
+	bool		changes = false;
+	JsonbValue	v;
+
+	for (int s = c->leaf; s >= 0 && s != domain; s = flow->states[s].parent)
+		changes |= flow->states[s].remembers;
+	if (!changes)
+		return NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (old != NULL)
+	{
+		JsonbIterator *it = JsonbIteratorInit(&old->root);
+		JsonbIteratorToken token;
+
+		/* a key that is pushed twice keeps its last value */
+		(void) JsonbIteratorNext(&it, &v, true);
+		while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY || token == WJB_VALUE)
+			pushJsonbValue(&state, token, &v);
+	}
+	for (int s = c->leaf; s >= 0 && s != domain; s = flow->states[s].parent)
+	{
+		if (!flow->states[s].remembers)
+			continue;
+		v.type = jbvString;
+		v.val.string.val = (char *) flow->states[s].path;
+		v.val.string.len = strlen(flow->states[s].path);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		v.val.string.val = (char *) flow->states[c->leaf].path;
+		v.val.string.len = strlen(flow->states[c->leaf].path);
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	return JsonbToCString(NULL,
+						  &JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))->root, 0);
+}
+
+/*
+ * take carries out a permitted action on the row of the case.
+ */
+static void
+take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
+{
+	const WoFlow *flow = c->flow;
+	const WoCandidate *taken = verdict->taken;
+	int			leaf = c->leaf;
+	bool		creates = c->old == NULL;
+	bool		visits = creates;
+	int			revision = 0;
+
+	if (verdict->complete)
+	{
+		wo_condition_assign(c, taken);
+		if (taken->target >= 0)
+		{
+			char	   *history = history_after(c, taken);
+
+			leaf = wo_permit_target(c, taken);
+			if (history != NULL)
+				set_engine_text(c, WO_HISTORY, history);
+			visits = creates || leaf != c->leaf || taken->reenter;
+		}
+	}
+	if (!creates)
+	{
+		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+		revision = wo_row_revision(c->binding, &old);
+		/* the caller's own idea of the new state must be what the action does */
+		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
+		{
+			char	   *wanted = wo_row_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
+
+			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_WO_CONFLICT),
+						 errmsg("\"%s\" leads to state \"%s\"", flow->actions[action], flow->states[leaf].path),
+						 errdetail("The statement also sets another state."),
+						 errhint("Set the action only; the state follows from it.")));
+		}
+	}
+
+	set_engine_text(c, WO_STATE, flow->states[leaf].path);
+	if (visits || verdict->complete)
+	{
+		/* an internal action that is done leaves the others' votes alone */
+		if (visits || taken->quorum != WO_QUORUM_NONE)
+			set_engine(c, WO_VOTES, (Datum) 0, true);
+	}
+	else
+		set_engine(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
+	set_engine(c, WO_REVISION, Int32GetDatum(Max(revision, 0) + 1), false);
+	set_engine(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
+	set_engine(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
+	if (visits)
+		set_engine(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
+	set_engine_text(c, WO_LAST_ACTION, flow->actions[action]);
+	set_engine_text(c, WO_LAST_NOTE, note);
+	set_engine(c, WO_ACTION, (Datum) 0, true);
+	set_engine(c, WO_NOTE, (Datum) 0, true);
+}
+
+/*
+ * refuse_engine_column tells that a column is not the caller's to write.
+ */
+static void
+refuse_engine_column(Relation rel, AttrNumber attnum)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_DENIED),
+			 errmsg("column \"%s\" is kept by the engine",
+					NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname)),
+			 errdetail("It follows from the actions taken on the ticket."),
+			 errhint("Take an action: UPDATE ... SET action = '...'."),
+			 errtablecol(rel, attnum)));
+}
+
+/*
+ * find_action looks an action up that the caller named.
+ */
+static int
+find_action(const WoCase *c, const char *name)
+{
+	int			action = wo_flow_action(c->flow, name);
+
+	if (action < 0)
+		wo_refuse(c, wo_reason_unknown_action(c->flow, name));
+	if (action == c->flow->action_create || action == c->flow->action_view ||
+		action == c->flow->action_delete)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("\"%s\" cannot be taken by an update", name),
+				 errdetail("It stands for a statement of its own."),
+				 errhint("Use INSERT, SELECT or DELETE.")));
+	return action;
+}
+
+/*
+ * leads_to tells whether an action has a transition from here to a leaf.
+ */
+static bool
+leads_to(const WoCase *c, int action, int leaf)
+{
+	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
+	{
+		const WoCandidateList *list = &c->flow->states[s].on[action];
+
+		for (int i = 0; i < list->n; i++)
+			if (list->item[i].target >= 0 && wo_permit_target(c, &list->item[i]) == leaf)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * resolve_state finds the one permitted action that leads to the state which
+ * an ORM, say, has written; if there is none it tells what is possible.
+ */
+static int
+resolve_state(WoCase *c, const char *wanted)
+{
+	int			leaf = wo_flow_state(c->flow, wanted, strlen(wanted));
+	int			found = -1;
+	int			leading = -1;
+	int			nfound = 0;
+	int			nleading = 0;
+	StringInfoData possible;
+	WoVerdict	verdict;
+
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("flow \"%s\" has no state \"%s\"", c->flow->name, wanted),
+				 errdetail("A state is named by the path of its leaf, such as \"%s\".",
+						   c->flow->states[c->leaf].path),
+				 errhint("The view workorder.flow_state lists them.")));
+	initStringInfo(&possible);
+	for (int a = 0; a < c->flow->nactions; a++)
+	{
+		bool		permitted;
+
+		CHECK_FOR_INTERRUPTS();
+		if (a == c->flow->action_create || a == c->flow->action_view || a == c->flow->action_delete)
+			continue;
+		permitted = wo_permit(c, a, false, &verdict);
+		if (permitted && verdict.taken->target >= 0)
+		{
+			int			target = wo_permit_target(c, verdict.taken);
+
+			appendStringInfo(&possible, "%s%s (to %s)", possible.len > 0 ? ", " : "",
+							 c->flow->actions[a], c->flow->states[target].path);
+			if (target == leaf)
+			{
+				found = a;
+				nfound++;
+			}
+		}
+		if (leads_to(c, a, leaf))
+		{
+			leading = a;
+			nleading++;
+		}
+	}
+	if (nfound == 1)
+		return found;
+	if (nfound == 0 && nleading == 1)
+	{
+		/* one way leads there: say what stands in it */
+		(void) wo_permit(c, leading, false, &verdict);
+		wo_refuse(c, linitial(verdict.reasons));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_CONFLICT),
+			 nfound > 1 ?
+			 errmsg("more than one action leads from \"%s\" to \"%s\"",
+					c->flow->states[c->leaf].path, wanted) :
+			 errmsg("no action leads from \"%s\" to \"%s\" for you",
+					c->flow->states[c->leaf].path, wanted),
+			 errdetail("Possible now: %s.", possible.len > 0 ? possible.data : "nothing"),
+			 errhint("Take an action: UPDATE ... SET action = '...'.")));
+	return -1;					/* not reached */
+}
+
+/*
+ * order_note returns the note of the order, NULL if it is blank.
+ */
+static char *
+order_note(WoCase *c, const WoRow *row)
+{
+	AttrNumber	attnum = c->binding->engine[WO_NOTE];
+
+	c->has_note = !wo_value_blank(TEXTOID, row->values[attnum - 1], row->nulls[attnum - 1]);
+	return c->has_note ? wo_row_text(c->binding, row, WO_NOTE) : NULL;
+}
+
+/*
+ * permit_or_refuse judges and raises the first reason if there is one.
+ */
+static void
+permit_or_refuse(WoCase *c, int action, WoVerdict *verdict)
+{
+	if (!wo_permit(c, action, false, verdict))
+		wo_refuse(c, linitial(verdict->reasons));
+}
+
+/*
+ * finish makes the tuple again from the row of the case.
+ */
+static HeapTuple
+finish(const WoCase *c, HeapTuple tuple)
+{
+	HeapTuple	result = heap_form_tuple(c->binding->desc, c->row, c->row_null);
+
+	result->t_data->t_ctid = tuple->t_data->t_ctid;
+	result->t_self = tuple->t_self;
+	result->t_tableOid = tuple->t_tableOid;
+	return result;
+}
+
+/*
+ * import_row takes a row as its owner loads it: history that happened
+ * elsewhere.  Only what must not be null is filled in.
+ */
+static HeapTuple
+import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
+{
+	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
+	AttrNumber	created = binding->engine[WO_CREATED_AT];
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	char	   *state;
+
+	if (wo_row_revision(binding, row) < WO_REVISION_BASE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("revision of an imported row is negative"),
+				 errdetail("A row whose history begins with the import has revision 0."),
+				 errhint("Give the revision that the row had, or 0."),
+				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
+	c.flow = row->nulls[flow_att - 1] ? wo_flow_by_name(binding->flow_name) :
+		wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
+	if (c.flow == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("the imported row's flow does not exist"),
+				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
+				 errhint("Load workorder.flow first, or publish the flow."),
+				 errtablecol(trigdata->tg_relation, flow_att)));
+	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	state = wo_row_text(binding, row, WO_STATE);
+	if (state == NULL)
+		set_engine_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
+	else
+	{
+		int			leaf = wo_flow_state(c.flow, state, strlen(state));
+
+		if (leaf < 0 || c.flow->states[leaf].kind == WO_STATE_COMPOUND ||
+			c.flow->states[leaf].kind == WO_STATE_HISTORY)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
+							c.flow->version, c.flow->name, state),
+					 errdetail("An imported row must rest in a leaf of its flow."),
+					 errhint("The view workorder.flow_state lists them."),
+					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
+	}
+	if (row->nulls[created - 1])
+		set_engine(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
+	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
+		set_engine(&c, WO_ENTERED_AT, row->values[created - 1], false);
+	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
+		set_engine(&c, WO_UPDATED_AT, row->values[created - 1], false);
+	set_engine(&c, WO_ACTION, (Datum) 0, true);
+	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	return finish(&c, trigdata->tg_trigtuple);
+}
+
+static HeapTuple
+judge_insert(TriggerData *trigdata, WoBinding *binding)
+{
+	Relation	rel = trigdata->tg_relation;
+	WoRow		row = wo_row(binding, trigdata->tg_trigtuple);
+	WoCase		c;
+	WoVerdict	verdict;
+	char	   *note;
+	char	   *action;
+
+	if (wo_row_revision(binding, &row) != -1)
+	{
+		if (wo_owns_relation(RelationGetRelid(rel), GetUserId()))
+			return import_row(trigdata, binding, &row);
+		refuse_engine_column(rel, binding->engine[WO_REVISION]);
+	}
+
+	if (row.nulls[binding->tenant - 1])
+	{
+		row.values[binding->tenant - 1] = Int64GetDatum(wo_actor_current()->tenant);
+		row.nulls[binding->tenant - 1] = false;
+	}
+	wo_case_begin(&c, binding, NULL, &row);
+	/* must be later than what an import may claim, see record.c */
+	if (c.now <= GetCurrentTransactionStartTimestamp() && wo_now_text[0] == '\0')
+		c.now = GetCurrentTransactionStartTimestamp() + 1;
+	note = order_note(&c, &row);
+	action = wo_row_text(binding, &row, WO_ACTION);
+	if (c.flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
+		wo_refuse(&c,
+				  c.flow->action_create < 0 ? wo_reason_unknown_action(c.flow, "create") :
+				  wo_reason_not_a_beginning(action));
+
+	/* what the engine keeps starts empty, but for what it would be anyway */
+	for (int i = 0; i < WO_NENGINE; i++)
+	{
+		AttrNumber	attnum = binding->engine[i];
+
+		if (row.nulls[attnum - 1] || i == WO_ACTION || i == WO_NOTE)
+			continue;
+		if (i == WO_STATE &&
+			strcmp(wo_row_text(binding, &row, WO_STATE), c.flow->states[c.leaf].path) == 0)
+			continue;
+		if (i == WO_CREATOR_ID && DatumGetInt64(row.values[attnum - 1]) == c.actor->id)
+			continue;
+		refuse_engine_column(rel, attnum);
+	}
+	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	set_engine_text(&c, WO_STATE, c.flow->states[c.leaf].path);
+	set_engine(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
+	set_engine(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
+
+	permit_or_refuse(&c, c.flow->action_create, &verdict);
+	take(&c, c.flow->action_create, &verdict, note);
+	return finish(&c, trigdata->tg_trigtuple);
+}
+
+/*
+ * maintain takes an update as a superuser wrote it under workorder.maintenance
+ * and has it journalled as such.
+ */
+static HeapTuple
+maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	const WoActor *actor = wo_actor_current();
+
+	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
+	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
+	set_engine(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_now()), false);
+	set_engine_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
+	set_engine_text(&c, WO_LAST_NOTE, wo_row_text(binding, row, WO_NOTE));
+	set_engine(&c, WO_ACTION, (Datum) 0, true);
+	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	return finish(&c, trigdata->tg_newtuple);
+}
+
+static HeapTuple
+judge_update(TriggerData *trigdata, WoBinding *binding)
+{
+	Relation	rel = trigdata->tg_relation;
+	WoRow		old = wo_row(binding, trigdata->tg_trigtuple);
+	WoRow		row = wo_row(binding, trigdata->tg_newtuple);
+	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
+	bool		any_changed = false;
+	AttrNumber	meddled = InvalidAttrNumber;
+	bool		state_changed;
+	WoCase		c;
+	WoVerdict	verdict;
+	char	   *name;
+	char	   *note;
+	int			action;
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		if (wo_same(binding, attnum, &old, &row))
+			continue;
+		if (WoIsKey(binding, attnum))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_DENIED),
+					 errmsg("column \"%s\" never changes",
+							NameStr(TupleDescAttr(binding->desc, attnum - 1)->attname)),
+					 errdetail("It is the ticket's key, and its journal goes by it."),
+					 errhint("Make a new ticket instead."),
+					 errtablecol(rel, attnum)));
+		if (!WoIsEngine(binding, attnum))
+			any_changed = changed[attnum - 1] = true;
+		else if (binding->role_of[attnum - 1] != WO_ACTION &&
+				 binding->role_of[attnum - 1] != WO_NOTE &&
+				 binding->role_of[attnum - 1] != WO_STATE)
+			meddled = attnum;
+	}
+	if (wo_maintenance)
+		return maintain(trigdata, binding, &old, &row);
+	if (meddled != InvalidAttrNumber)
+		refuse_engine_column(rel, meddled);
+
+	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
+	name = wo_row_text(binding, &row, WO_ACTION);
+	/* an update that orders nothing and changes nothing is not an act */
+	if (name == NULL && !state_changed && !any_changed &&
+		row.nulls[binding->engine[WO_NOTE] - 1])
+		return trigdata->tg_newtuple;
+
+	wo_case_begin(&c, binding, &old, &row);
+	c.changed = changed;
+	note = order_note(&c, &row);
+
+	if (name != NULL)
+		action = find_action(&c, name);
+	else if (state_changed)
+	{
+		char	   *wanted = wo_row_text(binding, &row, WO_STATE);
+
+		if (wanted == NULL)
+			refuse_engine_column(rel, binding->engine[WO_STATE]);
+		/* judged as if the state had not been written yet */
+		set_engine(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
+		action = resolve_state(&c, wanted);
+		set_engine_text(&c, WO_STATE, wanted);
+	}
+	else if (c.flow->action_update >= 0)
+		action = c.flow->action_update;
+	else
+		wo_refuse(&c, wo_reason_unknown_action(c.flow, "update"));
+
+	permit_or_refuse(&c, action, &verdict);
+	take(&c, action, &verdict, note);
+	return finish(&c, trigdata->tg_newtuple);
+}
+
+static HeapTuple
+judge_delete(TriggerData *trigdata, WoBinding *binding)
+{
+	WoRow		old = wo_row(binding, trigdata->tg_trigtuple);
+	WoCase		c;
+	WoVerdict	verdict;
+
+	if (wo_maintenance)
+		return trigdata->tg_trigtuple;
+	wo_case_begin(&c, binding, &old, &old);
+	if (c.flow->action_delete < 0)
+		wo_refuse(&c, wo_reason_unknown_action(c.flow, "delete"));
+	permit_or_refuse(&c, c.flow->action_delete, &verdict);
+	return trigdata->tg_trigtuple;
+}
+
+/*
+ * workorder_guard_row is the BEFORE INSERT OR UPDATE OR DELETE row trigger.
+ */
+Datum
+workorder_guard_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	WoBinding  *binding;
+	HeapTuple	result;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("workorder.guard_row() is a BEFORE ROW trigger"),
+				 errhint("Let workorder.guard() make the trigger.")));
+
+	/*
+	 * A statement takes the rules as they are when it starts.  It has locked
+	 * its table before, perhaps in an earlier statement of the transaction,
+	 * so look for news once more.
+	 */
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		AcceptInvalidationMessages();
+		fcinfo->flinfo->fn_extra = (void *) trigdata->tg_relation;
+	}
+	binding = wo_binding_for_trigger(trigdata->tg_relation, trigdata->tg_trigger);
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		result = judge_insert(trigdata, binding);
+	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+		result = judge_update(trigdata, binding);
+	else
+		result = judge_delete(trigdata, binding);
+	return PointerGetDatum(result);
+}

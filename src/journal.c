@@ -1,0 +1,431 @@
+/*-------------------------------------------------------------------------
+ *
+ * journal.c
+ *	  How lines get into workorder.journal and are found there.
+ *
+ * Lines are written straight into the table, as referential-integrity
+ * triggers do their work as its owner: whoever may act on a ticket needs no
+ * privilege on the journal.  The lines of one statement are gathered and
+ * written together when its statement trigger calls wo_journal_flush(); what
+ * is still waiting is written before the transaction commits.
+ *
+ * Pending lines live in a child of TopTransactionContext and are marked with
+ * their subtransaction, so that ROLLBACK TO drops just what it undoes.  The
+ * journal has one index of ours, its key; indexes that users add are served.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "flow.h"
+#include "journal.h"
+
+/* Columns of workorder.journal, as install() makes them. */
+enum
+{
+	Anum_journal_tenant = 1,
+	Anum_journal_relation,
+	Anum_journal_ticket,
+	Anum_journal_revision,
+	Anum_journal_at,
+	Anum_journal_actor,
+	Anum_journal_for_actor,
+	Anum_journal_action,
+	Anum_journal_from_state,
+	Anum_journal_to_state,
+	Anum_journal_note,
+	Anum_journal_changes,
+	Anum_journal_digest,
+	Natts_journal = Anum_journal_digest
+};
+
+/* As COPY does: enough to fill pages, not so much that memory shows. */
+#define MAX_PENDING_LINES	1000
+#define MAX_PENDING_BYTES	(256 * 1024)
+
+typedef struct PendingLine
+{
+	HeapTuple	tuple;
+	SubTransactionId subid;
+} PendingLine;
+
+/* Lines of the statement that is running; reset when the transaction ends. */
+static MemoryContext pending_context = NULL;
+static PendingLine *pending = NULL;
+static int	npending = 0;
+static Size pending_bytes = 0;
+
+static void
+forget_pending(void)
+{
+	/* the memory goes with the transaction */
+	pending_context = NULL;
+	pending = NULL;
+	npending = 0;
+	pending_bytes = 0;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			wo_journal_flush();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			forget_pending();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
+						SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = 0; i < npending; i++)
+			if (pending[i].subid == subid)
+				pending[i].subid = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		/* lines are in order of time, and later subtransactions have higher ids */
+		while (npending > 0 && pending[npending - 1].subid >= subid)
+			npending--;
+	}
+}
+
+void
+wo_journal_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+/*
+ * begin_scan opens the journal's key for one ticket.  The snapshot sees
+ * what this command has written itself and what others have committed: the
+ * ticket's row is locked by whoever asks.
+ */
+static IndexScanDesc
+begin_scan(Relation journal, Relation index, const WoJournalLine *key, int nkeys)
+{
+	IndexScanDesc scan;
+	ScanKeyData keys[4];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->tenant));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->relation));
+	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->ticket));
+	ScanKeyInit(&keys[3], 4, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->revision - 1));
+	scan = wo_index_beginscan(journal, index, SnapshotSelf, nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	return scan;
+}
+
+static Relation
+open_key(Relation journal, LOCKMODE lockmode)
+{
+	Oid			key = wo_primary_key(journal);
+
+	if (!OidIsValid(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("workorder.journal has lost its primary key"),
+				 errdetail("Its key is (tenant_id, relation_id, ticket_id, revision)."),
+				 errhint("Add the key again, or run SELECT workorder.upgrade().")));
+	return index_open(key, lockmode);
+}
+
+/*
+ * wo_journal_previous finds the digest of the line before this one.  For a
+ * new ticket it tells whether its number has a history already.
+ */
+bool
+wo_journal_previous(const WoJournalLine *line, uint8 *digest)
+{
+	Relation	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
+	Relation	index = open_key(journal, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(journal, NULL);
+	bool		found = false;
+
+	for (int attempt = 0; attempt < 2 && !found; attempt++)
+	{
+		IndexScanDesc scan = begin_scan(journal, index, line, line->from_state == NULL ? 3 : 4);
+
+		if (index_getnext_slot(scan, ForwardScanDirection, slot))
+		{
+			bool		isnull;
+			Datum		value = slot_getattr(slot, Anum_journal_digest, &isnull);
+
+			found = true;
+			if (!isnull && VARSIZE_ANY_EXHDR(DatumGetPointer(value)) == WO_DIGEST_LENGTH)
+				memcpy(digest, VARDATA_ANY(DatumGetPointer(value)), WO_DIGEST_LENGTH);
+			else
+				memset(digest, 0, WO_DIGEST_LENGTH);
+		}
+		index_endscan(scan);
+		/* the line may still be waiting, if one statement acts twice on a ticket */
+		if (!found && npending > 0)
+			wo_journal_flush();
+		else
+			break;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(journal, AccessShareLock);
+	return found;
+}
+
+/*
+ * wo_journal_takers lists who took one of the actions on a ticket, and for
+ * whom, as int64 pointers.
+ */
+List *
+wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
+				  int64 ticket, const Bitmapset *actions)
+{
+	WoJournalLine key = {.tenant = tenant, .relation = binding->relation_id, .ticket = ticket};
+	Relation	journal;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+	List	   *takers = NIL;
+
+	wo_journal_flush();
+	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
+	index = open_key(journal, AccessShareLock);
+	slot = table_slot_create(journal, NULL);
+	scan = begin_scan(journal, index, &key, 3);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value;
+		char	   *name;
+
+		CHECK_FOR_INTERRUPTS();
+		value = slot_getattr(slot, Anum_journal_action, &isnull);
+		if (isnull)
+			continue;
+		name = TextDatumGetCString(value);
+		if (!bms_is_member(Max(wo_flow_action(flow, name), 0), actions) ||
+			wo_flow_action(flow, name) < 0)
+			continue;
+		for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
+		{
+			int64	   *person;
+
+			value = slot_getattr(slot, attnum, &isnull);
+			if (isnull)
+				continue;
+			person = palloc(sizeof(int64));
+			*person = DatumGetInt64(value);
+			takers = lappend(takers, person);
+		}
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(journal, AccessShareLock);
+	return takers;
+}
+
+/*
+ * form_line makes the journal's tuple in the current context.
+ */
+static HeapTuple
+form_line(TupleDesc desc, const WoJournalLine *line)
+{
+	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+
+	if (desc->natts < Natts_journal)
+		elog(ERROR, "workorder.journal has %d columns, expected at least %d",
+			 desc->natts, (int) Natts_journal);
+	memset(nulls, false, sizeof(bool) * Natts_journal);
+	/* columns that users added take no value */
+	memset(nulls + Natts_journal, true, sizeof(bool) * (desc->natts - Natts_journal));
+
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
+
+#define SET_VALUE(column, datum) (values[Anum_journal_##column - 1] = (datum))
+#define SET_OR_NULL(column, there, datum) \
+	do { \
+		if (there) \
+			SET_VALUE(column, datum); \
+		else \
+			nulls[Anum_journal_##column - 1] = true; \
+	} while (0)
+
+	SET_VALUE(tenant, Int64GetDatum(line->tenant));
+	SET_VALUE(relation, Int32GetDatum(line->relation));
+	SET_VALUE(ticket, Int64GetDatum(line->ticket));
+	SET_VALUE(revision, Int32GetDatum(line->revision));
+	SET_VALUE(at, TimestampTzGetDatum(line->at));
+	SET_OR_NULL(actor, line->actor != 0, Int64GetDatum(line->actor));
+	SET_OR_NULL(for_actor, line->for_actor != 0, Int64GetDatum(line->for_actor));
+	SET_VALUE(action, CStringGetTextDatum(line->action));
+	SET_OR_NULL(from_state, line->from_state != NULL, CStringGetTextDatum(line->from_state));
+	SET_OR_NULL(to_state, line->to_state != NULL, CStringGetTextDatum(line->to_state));
+	SET_OR_NULL(note, line->note != NULL, CStringGetTextDatum(line->note));
+	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
+	SET_VALUE(digest, PointerGetDatum(digest));
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * wo_journal_append seals a line with its digest and adds it to the pending
+ * ones.  Unless the lines of the statement go together it is written at once.
+ */
+void
+wo_journal_append(WoJournalLine *line, const uint8 *previous, bool together)
+{
+	Relation	journal = table_open(wo_table_oid("journal", false), RowExclusiveLock);
+	HeapTuple	tuple;
+	MemoryContext old;
+
+	wo_journal_digest(line, previous, line->digest);
+	tuple = form_line(RelationGetDescr(journal), line);
+	table_close(journal, NoLock);
+
+	if (pending_context == NULL)
+	{
+		pending_context = AllocSetContextCreate(TopTransactionContext, "workorder journal lines",
+												ALLOCSET_DEFAULT_SIZES);
+		pending = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLine) * MAX_PENDING_LINES);
+	}
+	else if (npending == MAX_PENDING_LINES || pending_bytes > MAX_PENDING_BYTES)
+		wo_journal_flush();
+	old = MemoryContextSwitchTo(pending_context);
+	pending[npending].tuple = heap_copytuple(tuple);
+	pending[npending].subid = GetCurrentSubTransactionId();
+	npending++;
+	pending_bytes += tuple->t_len;
+	MemoryContextSwitchTo(old);
+
+	if (!together)
+		wo_journal_flush();
+}
+
+/*
+ * insert_index_entries adds the new lines to one index.
+ */
+static void
+insert_index_entries(Relation journal, Oid indexoid, TupleTableSlot **slots, int nslots,
+					 EState **estate)
+{
+	Relation	index = index_open(indexoid, RowExclusiveLock);
+	IndexInfo  *info = BuildIndexInfo(index);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+	ExprState  *predicate = NULL;
+
+	if (!info->ii_ReadyForInserts)
+	{
+		index_close(index, RowExclusiveLock);
+		return;
+	}
+	if (info->ii_ExclusionOps != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("workorder.journal cannot have an exclusion constraint"),
+				 errhint("Drop constraint \"%s\".", RelationGetRelationName(index))));
+	/* only a user's index needs the expression machinery */
+	if (info->ii_Expressions != NIL || info->ii_Predicate != NIL)
+	{
+		if (*estate == NULL)
+			*estate = CreateExecutorState();
+		predicate = ExecPrepareQual(info->ii_Predicate, *estate);
+	}
+	for (int i = 0; i < nslots; i++)
+	{
+		if (*estate != NULL)
+			GetPerTupleExprContext(*estate)->ecxt_scantuple = slots[i];
+		if (info->ii_Predicate != NIL && !ExecQual(predicate, GetPerTupleExprContext(*estate)))
+			continue;
+		FormIndexDatum(info, slots[i], *estate, values, isnull);
+		index_insert(index, values, isnull, &slots[i]->tts_tid, journal,
+					 index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+					 false, info);
+	}
+	wo_index_insert_cleanup(index, info);
+	index_close(index, NoLock);
+}
+
+/*
+ * wo_journal_flush writes the pending lines.
+ */
+void
+wo_journal_flush(void)
+{
+	int			nslots = npending;
+	Relation	journal;
+	TupleTableSlot **slots;
+	EState	   *estate = NULL;
+	MemoryContext work;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (nslots == 0)
+		return;
+
+	work = AllocSetContextCreate(CurrentMemoryContext, "workorder journal flush",
+								 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(work);
+	journal = table_open(wo_table_oid("journal", false), RowExclusiveLock);
+
+	slots = palloc(sizeof(TupleTableSlot *) * nslots);
+	for (int i = 0; i < nslots; i++)
+	{
+		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(pending[i].tuple, slots[i], false);
+	}
+	if (nslots == 1)
+		simple_heap_insert(journal, pending[0].tuple);
+	else
+		table_multi_insert(journal, slots, nslots, GetCurrentCommandId(true), 0, NULL);
+	if (nslots == 1)
+		slots[0]->tts_tid = pending[0].tuple->t_self;
+
+	foreach(lc, RelationGetIndexList(journal))
+		insert_index_entries(journal, lfirst_oid(lc), slots, nslots, &estate);
+
+	for (int i = 0; i < nslots; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	if (estate != NULL)
+		FreeExecutorState(estate);
+	table_close(journal, NoLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(work);
+
+	npending = 0;
+	pending_bytes = 0;
+	MemoryContextReset(pending_context);
+
+	/* what was acknowledged must survive a crash, whatever the session asked for */
+	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		ForceSyncCommit();
+}

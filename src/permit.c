@@ -1,0 +1,466 @@
+/*-------------------------------------------------------------------------
+ *
+ * permit.c
+ *	  The one predicate: may this actor take this action on this row, and if
+ *	  not, why.
+ *
+ * The guard trigger, act(), can(), explain() and actions() all ask here, so
+ * what is said equals what happens.  Nothing is written and nothing is kept:
+ * a verdict lives in the caller's memory context.
+ *
+ * The order is that of a statechart: from the leaf upwards, the nearest state
+ * that declares the action with a guard that holds decides; there the first
+ * candidate whose guard and allow hold is taken.  What is left (exclude,
+ * require, fields, quorum) are conditions on the one that was taken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "flow.h"
+#include "permit.h"
+#include "value.h"
+
+/*
+ * reason makes a reason; texts are already in the caller's context.
+ */
+static WoReason *
+reason(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
+{
+	WoReason   *r = palloc0(sizeof(WoReason));
+
+	r->code = code;
+	r->sqlstate = sqlstate;
+	r->message = message;
+	r->detail = detail;
+	r->hint = hint;
+	return r;
+}
+
+/*
+ * wo_actor_in_column tells whether a relation column holds the actor.  For a
+ * ticket that exists the stored row counts: nobody makes himself a party by
+ * the very update that is judged.
+ */
+bool
+wo_actor_in_column(const WoCase *c, int column)
+{
+	AttrNumber	attnum = c->columns[column];
+	const Datum *row = c->old != NULL ? c->old : c->row;
+	const bool *nulls = c->old != NULL ? c->old_null : c->row_null;
+
+	if (c->actor->id == 0 || !c->actor->active ||
+		attnum == InvalidAttrNumber || nulls[attnum - 1])
+		return false;
+	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
+	{
+		case INT8OID:
+			return DatumGetInt64(row[attnum - 1]) == c->actor->id;
+		case INT4OID:
+			return DatumGetInt32(row[attnum - 1]) == c->actor->id;
+		default:
+			return false;
+	}
+}
+
+/*
+ * is_allowed evaluates "allow" of one candidate.
+ */
+static bool
+is_allowed(const WoCase *c, const WoCandidate *candidate)
+{
+	int			i = -1;
+
+	if (candidate->everybody)
+		return true;
+	if (candidate->roles != NULL && c->actor->active &&
+		bms_overlap(candidate->roles, wo_actor_flow_roles(c->actor, c->flow)))
+		return true;
+	while ((i = bms_next_member(candidate->relations, i)) >= 0)
+		if (wo_actor_in_column(c, i))
+			return true;
+	return false;
+}
+
+/*
+ * describe_allow lists who may, for people: "manager, $creator_id".
+ */
+static char *
+describe_allow(const WoFlow *flow, const WoCandidate *candidate)
+{
+	StringInfoData s;
+	int			i = -1;
+	const char *comma = "";
+
+	initStringInfo(&s);
+	while ((i = bms_next_member(candidate->roles, i)) >= 0)
+	{
+		appendStringInfo(&s, "%s%s", comma, flow->roles[i]);
+		comma = ", ";
+	}
+	i = -1;
+	while ((i = bms_next_member(candidate->relations, i)) >= 0)
+	{
+		appendStringInfo(&s, "%s$%s", comma, flow->columns[i]);
+		comma = ", ";
+	}
+	return s.len > 0 ? s.data : pstrdup("nobody");
+}
+
+/*
+ * wo_permit_possible returns the names of the actions that the chart knows in
+ * this state, whoever may take them.  A ticket that exists is not created.
+ */
+List *
+wo_permit_possible(const WoCase *c)
+{
+	List	   *names = NIL;
+
+	for (int a = 0; a < c->flow->nactions; a++)
+		for (int s = a == c->flow->action_create ? -1 : c->leaf; s >= 0; s = c->flow->states[s].parent)
+			if (c->flow->states[s].on[a].n > 0)
+			{
+				names = lappend(names, (char *) c->flow->actions[a]);
+				break;
+			}
+	return names;
+}
+
+static char *
+join_names(List *names)
+{
+	StringInfoData s;
+	ListCell   *lc;
+
+	initStringInfo(&s);
+	foreach(lc, names)
+		appendStringInfo(&s, "%s%s", s.len > 0 ? ", " : "", (char *) lfirst(lc));
+	return s.len > 0 ? s.data : "none";
+}
+
+WoReason *
+wo_reason_unknown_action(const WoFlow *flow, const char *action)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < flow->nactions; i++)
+		names = lappend(names, (char *) flow->actions[i]);
+	return reason("unknown_action", ERRCODE_WO_NOT_FOUND,
+				  psprintf("flow \"%s\" has no action \"%s\"", flow->name, action),
+				  psprintf("Version %d knows these actions: %s.", flow->version, join_names(names)),
+				  "Check the spelling, or ask workorder.actions().");
+}
+
+WoReason *
+wo_reason_not_a_beginning(const char *action)
+{
+	return reason("state", ERRCODE_WO_CONFLICT,
+				  psprintf("\"%s\" is not possible before the ticket exists", action),
+				  "A row begins with the action \"create\".",
+				  "Insert the row without an action, then take this one.");
+}
+
+WoReason *
+wo_reason_created_already(void)
+{
+	return reason("state", ERRCODE_WO_CONFLICT,
+				  "the ticket exists already",
+				  "\"create\" stands for INSERT.",
+				  "Take another action, or insert another row.");
+}
+
+/*
+ * choose finds the candidate to take.  When none may be taken, *nearest is
+ * the one that explains it best: the first whose guard holds, else the first.
+ */
+static const WoCandidate *
+choose(WoCase *c, int action, const WoCandidate **nearest, WoTruth *truth)
+{
+	*nearest = NULL;
+	*truth = WO_FALSE;
+	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
+	{
+		const WoCandidateList *list = &c->flow->states[s].on[action];
+		bool		decided = false;
+
+		for (int i = 0; i < list->n; i++)
+		{
+			const WoCandidate *candidate = &list->item[i];
+			WoTruth		holds;
+
+			/* a flow that is done stays where it is */
+			if (candidate->target >= 0 && c->flow->states[c->leaf].done)
+				continue;
+			holds = wo_condition_holds(c, candidate->guard);
+			if (holds == WO_TRUE)
+			{
+				if (is_allowed(c, candidate))
+				{
+					*truth = WO_TRUE;
+					return candidate;
+				}
+				if (!decided)
+					*nearest = candidate;
+				decided = true;
+				*truth = WO_TRUE;
+			}
+			else
+			{
+				if (holds == WO_UNKNOWN && *truth == WO_FALSE)
+					*truth = WO_UNKNOWN;
+				if (*nearest == NULL)
+					*nearest = candidate;
+			}
+		}
+		if (decided)
+			return NULL;
+	}
+	return NULL;
+}
+
+/*
+ * is_blank tells whether a required column is missing in the row that would be.
+ */
+static bool
+is_blank(const WoCase *c, int column)
+{
+	AttrNumber	attnum = c->columns[column];
+
+	return attnum == InvalidAttrNumber ||
+		wo_value_blank(TupleDescAttr(c->binding->desc, attnum - 1)->atttypid,
+					   c->row[attnum - 1], c->row_null[attnum - 1]);
+}
+
+/*
+ * may_change tells whether a candidate lets its taker change a column.
+ */
+static bool
+may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
+{
+	const Bitmapset *columns = candidate->fields;
+	int			i = -1;
+
+	if (candidate->fields_any)
+		return true;
+	if (!candidate->fields_given)
+	{
+		if (candidate->action == c->flow->action_update ||
+			candidate->action == c->flow->action_create)
+			return true;
+		columns = candidate->require;
+	}
+	while ((i = bms_next_member(columns, i)) >= 0)
+		if (c->columns[i] == attnum)
+			return true;
+	return false;
+}
+
+/* In fast mode the first reason ends the search. */
+#define GIVE(verdict, r, explain) \
+	do { \
+		(verdict)->reasons = lappend((verdict)->reasons, (r)); \
+		if (!(explain)) \
+			return false; \
+	} while (0)
+
+/*
+ * check_conditions judges what a chosen candidate asks for besides who.
+ */
+static bool
+check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdict *verdict)
+{
+	const WoFlow *flow = c->flow;
+	const char *action = flow->actions[candidate->action];
+	int			i;
+
+	if (candidate->exclude != NULL || candidate->exclude_relations != NULL)
+	{
+		ListCell   *lc;
+
+		foreach(lc, wo_excluded_people(c, candidate))
+		{
+			if (*(int64 *) lfirst(lc) != c->actor->id || c->actor->id == 0)
+				continue;
+			GIVE(verdict, reason("exclude", ERRCODE_WO_DENIED,
+								 psprintf("\"%s\" needs another person", action),
+								 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
+										  candidate->where),
+								 "Let somebody else take this action."), explain);
+			break;
+		}
+	}
+
+	if (candidate->require_note && !c->has_note)
+	{
+		WoReason   *r = reason("require", ERRCODE_WO_INVALID,
+							   psprintf("\"%s\" needs a note", action),
+							   psprintf("%s requires note.", candidate->where),
+							   "Give a note that is not blank.");
+
+		r->input = true;
+		r->column = "note";
+		GIVE(verdict, r, explain);
+	}
+	i = -1;
+	while ((i = bms_next_member(candidate->require, i)) >= 0)
+	{
+		WoReason   *r;
+
+		if (!is_blank(c, i))
+			continue;
+		r = reason("require", ERRCODE_WO_INVALID,
+				   psprintf("\"%s\" needs column \"%s\"", action, flow->columns[i]),
+				   psprintf("%s requires it.", candidate->where),
+				   psprintf("Give \"%s\" a value with the action, or before it.", flow->columns[i]));
+		r->input = true;
+		r->column = flow->columns[i];
+		GIVE(verdict, r, explain);
+	}
+
+	for (int a = 0; c->changed != NULL && a < c->binding->desc->natts; a++)
+	{
+		const char *column;
+
+		if (!c->changed[a] || may_change(c, candidate, a + 1))
+			continue;
+		column = NameStr(TupleDescAttr(c->binding->desc, a)->attname);
+		GIVE(verdict, reason("fields", ERRCODE_WO_DENIED,
+							 psprintf("\"%s\" may not change column \"%s\"", action, column),
+							 psprintf("It is not among the fields of %s.", candidate->where),
+							 "Leave the column as it is, or change it with an action that may."), explain);
+	}
+
+	if (candidate->quorum != WO_QUORUM_NONE)
+	{
+		WoTally		tally;
+
+		wo_quorum_tally(c, candidate, &tally);
+		if (tally.voted)
+			GIVE(verdict, reason("voted", ERRCODE_WO_CONFLICT,
+								 "you have voted already",
+								 psprintf("%s counts each person once in this visit of the state.", candidate->where),
+								 "Wait for the others."), explain);
+		else if (tally.hopeless)
+			GIVE(verdict, reason("quorum", ERRCODE_WO_CONFLICT,
+								 psprintf("the quorum of \"%s\" can no longer be met", action),
+								 psprintf("%s needs %d; there are not so many people left who may.",
+										  candidate->where, tally.need),
+								 "Give more people the role, or take another action."), explain);
+		verdict->complete = tally.complete;
+		verdict->votes = tally.complete ? NULL : tally.votes;
+	}
+	else
+		verdict->complete = true;
+	return verdict->reasons == NIL;
+}
+
+/*
+ * wo_permit judges one action.  With explain it goes on after the first
+ * reason, so that all of them can be told.
+ */
+bool
+wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
+{
+	const WoFlow *flow = c->flow;
+	const WoCandidate *nearest;
+	const WoCandidate *taken;
+	WoTruth		truth;
+
+	memset(verdict, 0, sizeof(*verdict));
+	taken = choose(c, action, &nearest, &truth);
+	if (taken == NULL && nearest == NULL)
+	{
+		GIVE(verdict, reason("state", ERRCODE_WO_CONFLICT,
+							 psprintf("\"%s\" is not possible in state \"%s\"",
+									  flow->actions[action], flow->states[c->leaf].path),
+							 psprintf("Possible here: %s.", join_names(wo_permit_possible(c))),
+							 "Take one of these actions first, or read the ticket again."), explain);
+		return false;
+	}
+	if (taken == NULL && truth == WO_FALSE)
+		GIVE(verdict, reason("guard", ERRCODE_WO_CONFLICT,
+							 psprintf("\"%s\" is not possible for this ticket now", flow->actions[action]),
+							 psprintf("The guard of %s does not hold: %s.", nearest->where, nearest->guard_text),
+							 "Change what the guard looks at, or take another action."), explain);
+	if (taken == NULL && truth == WO_UNKNOWN)
+		GIVE(verdict, reason("guard", ERRCODE_WO_INVALID,
+							 psprintf("the guard of \"%s\" could not be decided", flow->actions[action]),
+							 psprintf("%s asks: %s. With this row that is neither true nor false.",
+									  nearest->where, nearest->guard_text),
+							 "Look for a division by zero, or a comparison of different types."), explain);
+	if (taken == NULL && !is_allowed(c, nearest))
+	{
+		const char *who = describe_allow(flow, nearest);
+
+		GIVE(verdict, reason("allow", ERRCODE_WO_DENIED,
+							 psprintf("you may not \"%s\" in state \"%s\"",
+									  flow->actions[action], flow->states[c->leaf].path),
+							 psprintf("%s allows it to: %s.", nearest->where, who),
+							 c->actor->id == 0 ? "Sign in first." :
+							 "Ask one of them, or ask for the role."), explain);
+	}
+	verdict->taken = taken;
+	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
+		taken != NULL;
+	return verdict->allowed;
+}
+
+/*
+ * wo_permit_view tells whether the actor may see the ticket: what the row
+ * security policies say, in C.
+ */
+bool
+wo_permit_view(WoCase *c)
+{
+	WoVerdict	verdict;
+
+	return c->flow->action_view >= 0 && wo_permit(c, c->flow->action_view, false, &verdict);
+}
+
+/*
+ * wo_permit_history returns the row's history, NULL if it has none.
+ */
+Jsonb *
+wo_permit_history(const WoCase *c)
+{
+	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
+
+	if (c->old == NULL || c->old_null[attnum - 1])
+		return NULL;
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(TextDatumGetCString(c->old[attnum - 1]))));
+}
+
+/*
+ * wo_permit_target returns the leaf that a transition leads to.
+ */
+int
+wo_permit_target(const WoCase *c, const WoCandidate *taken)
+{
+	if (taken->target < 0)
+		return c->leaf;
+	return wo_flow_enter(c->flow, taken->target, wo_permit_history(c));
+}
+
+/*
+ * wo_refuse raises a reason as the error a client sees.  The table is open
+ * until the error has been thrown; the resource owner closes it.
+ */
+void
+wo_refuse(const WoCase *c, const WoReason *r)
+{
+	Relation	rel = table_open(c->binding->relid, AccessShareLock);
+
+	ereport(ERROR,
+			(errcode(r->sqlstate),
+			 errmsg("%s", r->message),
+			 r->detail != NULL ? errdetail("%s", r->detail) : 0,
+			 r->hint != NULL ? errhint("%s", r->hint) : 0,
+			 r->column != NULL ? err_generic_string(PG_DIAG_COLUMN_NAME, r->column) : 0,
+			 errtable(rel)));
+}

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * permit.h
+ *	  The one predicate: may this actor take this action on this row
+ *	  (permit.c), with its parts condition.c and quorum.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_PERMIT_H
+#define WO_PERMIT_H
+
+#include "actor.h"
+#include "binding.h"
+#include "workorder.h"
+
+/*
+ * What is judged.  The caller fills in the first part; the rest is made when
+ * it is first needed, in the caller's memory context.
+ */
+typedef struct WoCase
+{
+	WoBinding  *binding;
+	const WoFlow *flow;
+	const AttrNumber *columns;	/* of flow, see wo_binding_columns() */
+	const WoActor *actor;
+	TimestampTz now;
+	int			leaf;			/* where the ticket rests */
+	const Datum *old;			/* the row as it is, NULL when it is created */
+	const bool *old_null;
+	Datum	   *row;			/* the row as it would be */
+	bool	   *row_null;
+	const bool *changed;		/* user columns the caller changed, by attnum - 1; NULL = none */
+	bool		has_note;		/* a note that is not blank was given */
+
+	Jsonb	   *row_json;
+	Jsonb	   *vars_json;
+} WoCase;
+
+/* Why not.  Messages name rules, columns and roles, never what a row holds. */
+typedef struct WoReason
+{
+	const char *code;
+	int			sqlstate;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	bool		input;			/* would go away if the caller gave more */
+	const char *column;			/* the missing column or "note", if input */
+} WoReason;
+
+typedef struct WoVerdict
+{
+	const WoCandidate *taken;	/* the transition chosen; NULL if there is none */
+	bool		allowed;
+	List	   *reasons;		/* of WoReason; all of them if asked to explain */
+	bool		complete;		/* the action takes effect now */
+	Jsonb	   *votes;			/* what the row's votes become, NULL = none */
+} WoVerdict;
+
+/* permit.c */
+extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
+extern bool wo_permit_view(WoCase *c);
+extern Jsonb *wo_permit_history(const WoCase *c);
+extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
+extern List *wo_permit_possible(const WoCase *c);
+extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
+extern WoReason *wo_reason_not_a_beginning(const char *action);
+extern WoReason *wo_reason_created_already(void);
+extern void wo_refuse(const WoCase *c, const WoReason *reason) pg_attribute_noreturn();
+extern bool wo_actor_in_column(const WoCase *c, int column);
+
+/* condition.c */
+typedef enum WoTruth
+{
+	WO_FALSE,
+	WO_TRUE,
+	WO_UNKNOWN
+} WoTruth;
+
+extern WoTruth wo_condition_holds(WoCase *c, JsonPath *guard);
+extern void wo_condition_assign(WoCase *c, const WoCandidate *taken);
+
+/* quorum.c */
+typedef struct WoTally
+{
+	bool		voted;			/* this person has voted in this visit already */
+	bool		hopeless;		/* even if everybody left agreed, it would not be met */
+	bool		complete;		/* with this vote it is met */
+	int			have;			/* votes with this one */
+	int			need;			/* votes that are needed */
+	Jsonb	   *votes;
+} WoTally;
+
+extern void wo_quorum_tally(WoCase *c, const WoCandidate *candidate, WoTally *tally);
+extern List *wo_excluded_people(WoCase *c, const WoCandidate *candidate);
+
+#endif							/* WO_PERMIT_H */

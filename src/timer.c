@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.c
+ *	  Timers follow the ticket: entering a state sets those it declares with
+ *	  "after", leaving it removes them.
+ *
+ * workorder.timer holds what is due and when.  The statements run as the
+ * owner of that table, like referential-integrity checks; their plans are
+ * kept for the life of the backend and prepared again when they have become
+ * invalid.  States without timers, by far the most, cost nothing here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "flow.h"
+#include "timer.h"
+
+typedef enum TimerStatement
+{
+	TIMER_SET,
+	TIMER_CLEAR,
+	TIMER_NSTATEMENTS
+} TimerStatement;
+
+static const char *const statements[TIMER_NSTATEMENTS] = {
+	"INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6)"
+	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
+	" DO UPDATE SET due_at = EXCLUDED.due_at",
+	"DELETE FROM workorder.timer"
+	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
+	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
+};
+
+static SPIPlanPtr plans[TIMER_NSTATEMENTS];
+
+/*
+ * run executes one statement as the owner of workorder.timer.
+ */
+static void
+run(TimerStatement which, Datum *values)
+{
+	static Oid	types[] = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	int			nargs = which == TIMER_SET ? 6 : 4;
+	Relation	timer = table_open(wo_table_oid("timer", false), RowExclusiveLock);
+	Oid			user;
+	int			context;
+	int			result;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(timer->rd_rel->relowner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (plans[which] != NULL && !SPI_plan_is_valid(plans[which]))
+	{
+		SPI_freeplan(plans[which]);
+		plans[which] = NULL;
+	}
+	if (plans[which] == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statements[which], nargs, types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		plans[which] = plan;
+	}
+	result = SPI_execute_plan(plans[which], values, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	table_close(timer, NoLock);
+}
+
+/*
+ * leaf_of returns the flow and the leaf a row rests in, -1 if unknown.
+ */
+static int
+leaf_of(WoBinding *binding, const WoRow *row, const WoFlow **flow)
+{
+	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
+	char	   *state = wo_row_text(binding, row, WO_STATE);
+
+	*flow = row->nulls[attnum - 1] ? NULL : wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+	return *flow == NULL || state == NULL ? -1 : wo_flow_state(*flow, state, strlen(state));
+}
+
+/*
+ * wo_timer_follow moves the timers from the states that old was in to those
+ * that row is in; NULL stands for no row.
+ */
+void
+wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	const WoRow *any = row != NULL ? row : old;
+	const WoFlow *old_flow = NULL;
+	const WoFlow *flow = NULL;
+	int			old_leaf = old != NULL ? leaf_of(binding, old, &old_flow) : -1;
+	int			leaf = row != NULL ? leaf_of(binding, row, &flow) : -1;
+	bool		again = old != NULL && row != NULL &&
+		!wo_same(binding, binding->engine[WO_ENTERED_AT], old, row);
+	Datum		values[6];
+
+	if (old_leaf == leaf && !again)
+		return;
+	values[0] = Int64GetDatum(wo_binding_tenant(binding, any));
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = Int64GetDatum(wo_binding_id(binding, any->values));
+
+	for (int s = old_leaf; s >= 0; s = old_flow->states[s].parent)
+	{
+		if (old_flow->states[s].ndelays == 0 ||
+			(leaf >= 0 && s != leaf && old_flow == flow && wo_flow_within(flow, leaf, s)))
+			continue;
+		values[3] = CStringGetTextDatum(old_flow->states[s].path);
+		run(TIMER_CLEAR, values);
+	}
+	for (int s = leaf; s >= 0; s = flow->states[s].parent)
+	{
+		if (flow->states[s].ndelays == 0 ||
+			(old_leaf >= 0 && s != leaf && old_flow == flow && wo_flow_within(flow, old_leaf, s)))
+			continue;
+		values[3] = CStringGetTextDatum(flow->states[s].path);
+		for (int i = 0; i < flow->states[s].ndelays; i++)
+		{
+			const WoDelay *delay = &flow->states[s].delays[i];
+
+			values[4] = CStringGetTextDatum(delay->duration);
+			values[5] = DirectFunctionCall2(timestamptz_pl_interval,
+											row->values[binding->engine[WO_ENTERED_AT] - 1],
+											IntervalPGetDatum(&delay->interval));
+			run(TIMER_SET, values);
+		}
+	}
+}

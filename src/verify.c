@@ -1,0 +1,579 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.c
+ *	  workorder.verify(): is what the journal says what the tables hold.
+ *
+ * A table's rows and its journal's lines are read side by side, both ordered
+ * by tenant and ticket.  Each line is checked against the one before it and
+ * against the flow version the ticket is pinned to, then folded; the row that
+ * comes out must be the row that is there.  The triggers that make this so
+ * are checked as well.
+ *
+ * Every finding is a row (relation, ticket_id, revision, code, message) with
+ * a stable code.  Messages name columns, states and actions, never what a row
+ * holds.  No finding means: sound.
+ *
+ * What a backend holds while it verifies is two batches of rows, one ticket's
+ * replayed row and the findings, which go to a file when they are many.
+ *
+ * Columns that were added with a default after a ticket's last line are not
+ * in the journal.  A column that no line tells of may therefore hold its
+ * default, too; generated columns follow from others and are not compared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "actor.h"
+#include "flow.h"
+#include "guard.h"
+#include "replay.h"
+#include "value.h"
+#include "verify.h"
+
+PG_FUNCTION_INFO_V1(workorder_verify);
+
+/* A table of workorder.guarded. */
+typedef struct Guarded
+{
+	Oid			relid;
+	int32		relation_id;
+	char	   *flow;
+	char	   *columns;
+} Guarded;
+
+static List *list_guarded(Oid relid);
+static void verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named);
+static void verify_tickets(WoVerify *v, const int64 *ticket);
+static void verify_maintenance(WoVerify *v);
+static WoBinding *bind(Relation rel, const Guarded *guarded);
+static char *row_query(const WoBinding *binding, Relation rel, bool one);
+static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
+static int	compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket);
+static void check_line(WoVerify *v, const WoJournalLine *line, bool sealed);
+static JsonbValue *old_value(const WoJournalLine *line, Form_pg_attribute att);
+static void check_digest(WoVerify *v, const WoJournalLine *line, bool sealed);
+static void check_row(WoVerify *v, int64 ticket, const WoRow *row);
+static char *column_list(const WoBinding *binding, const Bitmapset *columns);
+
+/*
+ * verify(relation regclass, id bigint) returns the findings for one ticket of
+ * the current tenant, for a whole table, or for all guarded tables.
+ */
+Datum
+workorder_verify(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
+	int64		id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	const int64 *ticket = PG_ARGISNULL(1) ? NULL : &id;
+	WoVerify	v = {0};
+	List	   *tables;
+	ListCell   *lc;
+
+	if (ticket != NULL && !OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("argument \"relation\" is missing"),
+				 errdetail("A ticket is named by its table and its number."),
+				 errhint("Give the table, or leave out the number too.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	v.result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	tables = list_guarded(relid);
+	if (OidIsValid(relid) && tables == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table \"%s\" is not guarded",
+						get_rel_name(relid) != NULL ? get_rel_name(relid) : "?"),
+				 errdetail("It has no flow, so there is no journal to compare it with."),
+				 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
+	foreach(lc, tables)
+		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
+	if (!OidIsValid(relid))
+		verify_maintenance(&v);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* Adds a finding. */
+void
+wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, const char *fmt,...)
+{
+	Datum		values[5];
+	bool		nulls[5];
+	StringInfoData message;
+
+	initStringInfo(&message);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&message, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&message, needed);
+	}
+	values[0] = ObjectIdGetDatum(v->relid);
+	nulls[0] = !OidIsValid(v->relid);
+	values[1] = Int64GetDatum(ticket);
+	nulls[1] = ticket == WO_NO_TICKET;
+	values[2] = Int32GetDatum(revision);
+	nulls[2] = revision == WO_NO_REVISION;
+	values[3] = CStringGetTextDatum(code);
+	nulls[3] = false;
+	values[4] = CStringGetTextDatum(message.data);
+	nulls[4] = false;
+	tuplestore_putvalues(v->result->setResult, v->result->setDesc, values, nulls);
+}
+
+/* Lists the guarded tables, or the one asked for. */
+static List *
+list_guarded(Oid relid)
+{
+	WoStream	stream;
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(relid)};
+	List	   *result = NIL;
+	HeapTuple	tuple;
+
+	wo_stream_open(&stream, wo_table_oid("guarded", false),
+				   OidIsValid(relid) ?
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text"
+				   " FROM workorder.guarded WHERE relation::pg_catalog.oid OPERATOR(pg_catalog.=) $1" :
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text"
+				   " FROM workorder.guarded ORDER BY id",
+				   OidIsValid(relid) ? 1 : 0, types, values);
+	while ((tuple = wo_stream_next(&stream)) != NULL)
+	{
+		Guarded    *guarded = palloc0(sizeof(Guarded));
+		TupleDesc	desc = stream.batch->tupdesc;
+		bool		isnull;
+
+		guarded->relid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
+		guarded->relation_id = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
+		guarded->flow = SPI_getvalue(tuple, desc, 3);
+		guarded->columns = SPI_getvalue(tuple, desc, 4);
+		result = lappend(result, guarded);
+	}
+	wo_stream_close(&stream);
+	return result;
+}
+
+/*
+ * Verifies one guarded table, or one of its tickets.
+ *
+ * A table that unguard() has taken off its flow stays in workorder.guarded;
+ * nothing is promised of it any more.  That is a finding only for who names
+ * the table.
+ */
+static void
+verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named)
+{
+	Relation	rel = try_relation_open(guarded->relid, AccessShareLock);
+	MemoryContext old;
+
+	v->relid = guarded->relid;
+	if (rel == NULL)
+	{
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "table_missing",
+						 "workorder.guarded names a table that does not exist");
+		return;
+	}
+	if (!wo_owns_relation(guarded->relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_DENIED),
+				 errmsg("permission denied to verify table \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("Verifying reads every ticket and its whole history."),
+				 errhint("Do it as the table's owner or as a superuser."),
+				 errtable(rel)));
+
+	if (!wo_verify_is_protected(rel))
+	{
+		if (named)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unguarded",
+							 "the table has none of the triggers of a guarded table");
+		relation_close(rel, AccessShareLock);
+		return;
+	}
+
+	v->table_context = AllocSetContextCreate(CurrentMemoryContext, "workorder verified table",
+											 ALLOCSET_DEFAULT_SIZES);
+	v->context = AllocSetContextCreate(v->table_context, "workorder verified ticket",
+									   ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(v->table_context);
+	if (ticket == NULL)
+		wo_verify_protection(v, rel);
+	v->rel = rel;
+	v->binding = bind(rel, guarded);
+	v->fold = wo_fold_create(v->binding);
+	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
+	verify_tickets(v, ticket);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(v->table_context);
+	relation_close(rel, AccessShareLock);
+}
+
+/*
+ * Returns the table's binding even if its guard has been taken off: then its
+ * arguments are made again from workorder.guarded and the primary key.
+ */
+static WoBinding *
+bind(Relation rel, const Guarded *guarded)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	char	   *arguments[5];
+	Trigger		guard = {0};
+	Oid			key;
+	Relation	index;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (strcmp(triggers->triggers[i].tgname, WO_GUARD_TRIGGER) == 0)
+			return wo_binding_for_trigger(rel, &triggers->triggers[i]);
+
+	key = wo_primary_key(rel);
+	if (!OidIsValid(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("table \"%s\" has lost its guard and its primary key",
+						RelationGetRelationName(rel)),
+				 errdetail("Nothing tells which columns are tenant and ticket number."),
+				 errhint("Add the key again and call workorder.guard()."),
+				 errtable(rel)));
+	arguments[0] = psprintf("%d", guarded->relation_id);
+	arguments[1] = guarded->flow;
+	arguments[2] = guarded->columns != NULL ? guarded->columns : "{}";
+	index = index_open(key, AccessShareLock);
+	for (int i = 0; i < 2; i++)
+		arguments[3 + i] = get_attname(RelationGetRelid(rel), index->rd_index->indkey.values[i], false);
+	index_close(index, AccessShareLock);
+	guard.tgname = WO_GUARD_TRIGGER;
+	guard.tgnargs = lengthof(arguments);
+	guard.tgargs = arguments;
+	return wo_binding_for_trigger(rel, &guard);
+}
+
+/* Reads rows and lines side by side. */
+static void
+verify_tickets(WoVerify *v, const int64 *ticket)
+{
+	const WoBinding *binding = v->binding;
+	const int64 *tenant = ticket != NULL ? &wo_actor_current()->tenant : NULL;
+	Oid			types[2] = {INT8OID, INT8OID};
+	Datum		values[2];
+	WoReplay   *replay;
+	WoStream	rows;
+	HeapTuple	tuple;
+	const WoJournalLine *line;
+	WoRow		row;
+
+	if (ticket != NULL)
+	{
+		values[0] = Int64GetDatum(*tenant);
+		values[1] = Int64GetDatum(*ticket);
+	}
+	wo_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
+				   ticket != NULL ? 2 : 0, types, values);
+	replay = wo_replay_open(binding->relation_id, tenant, ticket);
+	row.values = palloc(sizeof(Datum) * binding->desc->natts);
+	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
+
+	tuple = wo_stream_next(&rows);
+	line = wo_replay_next(replay);
+	while (tuple != NULL || line != NULL)
+	{
+		MemoryContext old;
+		int64		current_tenant = line != NULL ? line->tenant : 0;
+		int64		current = line != NULL ? line->ticket : 0;
+		bool		there = false;
+
+		CHECK_FOR_INTERRUPTS();
+		if (tuple != NULL)
+		{
+			int			order;
+
+			read_row(binding, tuple, rows.batch->tupdesc, &row);
+			order = line == NULL ? -1 :
+				compare_key(wo_binding_tenant(binding, &row), wo_binding_id(binding, row.values),
+							line->tenant, line->ticket);
+			there = order <= 0;
+			if (order < 0)
+			{
+				current_tenant = wo_binding_tenant(binding, &row);
+				current = wo_binding_id(binding, row.values);
+			}
+		}
+
+		wo_fold_reset(v->fold);
+		v->flow_told = false;
+		for (; line != NULL && compare_key(line->tenant, line->ticket, current_tenant, current) == 0;
+			 line = wo_replay_next(replay))
+		{
+			CHECK_FOR_INTERRUPTS();
+			old = MemoryContextSwitchTo(replay->context);
+			check_line(v, line, replay->sealed);
+			MemoryContextSwitchTo(old);
+		}
+
+		old = MemoryContextSwitchTo(v->context);
+		if (there)
+			check_row(v, current, &row);
+		else if (v->fold->exists)
+			wo_verify_report(v, current, v->fold->revision, "row_missing",
+							 "the journal does not tell that the ticket was deleted, but it is gone");
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(v->context);
+		if (there)
+			tuple = wo_stream_next(&rows);
+	}
+	wo_replay_close(replay);
+	wo_stream_close(&rows);
+}
+
+/*
+ * Checks the digests of the lines that maintenance of the journal itself has
+ * left; they belong to no table.
+ */
+static void
+verify_maintenance(WoVerify *v)
+{
+	WoReplay   *replay = wo_replay_open(WO_RELATION_JOURNAL, NULL, NULL);
+	int64		tenant = 0;
+	int64		ticket = 0;
+	int32		revision = 0;
+	bool		sealed = false;
+	uint8		digest[WO_DIGEST_LENGTH];
+	uint8		expected[WO_DIGEST_LENGTH];
+	const WoJournalLine *line;
+
+	v->relid = InvalidOid;
+	while ((line = wo_replay_next(replay)) != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(replay->context);
+
+		CHECK_FOR_INTERRUPTS();
+		if (line->tenant != tenant || line->ticket != ticket)
+		{
+			tenant = line->tenant;
+			ticket = line->ticket;
+			revision = 0;
+			sealed = false;
+		}
+		if (line->revision != revision + 1)
+			wo_verify_report(v, ticket, line->revision, "gap",
+							 "maintenance line %d follows %d", line->revision, revision);
+		wo_journal_digest(line, sealed ? digest : NULL, expected);
+		if (!replay->sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
+			wo_verify_report(v, ticket, line->revision, "digest",
+							 "the maintenance line is not what was written, or one before it is missing");
+		revision = line->revision;
+		sealed = replay->sealed;
+		memcpy(digest, line->digest, WO_DIGEST_LENGTH);
+		MemoryContextSwitchTo(old);
+	}
+	wo_replay_close(replay);
+}
+
+/* Writes the query that gives the rows in the order of the journal. */
+static char *
+row_query(const WoBinding *binding, Relation rel, bool one)
+{
+	const char *tenant = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
+	const char *id = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname));
+	StringInfoData query;
+
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT * FROM %s",
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												RelationGetRelationName(rel)));
+	if (one)
+		appendStringInfo(&query, " WHERE %s OPERATOR(pg_catalog.=) $1"
+						 " AND %s OPERATOR(pg_catalog.=) $2", tenant, id);
+	appendStringInfo(&query, " ORDER BY %s, %s", tenant, id);
+	return query.data;
+}
+
+/* Takes a row of that query apart; dropped columns are not in it. */
+static void
+read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row)
+{
+	int			column = 0;
+
+	for (int i = 0; i < binding->desc->natts; i++)
+	{
+		if (TupleDescAttr(binding->desc, i)->attisdropped)
+			row->nulls[i] = true;
+		else
+			row->values[i] = heap_getattr(tuple, ++column, desc, &row->nulls[i]);
+	}
+}
+
+static int
+compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket)
+{
+	if (tenant != other_tenant)
+		return tenant < other_tenant ? -1 : 1;
+	if (ticket != other_ticket)
+		return ticket < other_ticket ? -1 : 1;
+	return 0;
+}
+
+/* Checks a line against those before it, and adds it to the fold. */
+static void
+check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
+{
+	WoFold	   *fold = v->fold;
+	bool		base = wo_line_is_base(line);
+	Bitmapset  *surprises = NULL;
+	bool	   *known;
+	int			attnum = -1;
+
+	check_digest(v, line, sealed);
+	if (!fold->begun)
+	{
+		if (line->from_state != NULL || (!base && line->revision != 1))
+			wo_verify_report(v, line->ticket, line->revision, "gap",
+							 "the journal begins with revision %d, not with how the ticket came to be",
+							 line->revision);
+	}
+	else
+	{
+		if (line->revision != fold->revision + 1)
+			wo_verify_report(v, line->ticket, line->revision, "gap",
+							 "revision %d follows revision %d", line->revision, fold->revision);
+		if (strcmp(line->from_state != NULL ? line->from_state : "",
+				   fold->state != NULL ? fold->state : "") != 0)
+			wo_verify_report(v, line->ticket, line->revision, "chain_state",
+							 "the line starts from state \"%s\", the one before it ends in \"%s\"",
+							 line->from_state != NULL ? line->from_state : "(none)",
+							 fold->state != NULL ? fold->state : "(none)");
+		if (line->at < fold->at)
+			wo_verify_report(v, line->ticket, line->revision, "time",
+							 "the line is earlier than the one before it");
+	}
+	wo_verify_step(v, line);
+
+	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
+	if (!wo_fold_apply(fold, line, sealed, &surprises))
+		wo_verify_report(v, line->ticket, line->revision, "changes",
+						 "the line's changes are not {\"column\": [old, new], ...}");
+	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
+	{
+		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
+
+		/* A column that no line has told of may have come with a default. */
+		if (att->attgenerated != '\0' ||
+			(!known[attnum - 1] && wo_verify_default(v, attnum, old_value(line, att))))
+			surprises = bms_del_member(surprises, attnum);
+	}
+	if (!bms_is_empty(surprises))
+		wo_verify_report(v, line->ticket, line->revision, "chain_value",
+						 "the old value of %s is not what the lines before it made",
+						 column_list(v->binding, surprises));
+}
+
+/* Returns what a line says a column was before it. */
+static JsonbValue *
+old_value(const WoJournalLine *line, Form_pg_attribute att)
+{
+	JsonbValue *change = getKeyJsonValueFromContainer(&line->changes->root, NameStr(att->attname),
+													  strlen(NameStr(att->attname)), NULL);
+
+	return getIthJsonbValueFromContainer(change->val.binary.data, 0);
+}
+
+/* Checks that a line, and the one before it, are what was written. */
+static void
+check_digest(WoVerify *v, const WoJournalLine *line, bool sealed)
+{
+	uint8		expected[WO_DIGEST_LENGTH];
+
+	wo_journal_digest(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
+	if (!sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
+		wo_verify_report(v, line->ticket, line->revision, "digest",
+						 "the line is not what was written, or one before it is missing");
+}
+
+/* Checks a row against the fold of its lines. */
+static void
+check_row(WoVerify *v, int64 ticket, const WoRow *row)
+{
+	const WoBinding *binding = v->binding;
+	WoFold	   *fold = v->fold;
+	int			revision = wo_row_revision(binding, row);
+	Bitmapset  *differ = NULL;
+
+	if (!fold->begun)
+	{
+		if (revision != WO_REVISION_BASE)
+			wo_verify_report(v, ticket, revision, "journal_missing",
+							 "the row has been acted on, but there is no journal of it");
+		return;
+	}
+	if (!fold->exists)
+	{
+		wo_verify_report(v, ticket, fold->revision, "row_exists",
+						 "the journal tells that the ticket was deleted, but it is there");
+		return;
+	}
+	if (revision != fold->revision)
+		wo_verify_report(v, ticket, fold->revision, "gap",
+						 "the journal ends with revision %d, the row has revision %d",
+						 fold->revision, revision);
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+		Jsonb	   *expected = fold->values[attnum - 1];
+		JsonbValue	item;
+
+		if (att->attisdropped || att->attgenerated != '\0' || WoIsKey(binding, attnum) ||
+			attnum == binding->engine[WO_REVISION] ||
+			(row->nulls[attnum - 1] && expected == NULL))
+			continue;
+		wo_value_to_json(att->atttypid, row->values[attnum - 1], row->nulls[attnum - 1], &item);
+		if (expected != NULL &&
+			compareJsonbContainers(&wo_jsonb_from_value(&item)->root, &expected->root) == 0)
+			continue;
+		if (!fold->known[attnum - 1] && wo_verify_default(v, attnum, &item))
+			continue;
+		differ = bms_add_member(differ, attnum);
+	}
+	if (differ != NULL)
+		wo_verify_report(v, ticket, fold->revision, "row_differs",
+						 "%s differ%s from what the journal tells", column_list(binding, differ),
+						 bms_membership(differ) == BMS_SINGLETON ? "s" : "");
+}
+
+/* Names columns for a message. */
+static char *
+column_list(const WoBinding *binding, const Bitmapset *columns)
+{
+	StringInfoData s;
+	int			attnum = -1;
+
+	initStringInfo(&s);
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		appendStringInfo(&s, "%s\"%s\"", s.len > 0 ? ", " : "",
+						 NameStr(TupleDescAttr(binding->desc, attnum - 1)->attname));
+	return s.data;
+}

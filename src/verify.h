@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.h
+ *	  What verify.c and verify_rules.c share; nobody else needs it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_VERIFY_H
+#define WO_VERIFY_H
+
+#include "nodes/execnodes.h"
+
+#include "flow.h"
+#include "replay.h"
+
+#define WO_GUARD_TRIGGER	"~workorder_guard"
+
+/* A finding about a table has neither ticket nor revision. */
+#define WO_NO_TICKET	PG_INT64_MIN
+#define WO_NO_REVISION	(-1)
+
+/* What a column holds in rows that were there when it was added, canonical. */
+typedef struct WoColumnDefault
+{
+	bool		found;			/* looked for already */
+	Jsonb	   *missing;		/* what old rows read as; NULL = null */
+	Jsonb	   *constant;		/* what the default gives; NULL = null or not constant */
+} WoColumnDefault;
+
+/* A verification under way. */
+typedef struct WoVerify
+{
+	ReturnSetInfo *result;
+	Oid			relid;
+	Relation	rel;
+	WoBinding  *binding;
+	WoFold	   *fold;
+	WoColumnDefault *defaults;	/* [natts] */
+	MemoryContext context;		/* of one row; reset with each ticket */
+	MemoryContext table_context;	/* of one table: binding aside, all of the above */
+	bool		flow_told;		/* this ticket's flow is known to be missing */
+} WoVerify;
+
+/* verify.c */
+extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
+							 const char *fmt,...) pg_attribute_printf(5, 6);
+
+/* verify_rules.c */
+extern bool wo_verify_is_protected(Relation rel);
+extern void wo_verify_protection(WoVerify *v, Relation rel);
+extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
+extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
+
+#endif							/* WO_VERIFY_H */

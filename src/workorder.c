@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * workorder.c
+ *	  Module start: the settings, and the rooms that register callbacks.
+ *
+ * The settings live as long as the backend.  Everything that names a person
+ * is superuser-set (PGC_SUSET), so that only a role that was given the
+ * parameter by GRANT SET can speak for somebody.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+#include "actor.h"
+#include "binding.h"
+#include "flow.h"
+#include "journal.h"
+#include "workorder.h"
+
+WO_MODULE_MAGIC;
+
+bool		wo_durable = true;
+bool		wo_maintenance = false;
+char	   *wo_actor_login = NULL;
+char	   *wo_tenant_text = NULL;
+char	   *wo_gateway_roles = NULL;
+char	   *wo_now_text = NULL;
+
+/* workorder.now parsed; valid while wo_now_text is not empty */
+static TimestampTz fixed_now;
+
+PGDLLEXPORT void _PG_init(void);
+
+/*
+ * check_tenant accepts a positive bigint or nothing.
+ */
+static bool
+check_tenant(char **newval, void **extra, GucSource source)
+{
+	char	   *end;
+	long long	tenant;
+
+	if (*newval == NULL || **newval == '\0')
+		return true;
+	errno = 0;
+	tenant = strtoll(*newval, &end, 10);
+	if (errno != 0 || *end != '\0' || tenant <= 0)
+	{
+		GUC_check_errdetail("A tenant is a positive whole number.");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * check_now parses the clock once, when it is set.
+ */
+static bool
+check_now(char **newval, void **extra, GucSource source)
+{
+	TimestampTz *parsed;
+
+	if (*newval == NULL || **newval == '\0')
+		return true;
+	/* type input needs catalogs for time zone names */
+	if (!IsTransactionState())
+	{
+		GUC_check_errdetail("The clock can be set inside a session only.");
+		return false;
+	}
+	parsed = (TimestampTz *) malloc(sizeof(TimestampTz));
+	if (parsed == NULL)
+		return false;
+	*parsed = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+													  CStringGetDatum(*newval),
+													  ObjectIdGetDatum(InvalidOid),
+													  Int32GetDatum(-1)));
+	*extra = parsed;
+	return true;
+}
+
+static void
+assign_now(const char *newval, void *extra)
+{
+	if (extra != NULL)
+		fixed_now = *((TimestampTz *) extra);
+}
+
+/*
+ * wo_now returns the time of the act: the real clock, read now and not at the
+ * start of the transaction, since the row lock may have been waited for.
+ */
+TimestampTz
+wo_now(void)
+{
+	if (wo_now_text != NULL && wo_now_text[0] != '\0')
+		return fixed_now;
+	return GetCurrentTimestamp();
+}
+
+/*
+ * wo_table_oid finds one of the tables that workorder.install() makes.  The
+ * answer is not to be kept over an invalidation: the table may be dropped and
+ * made again.
+ */
+Oid
+wo_table_oid(const char *name, bool missing_ok)
+{
+	Oid			namespace = get_namespace_oid(WO_SCHEMA, true);
+	Oid			relid = OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
+
+	if (!OidIsValid(relid) && !missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table workorder.%s does not exist", name),
+				 errdetail("The engine keeps its data in tables of yours, and they are not made yet."),
+				 errhint("Run SELECT workorder.install().")));
+	return relid;
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomBoolVariable("workorder.durable",
+							 "Makes every transaction that took an action wait for its WAL.",
+							 "An acknowledged action then survives a crash even where synchronous_commit is off.",
+							 &wo_durable, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("workorder.maintenance",
+							 "Lets a superuser repair guarded rows and the journal.",
+							 "What is done under it is journalled as maintenance.",
+							 &wo_maintenance, false, PGC_SUSET, GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
+	DefineCustomStringVariable("workorder.actor",
+							   "Login of the person this session acts for.",
+							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
+							   &wo_actor_login, "", PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("workorder.tenant",
+							   "Tenant this session works in.",
+							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
+							   &wo_tenant_text, "", PGC_SUSET, 0, check_tenant, NULL, NULL);
+	DefineCustomStringVariable("workorder.gateway_roles",
+							   "Login roles whose request.jwt.claims are believed.",
+							   "A comma-separated list; PostgREST connects as one of them.",
+							   &wo_gateway_roles, "authenticator", PGC_SIGHUP,
+							   GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomStringVariable("workorder.now",
+							   "Fixed clock for tests and for loading history.",
+							   "Empty means the real clock.",
+							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
+							   check_now, assign_now, NULL);
+	MarkGUCPrefixReserved("workorder");
+
+	wo_flow_cache_init();
+	wo_actor_init();
+	wo_binding_init();
+	wo_journal_init();
+}
