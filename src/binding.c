@@ -33,18 +33,19 @@
 #include "value.h"
 
 #define GUARD_TRIGGER	"~workorder_guard"
+#define RECORD_TRIGGER	"_workorder_record"
 
 const char *const wo_engine_names[WO_NENGINE] = {
 	"flow_id", "state", "history", "votes", "revision", "creator_id",
 	"acted_by", "created_at", "entered_at", "updated_at",
-	"action", "note", "last_action", "last_note"
+	"action", "note", "last_action", "last_note", "digest"
 };
 
 /* Types the engine reads and writes without a cast. */
 static const Oid engine_types[WO_NENGINE] = {
 	INT4OID, TEXTOID, TEXTOID, JSONBOID, INT4OID, INT8OID,
 	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID
 };
 
 typedef struct BindingEntry
@@ -176,6 +177,20 @@ is_overtaken(Relation rel, const Trigger *guard)
 }
 
 /*
+ * is_recorded tells whether rows of the table are journalled.
+ */
+static bool
+is_recorded(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (strcmp(triggers->triggers[i].tgname, RECORD_TRIGGER) == 0)
+			return true;
+	return false;
+}
+
+/*
  * holds_type tells whether a column can hold what the engine writes there as
  * it is; varchar without a limit is as good as text.
  */
@@ -219,7 +234,8 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->overtaken = is_overtaken(rel, trigger);
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
-		binding->role_of[i] = WO_NENGINE;
+		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
+			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_UNTOLD : WO_NENGINE;
 
 	mapping = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(trigger->tgargs[2])));
 	for (int i = 0; i < WO_NENGINE; i++)
@@ -258,6 +274,12 @@ build_binding(Relation rel, Trigger *trigger)
 				 errhint("Call workorder.guard() again after renaming a key column."),
 				 errtable(rel)));
 
+	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
+	binding->role_of[binding->id - 1] = WO_UNTOLD;
+
+	/* a row that may change after the guard, or is not journalled, is not sealed */
+	binding->seals = !binding->overtaken && is_recorded(rel);
+
 	MemoryContextSwitchTo(old);
 	return binding;
 }
@@ -286,17 +308,17 @@ wo_binding_columns(WoBinding *binding, const WoFlow *flow)
 	map->att = palloc0(sizeof(AttrNumber) * Max(flow->ncolumns, 1));
 	for (int i = 0; i < flow->ncolumns; i++)
 	{
-		for (int a = 0; a < binding->desc->natts; a++)
+		/* the engine's own names mean its columns, whatever they are called here */
+		for (int e = 0; e < WO_NENGINE; e++)
+			if (strcmp(wo_engine_names[e], flow->columns[i]) == 0)
+				map->att[i] = binding->engine[e];
+		for (int a = 0; map->att[i] == InvalidAttrNumber && a < binding->desc->natts; a++)
 		{
 			Form_pg_attribute att = TupleDescAttr(binding->desc, a);
 
 			if (!att->attisdropped && strcmp(NameStr(att->attname), flow->columns[i]) == 0)
 				map->att[i] = att->attnum;
 		}
-		/* an engine column under another name is known by its own name too */
-		for (int e = 0; map->att[i] == InvalidAttrNumber && e < WO_NENGINE; e++)
-			if (strcmp(wo_engine_names[e], flow->columns[i]) == 0)
-				map->att[i] = binding->engine[e];
 	}
 	binding->maps = lappend(binding->maps, map);
 	MemoryContextSwitchTo(old);

@@ -31,7 +31,9 @@ typedef enum WoEngineColumn
 	WO_NOTE,
 	WO_LAST_ACTION,
 	WO_LAST_NOTE,
-	WO_NENGINE
+	WO_DIGEST,					/* of the ticket's last journal line */
+	WO_NENGINE,					/* how many; as a role: a column of the user's */
+	WO_UNTOLD					/* as a role: the journal does not tell of it */
 } WoEngineColumn;
 
 extern const char *const wo_engine_names[WO_NENGINE];
@@ -54,13 +56,14 @@ typedef struct WoBinding
 	AttrNumber	tenant;
 	AttrNumber	id;
 	AttrNumber	engine[WO_NENGINE];
-	WoEngineColumn *role_of;	/* [natts]; WO_NENGINE for the user's columns */
+	WoEngineColumn *role_of;	/* [natts] */
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
+	bool		seals;			/* the guard can tell what line will be written */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;
 
-#define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_NENGINE)
+#define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] < WO_NENGINE)
 #define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
 
 /* A ticket's row taken apart. */

@@ -39,6 +39,19 @@
 	json_populate_type((val), (valtype), (typid), (typmod), (cache), (cxt), (isnull))
 #endif
 
+/* 16 has settings allocated by guc_malloc(), and decoding tell more about an error */
+#if PG_VERSION_NUM >= 160000
+#define wo_guc_malloc(size) guc_malloc(LOG, (size))
+#define wo_guc_free(pointer) guc_free(pointer)
+#define wo_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz), &(DateTimeErrorExtra) {0})
+#else
+#define wo_guc_malloc(size) malloc(size)
+#define wo_guc_free(pointer) free(pointer)
+#define wo_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
+#endif
+
 /* 16 moved the columns of a statement into RTEPermissionInfo, 18 made pruning known here */
 #if PG_VERSION_NUM >= 180000
 #define wo_init_range_table(estate, rte, columns) \

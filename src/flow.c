@@ -4,9 +4,10 @@
  *	  Questions to a compiled flow: names, and where a transition leads.
  *
  * A WoFlow is made by flow_compile.c, owned by whoever gave the memory
- * context, and never changed.  Everything here reads it only, allocates
- * nothing (save for texts that are asked for), and is cheap enough for every
- * row: names are found by binary search, the chart by following indexes.
+ * context, and never changed.  Everything here only reads it, and is cheap
+ * enough for every row: names are found by binary search, the chart by
+ * following indexes.  Texts and histories that are asked for are made in the
+ * current memory context.
  *
  * The semantics are those of XState 5 (SCXML), so that a document means the
  * same in both.
@@ -24,7 +25,7 @@
  * means the engine's column, whatever the table calls it.
  */
 static const char *const reserved_columns[] = {
-	"acted_by", "action", "created_at", "creator_id", "entered_at", "flow_id",
+	"acted_by", "action", "created_at", "creator_id", "digest", "entered_at", "flow_id",
 	"history", "id", "last_action", "last_note", "note", "revision", "state",
 	"tenant_id", "updated_at", "votes"
 };
@@ -242,6 +243,84 @@ wo_flow_domain(const WoFlow *flow, int source, int target, bool reenter)
 		if (source != s && wo_flow_within(flow, source, s))
 			return s;
 	return reenter ? -1 : 0;
+}
+
+/*
+ * push_pair adds a key and a text to an object being built.
+ */
+static void
+push_pair(JsonbParseState **state, const char *key, const char *text)
+{
+	JsonbValue	v;
+
+	v.type = jbvString;
+	v.val.string.val = (char *) key;
+	v.val.string.len = strlen(key);
+	pushJsonbValue(state, WJB_KEY, &v);
+	v.val.string.val = (char *) text;
+	v.val.string.len = strlen(text);
+	pushJsonbValue(state, WJB_VALUE, &v);
+}
+
+/*
+ * remember returns the history after the states from a leaf up to, but not
+ * including, the domain were left; as it was if none of them remembers.
+ */
+static Jsonb *
+remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
+{
+	JsonbParseState *state = NULL;
+	bool		changes = false;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	for (int s = leaf; s >= 0 && s != domain; s = flow->states[s].parent)
+		changes |= flow->states[s].remembers;
+	if (!changes)
+		return history;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (history != NULL && JB_ROOT_IS_OBJECT(history))
+	{
+		it = JsonbIteratorInit(&history->root);
+		(void) JsonbIteratorNext(&it, &v, true);
+		while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY)
+		{
+			char	   *key = pnstrdup(v.val.string.val, v.val.string.len);
+
+			/* what is no text was not written by us */
+			if (JsonbIteratorNext(&it, &v, true) == WJB_VALUE && v.type == jbvString)
+				push_pair(&state, key, pnstrdup(v.val.string.val, v.val.string.len));
+		}
+	}
+	/* of a key that is pushed twice, the last value stays */
+	for (int s = leaf; s >= 0 && s != domain; s = flow->states[s].parent)
+		if (flow->states[s].remembers)
+			push_pair(&state, flow->states[s].path, flow->states[leaf].path);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * wo_flow_move carries a ticket from its leaf along a transition: it returns
+ * the leaf reached and sets *remembered to the history from then on, which is
+ * the pointer given if nothing was added.  Like XState it looks for the
+ * domain with the history as it was, and enters with what was just left in it.
+ */
+int
+wo_flow_move(const WoFlow *flow, const WoCandidate *taken, int leaf,
+			 Jsonb *history, Jsonb **remembered)
+{
+	int			target;
+	int			domain;
+
+	*remembered = history;
+	if (taken->target < 0)
+		return leaf;
+	target = wo_flow_resolve(flow, taken->target, history);
+	domain = wo_flow_domain(flow, taken->source, target, taken->reenter);
+	*remembered = remember(flow, leaf, domain, history);
+	return wo_flow_enter(flow, taken->target, *remembered);
 }
 
 /*

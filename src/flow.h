@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * flow.h
- *	  A flow document as a compiled chart (flow.c), what is wrong with it
- *	  (flow_check.c), and the backend's cache of published ones (flow_cache.c).
+ *	  A flow document as a compiled chart (flow_compile.c, flow.c), what is
+ *	  wrong with it (flow_check.c), and the backend's cache of published ones
+ *	  (flow_cache.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +35,8 @@ typedef void (*WoMentionVisitor) (void *arg, WoMention kind, const char *name);
 
 /* flow_compile.c */
 extern WoFlow *wo_flow_compile(Jsonb *definition, MemoryContext context, List **findings);
+
+/* flow_json.c */
 extern void wo_flow_add_finding(List **findings, const char *code, const char *where,
 								const char *hint, const char *fmt,...) pg_attribute_printf(5, 6);
 
@@ -51,6 +54,8 @@ extern int	wo_flow_initial(const WoFlow *flow);
 extern int	wo_flow_resolve(const WoFlow *flow, int target, Jsonb *history);
 extern int	wo_flow_enter(const WoFlow *flow, int target, Jsonb *history);
 extern int	wo_flow_domain(const WoFlow *flow, int source, int target, bool reenter);
+extern int	wo_flow_move(const WoFlow *flow, const WoCandidate *taken, int leaf,
+						 Jsonb *history, Jsonb **remembered);
 extern bool wo_flow_within(const WoFlow *flow, int state, int ancestor);
 extern char *wo_flow_where(const WoFlow *flow, int state);
 extern bool wo_flow_is_leaf(const WoFlow *flow, int state);

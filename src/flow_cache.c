@@ -24,7 +24,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -256,8 +255,9 @@ ready(void)
 }
 
 /*
- * compile_version reads and compiles the definition of one version, which no
- * later change of the table can alter.  False if the row is gone.
+ * compile_version reads and compiles the definition of one version.  False if
+ * the row is gone.  A definition that was published never changes, so it is no
+ * matter if the table has since the list was read.
  */
 static bool
 compile_version(FlowCache *home, CachedFlow *cached)

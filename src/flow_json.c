@@ -4,7 +4,7 @@
  *	  Reading a flow document: typed access to its JSON, names, and the list
  *	  of what is wrong with it.
  *
- * Used by flow_compile.c and flow_transition.c only.  The compiler's "where"
+ * Used by flow_compile.c, flow_link.c and flow_transition.c only.  The compiler's "where"
  * always holds the path of the value in hand, so that each finding names its
  * place; findings live in the memory context of whoever asked for them.
  *

@@ -119,6 +119,14 @@ compile_resume(WoCompiler *cx, int state)
 		wo_compile_broken(cx, "dangling_target",
 						  "Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
 						  "there is no state \"%s\"", wo_compile_shown(target, strlen(target)));
+	else if (!wo_flow_within(cx->flow, resume, cx->flow->states[state].parent) ||
+			 resume == cx->flow->states[state].parent)
+	{
+		/* as SCXML says; XState loses its way there when the parent is active */
+		wo_compile_broken(cx, "history_outside", "Name a sibling, or a state below one.",
+						  "history cannot lead out of its parent");
+		resume = -1;
+	}
 	cx->flow->states[state].resume = resume;
 	wo_compile_leave(cx, mark);
 }

@@ -114,50 +114,28 @@ wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
 }
 
 /*
- * history_after returns the row's history once a transition has left the
- * states below its domain, or NULL if it stays as it is.
+ * seal writes the digest of the line to come into the row, so that the next
+ * line finds what to chain to without a look into the journal.
  */
-static char *
-history_after(const WoCase *c, const WoCandidate *taken)
+static void
+seal(WoCase *c)
 {
-	const WoFlow *flow = c->flow;
-	Jsonb	   *old = wo_permit_history(c);
-	int			target = wo_flow_resolve(flow, taken->target, old);
-	int			domain = wo_flow_domain(flow, taken->source, target, taken->reenter);
-	JsonbParseState *state = NULL;
-	bool		changes = false;
-	JsonbValue	v;
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+	WoRow		row = {c->row, c->row_null};
+	WoJournalLine line;
+	bytea	   *digest;
 
-	for (int s = c->leaf; s >= 0 && s != domain; s = flow->states[s].parent)
-		changes |= flow->states[s].remembers;
-	if (!changes)
-		return NULL;
-
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	if (old != NULL)
+	if (!c->binding->seals)
 	{
-		JsonbIterator *it = JsonbIteratorInit(&old->root);
-		JsonbIteratorToken token;
-
-		/* a key that is pushed twice keeps its last value */
-		(void) JsonbIteratorNext(&it, &v, true);
-		while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY || token == WJB_VALUE)
-			pushJsonbValue(&state, token, &v);
+		set_engine(c, WO_DIGEST, (Datum) 0, true);
+		return;
 	}
-	for (int s = c->leaf; s >= 0 && s != domain; s = flow->states[s].parent)
-	{
-		if (!flow->states[s].remembers)
-			continue;
-		v.type = jbvString;
-		v.val.string.val = (char *) flow->states[s].path;
-		v.val.string.len = strlen(flow->states[s].path);
-		pushJsonbValue(&state, WJB_KEY, &v);
-		v.val.string.val = (char *) flow->states[c->leaf].path;
-		v.val.string.len = strlen(flow->states[c->leaf].path);
-		pushJsonbValue(&state, WJB_VALUE, &v);
-	}
-	return JsonbToCString(NULL,
-						  &JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))->root, 0);
+	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
+	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
+	set_engine(c, WO_DIGEST, PointerGetDatum(digest), false);
 }
 
 /*
@@ -178,11 +156,13 @@ take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
 		wo_condition_assign(c, taken);
 		if (taken->target >= 0)
 		{
-			char	   *history = history_after(c, taken);
+			Jsonb	   *history = wo_permit_history(c);
+			Jsonb	   *remembered;
 
-			leaf = wo_permit_target(c, taken);
-			if (history != NULL)
-				set_engine_text(c, WO_HISTORY, history);
+			leaf = wo_flow_move(flow, taken, c->leaf, history, &remembered);
+			if (remembered != history)
+				set_engine_text(c, WO_HISTORY,
+								JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
 			visits = creates || leaf != c->leaf || taken->reenter;
 		}
 	}
@@ -223,6 +203,7 @@ take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
 	set_engine_text(c, WO_LAST_NOTE, note);
 	set_engine(c, WO_ACTION, (Datum) 0, true);
 	set_engine(c, WO_NOTE, (Datum) 0, true);
+	seal(c);
 }
 
 /*
@@ -347,7 +328,8 @@ resolve_state(WoCase *c, const char *wanted)
 }
 
 /*
- * order_note returns the note of the order, NULL if it is blank.
+ * order_note returns the note of the order as it was given; one that is blank
+ * does not count where a note is required.
  */
 static char *
 order_note(WoCase *c, const WoRow *row)
@@ -355,7 +337,7 @@ order_note(WoCase *c, const WoRow *row)
 	AttrNumber	attnum = c->binding->engine[WO_NOTE];
 
 	c->has_note = !wo_value_blank(TEXTOID, row->values[attnum - 1], row->nulls[attnum - 1]);
-	return c->has_note ? wo_row_text(c->binding, row, WO_NOTE) : NULL;
+	return wo_row_text(c->binding, row, WO_NOTE);
 }
 
 /*
@@ -447,6 +429,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	WoRow		row = wo_row(binding, trigdata->tg_trigtuple);
 	WoCase		c;
 	WoVerdict	verdict;
+	bool	   *changed;
 	char	   *note;
 	char	   *action;
 
@@ -492,6 +475,13 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	set_engine(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
 	set_engine(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
 
+	/* what a default or a sequence may have given is not held against anybody */
+	changed = palloc0(sizeof(bool) * binding->desc->natts);
+	for (int i = 0; i < binding->desc->natts; i++)
+		changed[i] = binding->role_of[i] == WO_NENGINE && !row.nulls[i] &&
+			!TupleDescAttr(binding->desc, i)->atthasdef &&
+			TupleDescAttr(binding->desc, i)->attidentity == '\0';
+	c.changed = changed;
 	permit_or_refuse(&c, c.flow->action_create, &verdict);
 	take(&c, c.flow->action_create, &verdict, note);
 	return finish(&c, trigdata->tg_trigtuple);
@@ -514,6 +504,8 @@ maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row
 	set_engine_text(&c, WO_LAST_NOTE, wo_row_text(binding, row, WO_NOTE));
 	set_engine(&c, WO_ACTION, (Datum) 0, true);
 	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	/* the repair may have to begin with the digest itself */
+	set_engine(&c, WO_DIGEST, (Datum) 0, true);
 	return finish(&c, trigdata->tg_newtuple);
 }
 

@@ -33,7 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "flow.h"
-#include "journal.h"
+#include "line.h"
 
 /* Columns of workorder.journal, as install() makes them. */
 enum
@@ -159,11 +159,10 @@ open_key(Relation journal, LOCKMODE lockmode)
 }
 
 /*
- * wo_journal_previous finds the digest of the line before this one.  For a
- * new ticket it tells whether its number has a history already.
+ * find_previous finds the digest of the line before this one in the journal.
  */
-bool
-wo_journal_previous(const WoJournalLine *line, uint8 *digest)
+static bool
+find_previous(const WoJournalLine *line, uint8 *digest)
 {
 	Relation	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
 	Relation	index = open_key(journal, AccessShareLock);
@@ -172,7 +171,7 @@ wo_journal_previous(const WoJournalLine *line, uint8 *digest)
 
 	for (int attempt = 0; attempt < 2 && !found; attempt++)
 	{
-		IndexScanDesc scan = begin_scan(journal, index, line, line->from_state == NULL ? 3 : 4);
+		IndexScanDesc scan = begin_scan(journal, index, line, 4);
 
 		if (index_getnext_slot(scan, ForwardScanDirection, slot))
 		{
@@ -196,6 +195,37 @@ wo_journal_previous(const WoJournalLine *line, uint8 *digest)
 	index_close(index, AccessShareLock);
 	table_close(journal, AccessShareLock);
 	return found;
+}
+
+/*
+ * wo_journal_seal computes the digest of a line.  It chains to the line that
+ * the old row knows as its last; if it knows none, the journal is asked.  If
+ * there is none either, the ticket was there before its first act, and its
+ * history has to be opened by a line of its own: the base, whose action stays
+ * NULL if it is not needed.
+ */
+void
+wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJournalLine *base)
+{
+	WoJournalLine opening = {0};
+	uint8		found[WO_DIGEST_LENGTH];
+	const uint8 *previous = NULL;
+
+	if (old != NULL)
+	{
+		previous = wo_row_digest(binding, old);
+		if (previous == NULL && find_previous(line, found))
+			previous = found;
+		if (previous == NULL)
+		{
+			wo_line_for_base(&opening, binding, old);
+			wo_journal_digest(&opening, NULL, opening.digest);
+			previous = opening.digest;
+		}
+	}
+	wo_journal_digest(line, previous, line->digest);
+	if (base != NULL)
+		*base = opening;
 }
 
 /*
@@ -297,17 +327,16 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 }
 
 /*
- * wo_journal_append seals a line with its digest and adds it to the pending
- * ones.  Unless the lines of the statement go together it is written at once.
+ * wo_journal_append adds a sealed line to the pending ones.  Unless the lines
+ * of the statement go together it is written at once.
  */
 void
-wo_journal_append(WoJournalLine *line, const uint8 *previous, bool together)
+wo_journal_append(const WoJournalLine *line, bool together)
 {
 	Relation	journal = table_open(wo_table_oid("journal", false), RowExclusiveLock);
 	HeapTuple	tuple;
 	MemoryContext old;
 
-	wo_journal_digest(line, previous, line->digest);
 	tuple = form_line(RelationGetDescr(journal), line);
 	table_close(journal, NoLock);
 
@@ -328,6 +357,28 @@ wo_journal_append(WoJournalLine *line, const uint8 *previous, bool together)
 
 	if (!together)
 		wo_journal_flush();
+}
+
+/*
+ * refuse_second_line tells that a ticket has a line of this revision already:
+ * its number was used before, or the journal and the row are not of one piece.
+ */
+static void
+refuse_second_line(TupleTableSlot *slot)
+{
+	bool		isnull;
+	int64		ticket = DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull));
+	int32		revision = DatumGetInt32(slot_getattr(slot, Anum_journal_revision, &isnull));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_CONFLICT),
+			 errmsg("the journal has revision %d of ticket " INT64_FORMAT " already", revision, ticket),
+			 errdetail(revision == 1 ?
+					   "The number was used before, and the history of the ticket that had it is kept." :
+					   "The row is older than its journal."),
+			 revision == 1 ?
+			 errhint("Let the identity column choose the number.") :
+			 errhint("Run workorder.verify() on the ticket.")));
 }
 
 /*
@@ -367,9 +418,12 @@ insert_index_entries(Relation journal, Oid indexoid, TupleTableSlot **slots, int
 		if (info->ii_Predicate != NIL && !ExecQual(predicate, GetPerTupleExprContext(*estate)))
 			continue;
 		FormIndexDatum(info, slots[i], *estate, values, isnull);
-		index_insert(index, values, isnull, &slots[i]->tts_tid, journal,
-					 index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
-					 false, info);
+		if (!index_insert(index, values, isnull, &slots[i]->tts_tid, journal,
+						  index->rd_index->indisprimary ? UNIQUE_CHECK_PARTIAL :
+						  index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+						  false, info) &&
+			index->rd_index->indisprimary)
+			refuse_second_line(slots[i]);
 	}
 	wo_index_insert_cleanup(index, info);
 	index_close(index, NoLock);

@@ -38,8 +38,9 @@ typedef struct WoJournalLine
 extern void wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result);
 
 /* journal.c */
-extern bool wo_journal_previous(const WoJournalLine *line, uint8 *digest);
-extern void wo_journal_append(WoJournalLine *line, const uint8 *previous, bool together);
+extern void wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old,
+							WoJournalLine *base);
+extern void wo_journal_append(const WoJournalLine *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 							   int64 ticket, const Bitmapset *actions);

@@ -442,9 +442,9 @@ wo_permit_history(const WoCase *c)
 int
 wo_permit_target(const WoCase *c, const WoCandidate *taken)
 {
-	if (taken->target < 0)
-		return c->leaf;
-	return wo_flow_enter(c->flow, taken->target, wo_permit_history(c));
+	Jsonb	   *remembered;
+
+	return wo_flow_move(c->flow, taken, c->leaf, wo_permit_history(c), &remembered);
 }
 
 /*

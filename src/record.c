@@ -27,159 +27,33 @@
 #include "flow.h"
 #include "guard.h"
 #include "journal.h"
+#include "line.h"
 #include "timer.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_record_row);
 PG_FUNCTION_INFO_V1(workorder_record_flush);
 
-/* Engine columns that follow from the line itself and are not repeated in it. */
-static bool
-is_derived(WoEngineColumn column)
-{
-	switch (column)
-	{
-		case WO_STATE:
-		case WO_REVISION:
-		case WO_ACTED_BY:
-		case WO_UPDATED_AT:
-		case WO_ACTION:
-		case WO_NOTE:
-		case WO_LAST_ACTION:
-		case WO_LAST_NOTE:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /*
- * push_change adds "column": [old, new]; a NULL row stands for no row.
+ * append writes a line, and before it the one that opens the history of a row
+ * which was there before.
  */
 static void
-push_change(JsonbParseState **state, WoBinding *binding, AttrNumber attnum,
-			const WoRow *old, const WoRow *row)
+append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *row, bool together)
 {
-	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
-	JsonbValue	v;
-	const WoRow *sides[2] = {old, row};
+	const uint8 *sealed = row != NULL ? wo_row_digest(binding, row) : NULL;
 
-	v.type = jbvString;
-	v.val.string.val = NameStr(att->attname);
-	v.val.string.len = strlen(NameStr(att->attname));
-	pushJsonbValue(state, WJB_KEY, &v);
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < 2; i++)
-	{
-		if (sides[i] == NULL || sides[i]->nulls[attnum - 1])
-		{
-			v.type = jbvNull;
-			pushJsonbValue(state, WJB_ELEM, &v);
-		}
-		else
-		{
-			wo_value_to_json(att->atttypid, sides[i]->values[attnum - 1], false, &v);
-			wo_push_value(state, WJB_ELEM, &v);
-		}
-	}
-	pushJsonbValue(state, WJB_END_ARRAY, NULL);
-}
-
-/*
- * changes_between builds the line's column diff, NULL if nothing differs.
- * With whole, engine columns that the line implies are written out too: the
- * line opens or repairs a history, so nothing before it implies them.
- */
-static Jsonb *
-changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole)
-{
-	JsonbParseState *state = NULL;
-	AttrNumber	entered = binding->engine[WO_ENTERED_AT];
-	bool		any = false;
-
-	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
-	{
-		const WoRow *side = row != NULL ? row : old;
-
-		if (TupleDescAttr(binding->desc, attnum - 1)->attisdropped || WoIsKey(binding, attnum))
-			continue;
-		if (old != NULL && row != NULL ? wo_same(binding, attnum, old, row) : side->nulls[attnum - 1])
-			continue;
-		if (!whole && WoIsEngine(binding, attnum))
-		{
-			/* a ticket that is gone has no engine columns left to speak of */
-			if (row == NULL || is_derived(binding->role_of[attnum - 1]))
-				continue;
-			/* a new state is entered at the time of the act */
-			if (attnum == entered &&
-				(old == NULL || !wo_same(binding, binding->engine[WO_STATE], old, row)))
-				continue;
-		}
-		if (!any)
-			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		any = true;
-		push_change(&state, binding, attnum, old, row);
-	}
-	return any ? JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)) : NULL;
-}
-
-static int64
-engine_int64(WoBinding *binding, const WoRow *row, WoEngineColumn column)
-{
-	AttrNumber	attnum = binding->engine[column];
-
-	return row->nulls[attnum - 1] ? 0 : DatumGetInt64(row->values[attnum - 1]);
-}
-
-/*
- * line_for fills in what every line has.
- */
-static void
-line_for(WoJournalLine *line, WoBinding *binding, const WoRow *row)
-{
-	memset(line, 0, sizeof(*line));
-	line->tenant = wo_binding_tenant(binding, row);
-	line->relation = binding->relation_id;
-	line->ticket = wo_binding_id(binding, row->values);
-	line->revision = wo_row_revision(binding, row);
-	line->at = engine_int64(binding, row, WO_UPDATED_AT);
-	line->actor = engine_int64(binding, row, WO_ACTED_BY);
-	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
-	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
-	line->to_state = wo_row_text(binding, row, WO_STATE);
-}
-
-/*
- * append writes a line.  A row that was there before its first act has no
- * line to chain to: its history is opened with a picture of it.
- */
-static void
-append(WoBinding *binding, WoJournalLine *line, const WoRow *old, bool together)
-{
-	uint8		previous[WO_DIGEST_LENGTH];
-	bool		found = wo_journal_previous(line, previous);
-
-	if (old == NULL && found)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_CONFLICT),
-				 errmsg("ticket number " INT64_FORMAT " was used before", line->ticket),
-				 errdetail("The journal keeps the history of the ticket that had it."),
-				 errhint("Let the identity column choose the number.")));
-	if (old != NULL && !found)
+	if (sealed != NULL && (old == NULL || wo_row_digest(binding, old) != NULL))
+		memcpy(line->digest, sealed, WO_DIGEST_LENGTH);
+	else
 	{
 		WoJournalLine base;
 
-		line_for(&base, binding, old);
-		base.revision = line->revision - 1;
-		base.action = WO_ACTION_IMPORT;
-		base.note = NULL;
-		base.from_state = NULL;
-		base.changes = changes_between(binding, NULL, old, true);
-		wo_journal_append(&base, NULL, true);
-		memcpy(previous, base.digest, WO_DIGEST_LENGTH);
-		found = true;
+		wo_journal_seal(line, binding, old, &base);
+		if (base.action != NULL)
+			wo_journal_append(&base, true);
 	}
-	wo_journal_append(line, found ? previous : NULL, together);
+	wo_journal_append(line, together);
 }
 
 /*
@@ -207,6 +81,7 @@ check_update(TriggerData *trigdata, WoBinding *binding, const WoRow *old, const 
 	char	   *from = wo_row_text(binding, old, WO_STATE);
 	char	   *to = wo_row_text(binding, row, WO_STATE);
 	char	   *action = wo_row_text(binding, row, WO_LAST_ACTION);
+	AttrNumber	acted_by = binding->engine[WO_ACTED_BY];
 	const WoActor *actor = wo_actor_current();
 	const WoFlow *flow;
 	int			act;
@@ -220,7 +95,7 @@ check_update(TriggerData *trigdata, WoBinding *binding, const WoRow *old, const 
 		refuse_meddling(trigdata, "an order was written that nobody has carried out");
 	if (wo_row_revision(binding, row) != Max(wo_row_revision(binding, old), 0) + 1)
 		refuse_meddling(trigdata, "the revision was changed");
-	if (engine_int64(binding, row, WO_ACTED_BY) != actor->id)
+	if ((row->nulls[acted_by - 1] ? 0 : DatumGetInt64(row->values[acted_by - 1])) != actor->id)
 		refuse_meddling(trigdata, "somebody else was named as the actor");
 
 	flow = wo_flow_by_id(DatumGetInt32(row->values[binding->engine[WO_FLOW_ID] - 1]));
@@ -276,7 +151,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		TimestampTz updated;
 
 		row = wo_row(binding, trigdata->tg_trigtuple);
-		updated = engine_int64(binding, &row, WO_UPDATED_AT);
+		updated = row.nulls[binding->engine[WO_UPDATED_AT] - 1] ? 0 :
+			DatumGetTimestampTz(row.values[binding->engine[WO_UPDATED_AT] - 1]);
 
 		/*
 		 * An imported row keeps the history it had.  What the guard has begun
@@ -287,9 +163,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			(wo_now_text[0] == '\0' ? updated <= GetCurrentTransactionStartTimestamp() :
 			 updated != wo_now()))
 			return PointerGetDatum(NULL);
-		line_for(&line, binding, &row);
-		line.changes = changes_between(binding, NULL, &row, false);
-		append(binding, &line, NULL, together);
+		wo_line_for_change(&line, binding, NULL, &row);
+		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
@@ -309,10 +184,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		repair = wo_maintenance;
 		if (!repair)
 			check_update(trigdata, binding, &old, &row);
-		line_for(&line, binding, &row);
-		line.from_state = wo_row_text(binding, &old, WO_STATE);
-		line.changes = changes_between(binding, &old, &row, false);
-		append(binding, &line, &old, together);
+		wo_line_for_change(&line, binding, &old, &row);
+		append(binding, &line, &old, &row, together);
 		wo_timer_follow(binding, &old, &row);
 	}
 	else
@@ -320,16 +193,11 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		const WoActor *actor = wo_actor_current();
 
 		old = wo_row(binding, trigdata->tg_trigtuple);
-		line_for(&line, binding, &old);
-		line.revision++;
+		wo_line_for_change(&line, binding, &old, NULL);
 		line.at = Max(wo_now(), line.at);
 		line.actor = actor->id;
-		line.action = "delete";
 		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
-		line.from_state = line.to_state;
-		line.to_state = NULL;
-		line.changes = changes_between(binding, &old, NULL, false);
-		append(binding, &line, &old, together);
+		append(binding, &line, &old, NULL, together);
 		wo_timer_follow(binding, &old, NULL);
 	}
 	return PointerGetDatum(NULL);

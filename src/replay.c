@@ -63,6 +63,7 @@ static AttrNumber column_number(const WoBinding *binding, const char *name, int 
 static void set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value);
 static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
 						Oid type, Datum value, bool isnull);
+static void set_digest(WoFold *fold, const WoJournalLine *line, bool sealed);
 static void set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value);
 static bool apply_changes(WoFold *fold, const WoJournalLine *line,
 						  Bitmapset **told, Bitmapset **surprises);
@@ -130,6 +131,7 @@ wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
 	int			nargs = 1;
 	StringInfoData query;
 
+	replay->relation = relation;
 	values[0] = Int32GetDatum(relation);
 	initStringInfo(&query);
 	appendStringInfoString(&query, replay_query);
@@ -191,6 +193,7 @@ wo_replay_next(WoReplay *replay)
 	MemoryContextReset(replay->context);
 	old = MemoryContextSwitchTo(replay->context);
 	memset(line, 0, sizeof(*line));
+	line->relation = replay->relation;
 	line->tenant = get_int64(replay, tuple, COLUMN_TENANT);
 	line->ticket = get_int64(replay, tuple, COLUMN_TICKET);
 	line->revision = DatumGetInt32(get(replay, tuple, COLUMN_REVISION, &isnull));
@@ -299,6 +302,7 @@ wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **
 	}
 	set_derived(fold, NULL, WO_REVISION, INT4OID, Int32GetDatum(line->revision), false);
 	set_derived_text(fold, NULL, WO_STATE, line->to_state);
+	set_digest(fold, line, sealed);
 
 	fold->begun = true;
 	fold->exists = line->to_state != NULL;
@@ -368,6 +372,7 @@ apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmaps
 		JsonbValue *old;
 		JsonbValue *new;
 		Jsonb	   *before;
+		JsonbValue	expected;
 
 		(void) JsonbIteratorNext(&it, &change, true);
 		if (change.type != jbvBinary || !JsonContainerIsArray(change.val.binary.data) ||
@@ -381,9 +386,14 @@ apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmaps
 		old = getIthJsonbValueFromContainer(change.val.binary.data, 0);
 		new = getIthJsonbValueFromContainer(change.val.binary.data, 1);
 		before = fold->values[attnum - 1];
-		if (surprises != NULL && (before != NULL || old->type != jbvNull) &&
-			(before == NULL || compareJsonbContainers(&before->root, &wo_jsonb_from_value(old)->root) != 0))
-			*surprises = bms_add_member(*surprises, attnum);
+		if (surprises != NULL)
+		{
+			expected.type = jbvNull;
+			if (before != NULL)
+				wo_value_from_jsonb(before, &expected);
+			if (!wo_value_equal(&expected, old))
+				*surprises = bms_add_member(*surprises, attnum);
+		}
 		set_value(fold, attnum, new);
 		*told = bms_add_member(*told, attnum);
 	}
@@ -437,6 +447,17 @@ set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const cha
 {
 	set_derived(fold, told, column, TEXTOID,
 				value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+/* The row knows the digest of its last line, so that the next can chain to it. */
+static void
+set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
+{
+	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
+	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, PointerGetDatum(digest), !sealed);
 }
 
 static Oid

@@ -29,6 +29,7 @@ typedef struct WoStream
 typedef struct WoReplay
 {
 	WoStream	stream;
+	int32		relation;
 	MemoryContext context;		/* of the line; reset at the next one */
 	WoJournalLine line;
 	bool		sealed;			/* it has a digest of the right length */

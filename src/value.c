@@ -95,9 +95,8 @@ wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result)
  * Makes an object of all columns that are not dropped, nulls included, in the
  * readable form: what guards and people see.
  *
- * It differs from the canonical form in json and jsonb alone, which it embeds
- * as they are.  A row that holds text of type json which jsonb cannot
- * represent raises jsonb's error.
+ * It differs from the canonical form in json and jsonb, which it embeds as
+ * they are, and in arrays and composite values, which it never gives as text.
  */
 Jsonb *
 wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
@@ -169,8 +168,25 @@ wo_push_value(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *val
 bool
 wo_value_equal(JsonbValue *left, JsonbValue *right)
 {
-	return compareJsonbContainers(&wo_jsonb_from_value(left)->root,
-								  &wo_jsonb_from_value(right)->root) == 0;
+	if (left->type != right->type)
+		return false;
+	switch (left->type)
+	{
+		case jbvNull:
+			return true;
+		case jbvBool:
+			return left->val.boolean == right->val.boolean;
+		case jbvString:
+			return left->val.string.len == right->val.string.len &&
+				memcmp(left->val.string.val, right->val.string.val, left->val.string.len) == 0;
+		case jbvNumeric:
+			return DatumGetBool(DirectFunctionCall2(numeric_eq,
+													NumericGetDatum(left->val.numeric),
+													NumericGetDatum(right->val.numeric)));
+		default:
+			return compareJsonbContainers(&wo_jsonb_from_value(left)->root,
+										  &wo_jsonb_from_value(right)->root) == 0;
+	}
 }
 
 /* Gives the content of {"~json": content}; false if the value is not that. */
@@ -382,12 +398,47 @@ encode_json(Datum value, bool readable, JsonbValue *result)
 
 	if (readable)
 	{
-		wo_value_from_jsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(string))),
-							result);
+		wo_value_parse_json(string, result);
 		return;
 	}
 	wo_value_set_string(&content, string);
 	wrap(&content, result);
+}
+
+/*
+ * Parses text of type json for reading.  What jsonb cannot represent (the
+ * character \u0000, a number out of range) is given as a string instead.
+ *
+ * The parser takes no lock, pin or other resource that would need a
+ * subtransaction to be given back, so what it says about its input is simply
+ * caught; anything else goes on as it came.
+ */
+void
+wo_value_parse_json(char *string, JsonbValue *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Jsonb	   *volatile parsed = NULL;
+
+	PG_TRY();
+	{
+		parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(string)));
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
+			category != ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (parsed != NULL)
+		wo_value_from_jsonb(parsed, result);
+	else
+		wo_value_set_string(result, string);
 }
 
 /* Writes an array as nested JSON arrays; false if that would not lead back. */
@@ -405,7 +456,7 @@ encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *res
 	int			next = 0;
 
 	wo_type_lookup(info->element, &element);
-	if (!readable)
+	if (!readable && ARR_NDIM(array) > 0)
 	{
 		if (element.kind == WO_TYPE_JSON || element.kind == WO_TYPE_JSONB || element.kind == WO_TYPE_ARRAY)
 			return false;

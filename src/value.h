@@ -20,6 +20,7 @@
 
 extern void wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result);
 extern Datum wo_value_from_json(Jsonb *value, Oid type, int32 typmod, bool *isnull);
+extern void wo_value_parse_json(char *string, JsonbValue *result);
 extern void wo_value_readable(Oid type, JsonbValue *value);
 extern Jsonb *wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull);
 extern Jsonb *wo_jsonb_from_value(JsonbValue *value);

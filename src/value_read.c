@@ -104,12 +104,7 @@ wo_value_readable(Oid type, JsonbValue *value)
 	if (info.kind == WO_TYPE_JSONB)
 		*value = content;
 	else if (info.kind == WO_TYPE_JSON && content.type == jbvString)
-	{
-		char	   *string = pnstrdup(content.val.string.val, content.val.string.len);
-
-		wo_value_from_jsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(string))),
-							value);
-	}
+		wo_value_parse_json(pnstrdup(content.val.string.val, content.val.string.len), value);
 }
 
 /*

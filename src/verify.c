@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -98,12 +99,16 @@ workorder_verify(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	tables = list_guarded(relid);
 	if (OidIsValid(relid) && tables == NIL)
+	{
+		char	   *name = get_rel_name(relid);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("table \"%s\" is not guarded",
-						get_rel_name(relid) != NULL ? get_rel_name(relid) : "?"),
+				 name != NULL ? errmsg("table \"%s\" is not guarded", name) :
+				 errmsg("table with OID %u does not exist", relid),
 				 errdetail("It has no flow, so there is no journal to compare it with."),
 				 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
+	}
 	foreach(lc, tables)
 		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
@@ -416,14 +421,21 @@ row_query(const WoBinding *binding, Relation rel, bool one)
 static void
 read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row)
 {
-	int			column = 0;
+	int			column = desc->natts;
 
-	for (int i = 0; i < binding->desc->natts; i++)
+	heap_deform_tuple(tuple, desc, row->values, row->nulls);
+
+	/* Move each to its place, from the last one down. */
+	for (int i = binding->desc->natts - 1; i >= 0 && column <= i; i--)
 	{
 		if (TupleDescAttr(binding->desc, i)->attisdropped)
 			row->nulls[i] = true;
 		else
-			row->values[i] = heap_getattr(tuple, ++column, desc, &row->nulls[i]);
+		{
+			column--;
+			row->values[i] = row->values[column];
+			row->nulls[i] = row->nulls[column];
+		}
 	}
 }
 
@@ -545,15 +557,21 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 		Jsonb	   *expected = fold->values[attnum - 1];
 		JsonbValue	item;
+		JsonbValue	wanted;
 
 		if (att->attisdropped || att->attgenerated != '\0' || WoIsKey(binding, attnum) ||
 			attnum == binding->engine[WO_REVISION] ||
+			/* a row need not know its digest; the journal does */
+			(attnum == binding->engine[WO_DIGEST] && row->nulls[attnum - 1]) ||
 			(row->nulls[attnum - 1] && expected == NULL))
 			continue;
 		wo_value_to_json(att->atttypid, row->values[attnum - 1], row->nulls[attnum - 1], &item);
-		if (expected != NULL &&
-			compareJsonbContainers(&wo_jsonb_from_value(&item)->root, &expected->root) == 0)
-			continue;
+		if (expected != NULL)
+		{
+			wo_value_from_jsonb(expected, &wanted);
+			if (wo_value_equal(&item, &wanted))
+				continue;
+		}
 		if (!fold->known[attnum - 1] && wo_verify_default(v, attnum, &item))
 			continue;
 		differ = bms_add_member(differ, attnum);

@@ -47,6 +47,14 @@ static const Protection protections[] = {
 
 #define APPEND_ONLY_FUNCTION	"journal_append_only"
 
+/* What a line does to the flow version of its ticket. */
+typedef enum Pin
+{
+	PIN_UNKNOWN,				/* no line has told of one */
+	PIN_HELD,
+	PIN_MOVED					/* migrated to another version */
+} Pin;
+
 static void check_triggers(WoVerify *v, Relation rel, bool statement);
 static void check_partitions(WoVerify *v, Relation rel);
 static void check_journal(WoVerify *v);
@@ -56,7 +64,7 @@ static void check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flo
 static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to);
 static bool leads(const WoFlow *flow, const WoCandidateList *list, int from, int to,
 				  Jsonb *before, Jsonb *after);
-static bool flow_of(WoVerify *v, const WoJournalLine *line, int *id);
+static Pin flow_of(WoVerify *v, const WoJournalLine *line, int *id);
 static JsonbValue *new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column);
 static Jsonb *parse_history(JsonbValue *text);
 static WoColumnDefault *find_default(WoVerify *v, AttrNumber attnum);
@@ -100,10 +108,13 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 	const char *action = line->action != NULL ? line->action : "(none)";
 	const WoFlow *flow;
 	int			id;
-	bool		pinned = flow_of(v, line, &id);
+	Pin			pin = flow_of(v, line, &id);
 	int			from;
 	int			to;
 
+	/* Of a history whose beginning is lost, that much is told elsewhere. */
+	if (pin == PIN_UNKNOWN)
+		return;
 	flow = id != 0 ? wo_flow_by_id(id) : NULL;
 	if (flow == NULL)
 	{
@@ -116,7 +127,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 
 	/* These lines may lead anywhere that is on the chart. */
 	if (line->to_state != NULL &&
-		(wo_line_is_base(line) || !pinned || strcmp(action, WO_ACTION_MAINTENANCE) == 0))
+		(wo_line_is_base(line) || pin == PIN_MOVED || strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
 		check_leaf(v, line, flow, line->to_state);
 		return;
@@ -348,10 +359,10 @@ leads(const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *
 }
 
 /*
- * Finds the flow version that a line is judged by, 0 if there is none; false
- * if it is not the one the ticket was on.
+ * Finds the flow version that a line is judged by, 0 if what is told is none,
+ * and whether the ticket was on it before.
  */
-static bool
+static Pin
 flow_of(WoVerify *v, const WoJournalLine *line, int *id)
 {
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_FLOW_ID] - 1];
@@ -376,7 +387,8 @@ flow_of(WoVerify *v, const WoJournalLine *line, int *id)
 			number = DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value.val.numeric)));
 		*id = (int) number;
 	}
-	return kept == NULL || told == NULL;
+	return kept == NULL && told == NULL ? PIN_UNKNOWN :
+		kept != NULL && told != NULL ? PIN_MOVED : PIN_HELD;
 }
 
 /* Returns what a line says an engine column becomes, NULL if it says nothing. */
@@ -394,39 +406,16 @@ new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column)
 	return getIthJsonbValueFromContainer(change->val.binary.data, 1);
 }
 
-/*
- * Parses what a row remembers of the states it left; NULL if it is not that.
- *
- * The parser takes no lock, pin or other resource that would need a
- * subtransaction to be given back, so what it says about its input is simply
- * caught.
- */
+/* Parses what a row remembers of the states it left; NULL if it is not that. */
 static Jsonb *
 parse_history(JsonbValue *text)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	Jsonb	   *volatile history = NULL;
+	JsonbValue	history;
 
 	if (text == NULL || text->type != jbvString)
 		return NULL;
-	PG_TRY();
-	{
-		char	   *string = pnstrdup(text->val.string.val, text->val.string.len);
-
-		history = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(string)));
-	}
-	PG_CATCH();
-	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
-
-		if (category != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
-			category != ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return history;
+	wo_value_parse_json(pnstrdup(text->val.string.val, text->val.string.len), &history);
+	return history.type == jbvBinary ? wo_jsonb_from_value(&history) : NULL;
 }
 
 /* Works out, once a table, what a column's default is and what old rows read as. */

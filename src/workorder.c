@@ -15,6 +15,7 @@
 #include "catalog/namespace.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
@@ -35,6 +36,8 @@ char	   *wo_now_text = NULL;
 
 /* workorder.now parsed; valid while wo_now_text is not empty */
 static TimestampTz fixed_now;
+
+PG_FUNCTION_INFO_V1(workorder_clock);
 
 PGDLLEXPORT void _PG_init(void);
 
@@ -60,28 +63,42 @@ check_tenant(char **newval, void **extra, GucSource source)
 }
 
 /*
- * check_now parses the clock once, when it is set.
+ * check_now parses the clock once, when it is set.  A check hook must not
+ * raise errors, so the parser below timestamptz_in() is called.
  */
 static bool
 check_now(char **newval, void **extra, GucSource source)
 {
 	TimestampTz *parsed;
+	char	   *field[MAXDATEFIELDS];
+	int			ftype[MAXDATEFIELDS];
+	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
+	int			nf;
+	int			dtype;
+	int			tz;
+	fsec_t		fsec;
+	struct pg_tm tm;
 
 	if (*newval == NULL || **newval == '\0')
 		return true;
-	/* type input needs catalogs for time zone names */
+	/* time zone names are looked up in files and catalogs */
 	if (!IsTransactionState())
 	{
 		GUC_check_errdetail("The clock can be set inside a session only.");
 		return false;
 	}
-	parsed = (TimestampTz *) malloc(sizeof(TimestampTz));
+	parsed = (TimestampTz *) wo_guc_malloc(sizeof(TimestampTz));
 	if (parsed == NULL)
 		return false;
-	*parsed = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
-													  CStringGetDatum(*newval),
-													  ObjectIdGetDatum(InvalidOid),
-													  Int32GetDatum(-1)));
+	if (ParseDateTime(*newval, workbuf, sizeof(workbuf), field, ftype, MAXDATEFIELDS, &nf) != 0 ||
+		wo_decode_date_time(field, ftype, nf, &dtype, &tm, &fsec, &tz) != 0 ||
+		dtype != DTK_DATE ||
+		tm2timestamp(&tm, fsec, &tz, parsed) != 0)
+	{
+		wo_guc_free(parsed);
+		GUC_check_errdetail("It is not a time with a date.");
+		return false;
+	}
 	*extra = parsed;
 	return true;
 }
@@ -103,6 +120,15 @@ wo_now(void)
 	if (wo_now_text != NULL && wo_now_text[0] != '\0')
 		return fixed_now;
 	return GetCurrentTimestamp();
+}
+
+/*
+ * workorder_clock is wo_now() for SQL.
+ */
+Datum
+workorder_clock(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(wo_now());
 }
 
 /*

@@ -1,6 +1,6 @@
 CREATE FUNCTION afterservice.put_duty_report(order_id bigint, body jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -77,7 +77,8 @@ BEGIN
           UNION ALL
           SELECT d.code, 0
           FROM workorder.dictionary d
-          WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1) AS u
+          WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1
+            AND afterservice.takes_part()) AS u
         GROUP BY u.value) AS r $query$, field)
     USING field
     INTO result;

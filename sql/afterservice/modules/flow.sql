@@ -10,14 +10,15 @@ $function$;
 COMMENT ON FUNCTION afterservice.flow() IS
   'The flow of after-sale orders, as afterservice.install() publishes it. Contract 3; who may act: 3.2 and 5.';
 
--- An order's status is where it rests inside in_progress or done; an order
--- that was halted, cancelled or is overdue keeps the status it had, which the
--- engine remembers in the column history.
+-- An order's status is where it rests inside in_progress; an order that was
+-- halted, cancelled or is overdue keeps the status it had, which the engine
+-- remembers in the column history; an order that is done has the status end.
 
 CREATE FUNCTION afterservice.status(state text, history text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
+  WHEN state = 'done' THEN 'end'
   WHEN position('.' IN state) > 0 THEN split_part(state, '.', 2)
   WHEN state IS NOT NULL THEN coalesce(split_part(history::jsonb ->> 'in_progress', '.', 2), 'created')
 END;
@@ -39,9 +40,10 @@ BEGIN ATOMIC
   FROM unnest(ARRAY[
     'in_progress.created', 'in_progress.waiting', 'in_progress.service_approving', 'in_progress.service_approved',
     'in_progress.manager_reviewing', 'in_progress.manager_reviewed', 'in_progress.chief_reviewing',
-    'in_progress.chief_reviewed', 'in_progress.finance_reviewing', 'done.end', 'halt', 'overdue', 'cancel']) AS s(state)
-  WHERE (states_of.workflow_status IS NULL OR split_part(s.state, '.', 1) = states_of.workflow_status)
-    AND (states_of.status IS NULL OR split_part(s.state, '.', 2) IN (states_of.status, ''));
+    'in_progress.chief_reviewed', 'in_progress.finance_reviewing', 'done', 'halt', 'overdue', 'cancel']) AS s(state)
+  WHERE (states_of.workflow_status IS NULL OR afterservice.workflow_status(s.state) = states_of.workflow_status)
+    AND (states_of.status IS NULL OR s.state IN ('halt', 'overdue', 'cancel')
+      OR afterservice.status(s.state, NULL) = states_of.status);
 END;
 COMMENT ON FUNCTION afterservice.states_of(text, text) IS
   'The states in which an order of this status and workflow_status may rest; null = any. For lists: an index on state serves them.';

@@ -1,6 +1,6 @@
 CREATE FUNCTION afterservice.install()
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -119,6 +119,8 @@ BEGIN
     EXECUTE format('CREATE POLICY afterservice_keep ON afterservice.%I FOR ALL
       USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''afterservice.administrator'')))
       WITH CHECK (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''afterservice.administrator'')))', directory);
+    EXECUTE format('COMMENT ON POLICY afterservice_view ON afterservice.%I IS ''Everybody in the flow reads it''', directory);
+    EXECUTE format('COMMENT ON POLICY afterservice_keep ON afterservice.%I IS ''The administrator keeps it''', directory);
   END LOOP;
 
   PERFORM workorder.guard('afterservice.orders', 'afterservice');
@@ -129,6 +131,10 @@ BEGIN
     FOR EACH ROW WHEN (NEW.charge_number IS DISTINCT FROM OLD.charge_number
                        OR (NEW.charge_number IS NULL AND NEW.deductions <> '[]'))
     EXECUTE FUNCTION afterservice.complete_order();
+  COMMENT ON TRIGGER afterservice_complete_insert ON afterservice.orders IS
+    'Gives a new order its serial number and its specialist; what is loaded with its revision has its own';
+  COMMENT ON TRIGGER afterservice_complete_update ON afterservice.orders IS
+    'Gives the first deductions a charge number, and lets nobody change it';
 
   -- Lists go by immutable columns; one index holds the state.
   CREATE INDEX ON afterservice.orders (tenant_id, created_at, id);

@@ -174,7 +174,7 @@ COMMENT ON FUNCTION afterservice.supplier_user_matcher(text, text, text) IS
 
 CREATE FUNCTION afterservice.import_suppliers(list jsonb)
 RETURNS int
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -199,7 +199,7 @@ COMMENT ON FUNCTION afterservice.import_suppliers(jsonb) IS
 
 CREATE FUNCTION afterservice.import_products(list jsonb)
 RETURNS int
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

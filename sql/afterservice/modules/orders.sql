@@ -4,7 +4,7 @@
 
 CREATE FUNCTION afterservice.next_number(prefix text)
 RETURNS text
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -19,7 +19,7 @@ COMMENT ON FUNCTION afterservice.next_number(text) IS
 
 CREATE FUNCTION afterservice.complete_order()
 RETURNS trigger
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -47,13 +47,15 @@ BEGIN
     SELECT m.user_id
     FROM afterservice.supplier s
     JOIN afterservice.matcher m ON m.tenant_id = s.tenant_id AND m.supplier_id = s.id
+    JOIN workorder.actor a ON a.tenant_id = m.tenant_id AND a.id = m.user_id AND a.active
+    JOIN workorder.membership r ON r.tenant_id = a.tenant_id AND r.actor_id = a.id AND r.role = 'afterservice.service'
     WHERE s.tenant_id = workorder.tenant_id() AND s.name = specialist_of.supplier_name
     ORDER BY m.supplier_id, m.user_id
     LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION afterservice.specialist_of(text) IS
-  'The after-sale specialist paired with a supplier, null if there is none; of several, the first as AS-9 lists them.';
+  'The after-sale specialist paired with a supplier, null if there is none who is active and has the role service; of several, the first as AS-9 lists them.';
 
 CREATE FUNCTION afterservice.specialist_named(name text)
 RETURNS bigint
@@ -130,7 +132,7 @@ COMMENT ON FUNCTION afterservice.order_json(bigint) IS
 
 CREATE FUNCTION afterservice.lock_order(order_id bigint)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -168,7 +170,7 @@ COMMENT ON FUNCTION afterservice.require_in_progress(jsonb) IS
 
 CREATE FUNCTION afterservice.require_owner(o jsonb)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -188,7 +190,7 @@ COMMENT ON FUNCTION afterservice.require_owner(jsonb) IS
 
 CREATE FUNCTION afterservice.create_order(body jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -237,7 +239,7 @@ COMMENT ON FUNCTION afterservice.create_order(jsonb) IS
 
 CREATE FUNCTION afterservice.put_order(order_id bigint, body jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -293,7 +295,7 @@ BEGIN
         saler_id := afterservice.specialist_named(given);
       END IF;
       IF saler_id IS NULL THEN
-        PERFORM afterservice.refuse_invalid('saler', 'It must be the name of somebody with the role service.');
+        PERFORM afterservice.refuse_invalid('saler', 'It must be the name of an active person with the role service.');
       END IF;
     END IF;
     changes := changes || jsonb_build_object('saler_id', saler_id);
@@ -314,7 +316,7 @@ COMMENT ON FUNCTION afterservice.put_order(bigint, jsonb) IS
 
 CREATE FUNCTION afterservice.delete_order(order_id bigint)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -343,7 +345,7 @@ COMMENT ON FUNCTION afterservice.delete_order(bigint) IS
 
 CREATE FUNCTION afterservice.halt_order(order_id bigint, note text DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -357,7 +359,7 @@ COMMENT ON FUNCTION afterservice.halt_order(bigint, text) IS
 
 CREATE FUNCTION afterservice.resume_order(order_id bigint, note text DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -371,7 +373,7 @@ COMMENT ON FUNCTION afterservice.resume_order(bigint, text) IS
 
 CREATE FUNCTION afterservice.cancel_order(order_id bigint, note text DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -385,7 +387,7 @@ COMMENT ON FUNCTION afterservice.cancel_order(bigint, text) IS
 
 CREATE FUNCTION afterservice.expire_order(order_id bigint, note text DEFAULT NULL)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -397,9 +399,28 @@ $$;
 COMMENT ON FUNCTION afterservice.expire_order(bigint, text) IS
   'Makes an order in progress overdue; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
 
+CREATE FUNCTION afterservice.assign_order(order_id bigint, saler text, note text DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  saler_id CONSTANT bigint := afterservice.specialist_named(saler);
+BEGIN
+  PERFORM afterservice.lock_order(order_id);
+  IF saler_id IS NULL AND saler IS NOT NULL THEN
+    PERFORM afterservice.refuse_invalid('saler', 'It must be the name of an active person with the role service.');
+  END IF;
+  PERFORM workorder.act('afterservice.orders', order_id, 'assign', note, jsonb_build_object('saler_id', saler_id));
+  RETURN afterservice.order_json(order_id);
+END
+$$;
+COMMENT ON FUNCTION afterservice.assign_order(bigint, text, text) IS
+  'Gives an order in progress to another specialist, by name, or to any of them (null): for when the one it has is gone. Returns the order. Raises WO400, WO403, WO404, WO409.';
+
 CREATE FUNCTION afterservice.expire_orders(max int DEFAULT 1000)
 RETURNS int
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

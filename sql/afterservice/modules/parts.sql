@@ -16,7 +16,7 @@ BEGIN
   IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
     PERFORM afterservice.refuse_invalid('tracks', 'It must be a list of at most 200 items.');
   END IF;
-  FOR item IN SELECT e.item FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+  FOR item IN SELECT e.value FROM jsonb_array_elements(value) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
     IF jsonb_typeof(item) <> 'object' THEN
       PERFORM afterservice.refuse_invalid(format('tracks[%s]', i), 'It must be an object.');
     END IF;
@@ -43,7 +43,7 @@ BEGIN
   IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
     PERFORM afterservice.refuse_invalid('deductions', 'It must be a list of at most 200 items.');
   END IF;
-  FOR item IN SELECT e.item FROM jsonb_array_elements(value) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+  FOR item IN SELECT e.value FROM jsonb_array_elements(value) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
     IF jsonb_typeof(item) <> 'object' THEN
       PERFORM afterservice.refuse_invalid(format('deductions[%s]', i), 'It must be an object.');
     ELSIF afterservice.is_blank(item -> 'compensation') THEN
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION afterservice.abnormal_product_of(jsonb, text, jsonb) IS
 
 CREATE FUNCTION afterservice.put_parts(order_id bigint, abnormal_products jsonb)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION afterservice.put_parts(bigint, jsonb) IS
 
 CREATE FUNCTION afterservice.add_abnormal_products(order_id bigint, body jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -121,7 +121,7 @@ BEGIN
   ELSIF jsonb_typeof(body) = 'object' THEN
     added := jsonb_build_array(afterservice.abnormal_product_of(body, '', NULL));
   ELSE
-    FOR item IN SELECT e.item FROM jsonb_array_elements(body) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+    FOR item IN SELECT e.value FROM jsonb_array_elements(body) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
       IF i = 200 OR jsonb_typeof(item) <> 'object' THEN
         PERFORM afterservice.refuse_invalid(format('[%s]', i), 'The body is an object or a list of at most 200 objects.');
       END IF;
@@ -131,7 +131,7 @@ BEGIN
   END IF;
 
   -- Numbers are taken once nothing can be refused any more.
-  FOR item IN SELECT e.item FROM jsonb_array_elements(added) WITH ORDINALITY AS e (item, n) ORDER BY e.n LOOP
+  FOR item IN SELECT e.value FROM jsonb_array_elements(added) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
     numbered := numbered || (item || jsonb_build_object('id', workorder.next_number('afterservice.abnormal_product')));
   END LOOP;
   PERFORM afterservice.put_parts(order_id, (o -> 'abnormal_products') || numbered);
@@ -149,9 +149,9 @@ AS $$
 DECLARE
   result jsonb;
 BEGIN
-  SELECT e.item INTO result
-  FROM jsonb_array_elements(o -> 'abnormal_products') AS e (item)
-  WHERE (e.item ->> 'id')::bigint = product_id;
+  SELECT e.value INTO result
+  FROM jsonb_array_elements(o -> 'abnormal_products') AS e (value)
+  WHERE (e.value ->> 'id')::bigint = product_id;
   IF result IS NULL THEN
     PERFORM afterservice.refuse('WO404', 'abnormal product not found',
       'The order has no abnormal product with this id.', 'Check the id.');
@@ -164,7 +164,7 @@ COMMENT ON FUNCTION afterservice.find_abnormal_product(jsonb, bigint) IS
 
 CREATE FUNCTION afterservice.put_abnormal_product(order_id bigint, product_id bigint, body jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -179,8 +179,8 @@ BEGIN
 
   item := item || afterservice.abnormal_product_of(body, '', item);
   PERFORM afterservice.put_parts(order_id, (
-    SELECT jsonb_agg(CASE WHEN e.item -> 'id' = item -> 'id' THEN item ELSE e.item END ORDER BY e.n)
-    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (item, n)));
+    SELECT jsonb_agg(CASE WHEN e.value -> 'id' = item -> 'id' THEN item ELSE e.value END ORDER BY e.n)
+    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (value, n)));
   RETURN item;
 END
 $$;
@@ -189,7 +189,7 @@ COMMENT ON FUNCTION afterservice.put_abnormal_product(bigint, bigint, jsonb) IS
 
 CREATE FUNCTION afterservice.delete_abnormal_product(order_id bigint, product_id bigint)
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -199,9 +199,9 @@ BEGIN
   PERFORM afterservice.require_in_progress(o);
   PERFORM afterservice.require_owner(o);
   PERFORM afterservice.put_parts(order_id, (
-    SELECT coalesce(jsonb_agg(e.item ORDER BY e.n), '[]')
-    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (item, n)
-    WHERE e.item -> 'id' <> item -> 'id'));
+    SELECT coalesce(jsonb_agg(e.value ORDER BY e.n), '[]')
+    FROM jsonb_array_elements(o -> 'abnormal_products') WITH ORDINALITY AS e (value, n)
+    WHERE e.value -> 'id' <> item -> 'id'));
 END
 $$;
 COMMENT ON FUNCTION afterservice.delete_abnormal_product(bigint, bigint) IS

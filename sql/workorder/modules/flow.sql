@@ -85,8 +85,8 @@ BEGIN
     FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)) x;
   IF found.n > 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400',
-      MESSAGE = format('flow "%s" has %s %s', left(coalesce(refuse_defects.definition ->> 'id', ''), 63), found.n,
-        CASE WHEN found.n = 1 THEN 'defect' ELSE 'defects' END),
+      MESSAGE = format('%s has %s %s', coalesce('flow "' || left(nullif(refuse_defects.definition ->> 'id', ''), 63) || '"', 'the document'),
+        found.n, CASE WHEN found.n = 1 THEN 'defect' ELSE 'defects' END),
       DETAIL = found.lines,
       HINT = CASE WHEN found.n = 1 AND found.hint IS NOT NULL THEN found.hint
         ELSE 'Mend the document; workorder.check_flow() lists the same with a hint for each.' END;

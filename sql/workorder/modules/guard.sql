@@ -43,7 +43,8 @@ BEGIN ATOMIC
     (4, 'votes', 'jsonb'), (5, 'revision', 'integer'), (6, 'creator_id', 'bigint'),
     (7, 'acted_by', 'bigint'), (8, 'created_at', 'timestamp with time zone'),
     (9, 'entered_at', 'timestamp with time zone'), (10, 'updated_at', 'timestamp with time zone'),
-    (11, 'action', 'text'), (12, 'note', 'text'), (13, 'last_action', 'text'), (14, 'last_note', 'text')) e (p, n, t);
+    (11, 'action', 'text'), (12, 'note', 'text'), (13, 'last_action', 'text'), (14, 'last_note', 'text'),
+    (15, 'digest', 'bytea')) e (p, n, t);
 END;
 REVOKE ALL ON FUNCTION workorder.engine_columns() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.engine_columns() IS 'The columns that guard() adds to a table, in that order.';
@@ -165,6 +166,8 @@ BEGIN
       DETAIL = 'Only permanent tables can, plain or partitioned, that neither inherit nor are a partition: every way to a row must pass the guard, and every row must survive a crash.',
       HINT = 'Guard the table at the top, or make it an ordinary table.';
   END IF;
+  -- In the order in which publish() takes them: a version that comes out meanwhile is not missed.
+  LOCK TABLE workorder.flow IN SHARE MODE;
   EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', guard.relation);
   key := workorder.ticket_key(guard.relation);
 
@@ -194,7 +197,7 @@ BEGIN
         CASE WHEN c.name IN ('action', 'note') THEN 'Order to workorder: write it to take an action; null at rest.'
         ELSE 'Kept by workorder.' END);
     ELSIF (c.atttypid <> c.type AND NOT (c.type = 'text'::regtype AND c.atttypid = 'varchar'::regtype AND c.atttypmod < 0))
-      OR c.computed OR (c.attnotnull AND c.name IN ('history', 'votes', 'acted_by', 'creator_id', 'action', 'note', 'last_action', 'last_note')) THEN
+      OR c.computed OR (c.attnotnull AND c.name IN ('history', 'votes', 'acted_by', 'creator_id', 'action', 'note', 'last_action', 'last_note', 'digest')) THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400',
         MESSAGE = format('column "%s" of %s cannot be the engine''s "%s"', c.actual, guard.relation, c.name),
         DETAIL = format('The engine keeps a %s there, null in between.', c.type),

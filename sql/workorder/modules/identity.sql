@@ -36,3 +36,10 @@ AS 'MODULE_PATHNAME', 'workorder_token';
 REVOKE ALL ON FUNCTION workorder.token(bigint, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.token(bigint, text, integer) IS
 'Token for any active person without his password, for the administrator''s tools: whoever may execute this may act as anybody. seconds is its lifetime (default as sign_in(); a negative one makes an expired token). Raises WO404 for an unknown login or without a key, WO403 for a disabled person.';
+
+CREATE FUNCTION workorder.clock() RETURNS timestamptz
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_clock';
+REVOKE ALL ON FUNCTION workorder.clock() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.clock() IS
+'The time that an act taken now would be journalled with: the real clock, or workorder.now where a superuser has fixed it.';

@@ -46,6 +46,8 @@ COMMENT ON COLUMN workorder.flow.definition IS 'The document: an XState machine 
 COMMENT ON COLUMN workorder.flow.life IS 'draft, published (takes new rows), fading (no new rows), retired.';
 COMMENT ON COLUMN workorder.flow.published_at IS 'When it was published; null for a draft.';
 
+CREATE UNIQUE INDEX flow_published ON workorder.flow (name) WHERE life = 'published';
+
 CREATE TABLE workorder.guarded (
   id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass NOT NULL UNIQUE,
@@ -179,6 +181,15 @@ COMMENT ON COLUMN workorder.dictionary.kind IS 'Which list.';
 COMMENT ON COLUMN workorder.dictionary.code IS 'Stored value.';
 COMMENT ON COLUMN workorder.dictionary.label IS 'Text for people.';
 COMMENT ON COLUMN workorder.dictionary."position" IS 'Order in the list.';
+
+ALTER TABLE workorder.actor ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.actor USING (tenant_id = workorder.tenant_id());
+ALTER TABLE workorder.membership ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.membership USING (tenant_id = workorder.tenant_id());
+ALTER TABLE workorder.counter ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.counter USING (tenant_id = workorder.tenant_id());
+ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
 
 CREATE VIEW workorder.flow_state AS
 SELECT f.id AS flow_id, f.name AS flow, f.version, s.path, s.parent, s.label, s.code, s.kind, s.initial

@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * line.c
+ *	  The journal line that a change of a row makes.
+ *
+ * Everything a line says is in the two rows: who, when and what the guard has
+ * written into the new one.  So the guard can seal the line (its digest goes
+ * into the row, for the next line to chain to) and record.c can write the
+ * very same line later, with nothing kept in between.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "line.h"
+#include "value.h"
+
+/* Engine columns that follow from the line itself and are not repeated in it. */
+static bool
+is_derived(WoEngineColumn column)
+{
+	switch (column)
+	{
+		case WO_STATE:
+		case WO_REVISION:
+		case WO_ACTED_BY:
+		case WO_UPDATED_AT:
+		case WO_ACTION:
+		case WO_NOTE:
+		case WO_LAST_ACTION:
+		case WO_LAST_NOTE:
+		case WO_DIGEST:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * push_change adds "column": [old, new]; a NULL row stands for no row.
+ */
+static void
+push_change(JsonbParseState **state, WoBinding *binding, AttrNumber attnum,
+			const WoRow *old, const WoRow *row)
+{
+	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+	JsonbValue	v;
+	const WoRow *sides[2] = {old, row};
+
+	v.type = jbvString;
+	v.val.string.val = NameStr(att->attname);
+	v.val.string.len = strlen(NameStr(att->attname));
+	pushJsonbValue(state, WJB_KEY, &v);
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < 2; i++)
+	{
+		if (sides[i] == NULL || sides[i]->nulls[attnum - 1])
+		{
+			v.type = jbvNull;
+			pushJsonbValue(state, WJB_ELEM, &v);
+		}
+		else
+		{
+			wo_value_to_json(att->atttypid, sides[i]->values[attnum - 1], false, &v);
+			wo_push_value(state, WJB_ELEM, &v);
+		}
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+/*
+ * changes_between builds the line's column diff, NULL if nothing differs.
+ * With whole, engine columns that the line implies are written out too: the
+ * line opens a history, so nothing before it implies them.
+ */
+static Jsonb *
+changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole)
+{
+	JsonbParseState *state = NULL;
+	AttrNumber	entered = binding->engine[WO_ENTERED_AT];
+	const WoRow *side = row != NULL ? row : old;
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		WoEngineColumn column = binding->role_of[attnum - 1];
+
+		/* keys never change, generated columns follow from others */
+		if (column == WO_UNTOLD || column == WO_DIGEST)
+			continue;
+		if (!whole && column != WO_NENGINE)
+		{
+			/* a ticket that is gone has no engine columns left to speak of */
+			if (row == NULL || is_derived(column))
+				continue;
+			/* a new state is entered at the time of the act */
+			if (attnum == entered &&
+				(old == NULL || !wo_same(binding, binding->engine[WO_STATE], old, row)))
+				continue;
+		}
+		if (old != NULL && row != NULL ? wo_same(binding, attnum, old, row) : side->nulls[attnum - 1])
+			continue;
+		if (state == NULL)
+			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_change(&state, binding, attnum, old, row);
+	}
+	return state == NULL ? NULL : JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+static int64
+engine_int64(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
+{
+	AttrNumber	attnum = binding->engine[column];
+
+	return row->nulls[attnum - 1] ? 0 : DatumGetInt64(row->values[attnum - 1]);
+}
+
+/*
+ * fill_line reads off a row what every line has.
+ */
+static void
+fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+{
+	memset(line, 0, sizeof(*line));
+	line->tenant = wo_binding_tenant(binding, row);
+	line->relation = binding->relation_id;
+	line->ticket = wo_binding_id(binding, row->values);
+	line->revision = wo_row_revision(binding, row);
+	line->at = engine_int64(binding, row, WO_UPDATED_AT);
+	line->actor = engine_int64(binding, row, WO_ACTED_BY);
+	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
+	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
+	line->to_state = wo_row_text(binding, row, WO_STATE);
+}
+
+/*
+ * wo_line_for_change makes the line of a change; old is NULL when the row is
+ * new, row when it is gone.  Who and when a row is deleted is the caller's to
+ * fill in, since no row is left to say it.
+ */
+void
+wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	fill_line(line, binding, row != NULL ? row : old);
+	if (row == NULL)
+	{
+		line->revision++;
+		line->action = WO_ACTION_DELETE;
+		line->note = NULL;
+		line->from_state = line->to_state;
+		line->to_state = NULL;
+	}
+	else if (old != NULL)
+		line->from_state = wo_row_text(binding, old, WO_STATE);
+	line->changes = changes_between(binding, old, row, false);
+}
+
+/*
+ * wo_line_for_base makes the line that opens the history of a row which was
+ * there before its first act: a picture of it.
+ */
+void
+wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+{
+	fill_line(line, binding, row);
+	line->action = WO_ACTION_IMPORT;
+	line->note = NULL;
+	line->changes = changes_between(binding, NULL, row, true);
+}
+
+/*
+ * wo_row_digest returns the digest of the row's last line, NULL if the row
+ * does not know it.
+ */
+const uint8 *
+wo_row_digest(WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_DIGEST];
+	struct varlena *digest;
+
+	if (row->nulls[attnum - 1])
+		return NULL;
+	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;
+}
