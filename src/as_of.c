@@ -15,17 +15,17 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "actor.h"
+#include "line.h"
 #include "replay.h"
 #include "ticket.h"
-#include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_as_of);
 
-static Jsonb *replay_until(const WoBinding *binding, int64 tenant, int64 ticket,
-						   TimestampTz at, bool *begun);
+static Jsonb *replay_until(WoBinding *binding, int64 ticket, TimestampTz at, HeapTuple tuple);
 
 /*
  * as_of(relation regclass, id bigint, at timestamptz) returns the row as a
@@ -41,7 +41,6 @@ workorder_as_of(PG_FUNCTION_ARGS)
 	WoBinding  *binding;
 	bool		owner;
 	HeapTuple	tuple;
-	bool		begun;
 	Jsonb	   *result;
 
 	if (rel == NULL)
@@ -51,21 +50,17 @@ workorder_as_of(PG_FUNCTION_ARGS)
 				 errdetail("It may have been dropped."),
 				 errhint("Give the name of a guarded table.")));
 	binding = wo_binding_for_relation(rel);
+
+	/* The answer is the whole row, so every column must be readable. */
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	owner = wo_owns_relation(relid, GetUserId());
 	tuple = wo_ticket_find(rel, binding, id);
 	if (tuple == NULL && !owner)
 		wo_ticket_not_found(rel, id);
 
-	result = replay_until(binding, wo_actor_current()->tenant, id, at, &begun);
-	if (!begun && tuple != NULL)
-	{
-		/* An imported row that nobody has acted on yet is its own history. */
-		WoRow		row = wo_row(binding, tuple);
-		AttrNumber	updated = binding->engine[WO_UPDATED_AT];
-
-		if (row.nulls[updated - 1] || DatumGetTimestampTz(row.values[updated - 1]) <= at)
-			result = wo_row_to_jsonb(binding->desc, row.values, row.nulls);
-	}
+	result = replay_until(binding, id, at, tuple);
 	relation_close(rel, AccessShareLock);
 
 	if (result == NULL)
@@ -74,13 +69,18 @@ workorder_as_of(PG_FUNCTION_ARGS)
 }
 
 /*
- * Folds a ticket's lines up to a time; begun tells whether it has any lines at
- * all.  The result is NULL where the ticket did not exist.
+ * Folds a ticket's lines up to a time; NULL if it did not exist then.
+ *
+ * A row that was imported and that nobody has acted on since has no lines; it
+ * is what its first line is going to picture.
  */
 static Jsonb *
-replay_until(const WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at, bool *begun)
+replay_until(WoBinding *binding, int64 ticket, TimestampTz at, HeapTuple tuple)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext old;
+	int64		tenant = wo_actor_current()->tenant;
+	bool		begun = false;
 	Jsonb	   *result = NULL;
 	const WoJournalLine *line;
 	WoReplay   *replay;
@@ -90,13 +90,10 @@ replay_until(const WoBinding *binding, int64 tenant, int64 ticket, TimestampTz a
 		elog(ERROR, "SPI_connect failed");
 	replay = wo_replay_open(binding->relation_id, &tenant, &ticket);
 	fold = wo_fold_create(binding);
-	*begun = false;
 	while ((line = wo_replay_next(replay)) != NULL)
 	{
-		MemoryContext old;
-
 		CHECK_FOR_INTERRUPTS();
-		*begun = true;
+		begun = true;
 		/* Times never decrease within a ticket. */
 		if (line->at > at)
 			break;
@@ -104,10 +101,18 @@ replay_until(const WoBinding *binding, int64 tenant, int64 ticket, TimestampTz a
 		(void) wo_fold_apply(fold, line, replay->sealed, NULL);
 		MemoryContextSwitchTo(old);
 	}
+	if (!begun && tuple != NULL)
+	{
+		WoRow		row = wo_row(binding, tuple);
+		WoJournalLine base;
+
+		wo_line_for_base(&base, binding, &row);
+		if (base.at <= at)
+			(void) wo_fold_apply(fold, &base, false, NULL);
+	}
 	if (fold->exists)
 	{
-		MemoryContext old = MemoryContextSwitchTo(caller);
-
+		old = MemoryContextSwitchTo(caller);
 		result = wo_fold_to_jsonb(fold, tenant, ticket);
 		MemoryContextSwitchTo(old);
 	}

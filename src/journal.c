@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -63,6 +64,14 @@ typedef struct PendingLine
 	HeapTuple	tuple;
 	SubTransactionId subid;
 } PendingLine;
+
+/*
+ * The table as it was last looked up; forgotten when it is invalidated.  The
+ * row type is a copy in TopMemoryContext.
+ */
+static Oid	journal_oid = InvalidOid;
+static TupleDesc journal_desc = NULL;
+static bool journal_known = false;
 
 /* Lines of the statement that is running; reset when the transaction ends. */
 static MemoryContext pending_context = NULL;
@@ -117,9 +126,41 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 	}
 }
 
+static void
+forget_journal(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == journal_oid)
+		journal_known = false;
+}
+
+/*
+ * open_journal opens the table, looking it up only if it may have changed.
+ */
+static Relation
+open_journal(LOCKMODE lockmode)
+{
+	Relation	journal;
+
+	if (!journal_known)
+		journal_oid = wo_table_oid("journal", false);
+	journal = table_open(journal_oid, lockmode);
+	if (!journal_known)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		if (journal_desc != NULL)
+			FreeTupleDesc(journal_desc);
+		journal_desc = CreateTupleDescCopy(RelationGetDescr(journal));
+		journal_known = true;
+		MemoryContextSwitchTo(old);
+	}
+	return journal;
+}
+
 void
 wo_journal_init(void)
 {
+	CacheRegisterRelcacheCallback(forget_journal, (Datum) 0);
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 }
@@ -164,7 +205,7 @@ open_key(Relation journal, LOCKMODE lockmode)
 static bool
 find_previous(const WoJournalLine *line, uint8 *digest)
 {
-	Relation	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
+	Relation	journal = open_journal(AccessShareLock);
 	Relation	index = open_key(journal, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(journal, NULL);
 	bool		found = false;
@@ -244,7 +285,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	List	   *takers = NIL;
 
 	wo_journal_flush();
-	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
+	journal = open_journal(AccessShareLock);
 	index = open_key(journal, AccessShareLock);
 	slot = table_slot_create(journal, NULL);
 	scan = begin_scan(journal, index, &key, 3);
@@ -333,7 +374,7 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 void
 wo_journal_append(const WoJournalLine *line, bool together)
 {
-	Relation	journal = table_open(wo_table_oid("journal", false), RowExclusiveLock);
+	Relation	journal = open_journal(RowExclusiveLock);
 	HeapTuple	tuple;
 	MemoryContext old;
 
@@ -430,7 +471,8 @@ insert_index_entries(Relation journal, Oid indexoid, TupleTableSlot **slots, int
 }
 
 /*
- * wo_journal_flush writes the pending lines.
+ * wo_journal_flush writes the pending lines.  What it allocates is left to the
+ * caller's context: a trigger's, or the transaction that is about to end.
  */
 void
 wo_journal_flush(void)
@@ -439,17 +481,12 @@ wo_journal_flush(void)
 	Relation	journal;
 	TupleTableSlot **slots;
 	EState	   *estate = NULL;
-	MemoryContext work;
-	MemoryContext old;
 	ListCell   *lc;
 
 	if (nslots == 0)
 		return;
 
-	work = AllocSetContextCreate(CurrentMemoryContext, "workorder journal flush",
-								 ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(work);
-	journal = table_open(wo_table_oid("journal", false), RowExclusiveLock);
+	journal = open_journal(RowExclusiveLock);
 
 	slots = palloc(sizeof(TupleTableSlot *) * nslots);
 	for (int i = 0; i < nslots; i++)
@@ -472,8 +509,6 @@ wo_journal_flush(void)
 	if (estate != NULL)
 		FreeExecutorState(estate);
 	table_close(journal, NoLock);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(work);
 
 	npending = 0;
 	pending_bytes = 0;

@@ -316,7 +316,8 @@ wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **
 
 /*
  * Makes the replayed row for people: all columns of the table, the key
- * included, json and jsonb without their wrapping.
+ * included, json and jsonb without their wrapping.  Generated columns follow
+ * from others and are not in the journal, so they are left out.
  */
 Jsonb *
 wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
@@ -330,7 +331,8 @@ wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 	{
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 
-		if (att->attisdropped)
+		if (att->attisdropped ||
+			(binding->role_of[attnum - 1] == WO_UNTOLD && !WoIsKey(binding, attnum)))
 			continue;
 		item.type = jbvString;
 		item.val.string.val = NameStr(att->attname);

@@ -96,6 +96,22 @@ leaf_of(WoBinding *binding, const WoRow *row, const WoFlow **flow)
 }
 
 /*
+ * has_timers tells whether any state of a flow declares one.
+ */
+static bool
+has_timers(WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
+	const WoFlow *flow = row->nulls[attnum - 1] ? NULL :
+		wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+
+	for (int i = 0; flow != NULL && i < flow->nstates; i++)
+		if (flow->states[i].ndelays > 0)
+			return true;
+	return false;
+}
+
+/*
  * wo_timer_follow moves the timers from the states that old was in to those
  * that row is in; NULL stands for no row.
  */
@@ -105,12 +121,17 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	const WoRow *any = row != NULL ? row : old;
 	const WoFlow *old_flow = NULL;
 	const WoFlow *flow = NULL;
-	int			old_leaf = old != NULL ? leaf_of(binding, old, &old_flow) : -1;
-	int			leaf = row != NULL ? leaf_of(binding, row, &flow) : -1;
+	int			old_leaf;
+	int			leaf;
 	bool		again = old != NULL && row != NULL &&
 		!wo_same(binding, binding->engine[WO_ENTERED_AT], old, row);
 	Datum		values[6];
 
+	/* a repair may move a ticket between flows; everything else stays on its own */
+	if (!has_timers(binding, any) && (old == NULL || !has_timers(binding, old)))
+		return;
+	old_leaf = old != NULL ? leaf_of(binding, old, &old_flow) : -1;
+	leaf = row != NULL ? leaf_of(binding, row, &flow) : -1;
 	if (old_leaf == leaf && !again)
 		return;
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, any));

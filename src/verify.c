@@ -493,7 +493,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 
 		/* A column that no line has told of may have come with a default. */
-		if (att->attgenerated != '\0' ||
+		if (v->binding->role_of[attnum - 1] == WO_UNTOLD ||
 			(!known[attnum - 1] && wo_verify_default(v, attnum, old_value(line, att))))
 			surprises = bms_del_member(surprises, attnum);
 	}
@@ -559,7 +559,7 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 		JsonbValue	item;
 		JsonbValue	wanted;
 
-		if (att->attisdropped || att->attgenerated != '\0' || WoIsKey(binding, attnum) ||
+		if (att->attisdropped || binding->role_of[attnum - 1] == WO_UNTOLD ||
 			attnum == binding->engine[WO_REVISION] ||
 			/* a row need not know its digest; the journal does */
 			(attnum == binding->engine[WO_DIGEST] && row->nulls[attnum - 1]) ||

@@ -423,7 +423,7 @@ static WoColumnDefault *
 find_default(WoVerify *v, AttrNumber attnum)
 {
 	WoColumnDefault *known = &v->defaults[attnum - 1];
-	Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(v->rel), attnum - 1);
 	MemoryContext old;
 	JsonbValue	item;
 	Datum		value;
@@ -440,7 +440,7 @@ find_default(WoVerify *v, AttrNumber attnum)
 		wo_value_to_json(att->atttypid, value, false, &item);
 		known->missing = wo_jsonb_from_value(&item);
 	}
-	if (att->atthasdef && att->attgenerated == '\0')
+	if (att->atthasdef)
 	{
 		Node	   *expression = build_column_default(v->rel, attnum);
 
