@@ -4,83 +4,39 @@
  *	  Timers follow the ticket: entering a state sets those it declares with
  *	  "after", leaving it removes them.
  *
- * workorder.timer holds what is due and when.  The statements run as the
- * owner of that table, like referential-integrity checks; their plans are
- * kept for the life of the backend and prepared again when they have become
- * invalid.  States without timers, by far the most, cost nothing here.
+ * workorder.timer holds what is due and when; the statements run as its owner
+ * (as_owner.c).  Flows without timers, by far the most, cost nothing here.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "as_owner.h"
 #include "flow.h"
 #include "timer.h"
 
-typedef enum TimerStatement
-{
-	TIMER_SET,
-	TIMER_CLEAR,
-	TIMER_NSTATEMENTS
-} TimerStatement;
-
-static const char *const statements[TIMER_NSTATEMENTS] = {
-	"INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at)"
+static WoStatement set_timer = {
+	.table = "timer",
+	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6)"
 	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
 	" DO UPDATE SET due_at = EXCLUDED.due_at",
-	"DELETE FROM workorder.timer"
-	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
-	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
+	.nargs = 6,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
-static SPIPlanPtr plans[TIMER_NSTATEMENTS];
-
-/*
- * run executes one statement as the owner of workorder.timer.
- */
-static void
-run(TimerStatement which, Datum *values)
-{
-	static Oid	types[] = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
-	int			nargs = which == TIMER_SET ? 6 : 4;
-	Relation	timer = table_open(wo_table_oid("timer", false), RowExclusiveLock);
-	Oid			user;
-	int			context;
-	int			result;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(timer->rd_rel->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (plans[which] != NULL && !SPI_plan_is_valid(plans[which]))
-	{
-		SPI_freeplan(plans[which]);
-		plans[which] = NULL;
-	}
-	if (plans[which] == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statements[which], nargs, types);
-
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		plans[which] = plan;
-	}
-	result = SPI_execute_plan(plans[which], values, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
-	SPI_finish();
-	SetUserIdAndSecContext(user, context);
-	table_close(timer, NoLock);
-}
+static WoStatement clear_timers = {
+	.table = "timer",
+	.text = "DELETE FROM workorder.timer"
+	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
+	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4",
+	.nargs = 4,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID}
+};
 
 /*
  * leaf_of returns the flow and the leaf a row rests in, -1 if unknown.
@@ -144,7 +100,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 			(leaf >= 0 && s != leaf && old_flow == flow && wo_flow_within(flow, leaf, s)))
 			continue;
 		values[3] = CStringGetTextDatum(old_flow->states[s].path);
-		run(TIMER_CLEAR, values);
+		(void) wo_run_as_owner(&clear_timers, values, NULL);
 	}
 	for (int s = leaf; s >= 0; s = flow->states[s].parent)
 	{
@@ -160,7 +116,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 			values[5] = DirectFunctionCall2(timestamptz_pl_interval,
 											row->values[binding->engine[WO_ENTERED_AT] - 1],
 											IntervalPGetDatum(&delay->interval));
-			run(TIMER_SET, values);
+			(void) wo_run_as_owner(&set_timer, values, NULL);
 		}
 	}
 }

@@ -16,7 +16,7 @@ BEGIN
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
-    'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'sign_in(bigint, text, text)',
+    'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'visible(regclass, bigint)', 'as_of(regclass, bigint, timestamptz)',
@@ -24,7 +24,8 @@ BEGIN
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
   END LOOP;
-  EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow_state, workorder.flow_action TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.membership TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
   FOR g IN
     SELECT x.relation, x.columns, r.relnamespace::regnamespace AS schema
@@ -47,4 +48,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_access(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_access(regrole) IS
-'Gives a role what an application needs: on every guarded table SELECT and DELETE (under the policies and the flow), INSERT of business columns, UPDATE of action, note and business columns; EXECUTE on the functions that ask and act. Call it again after guarding another table. Needs to own the tables.';
+'Gives a role what an application needs: on every guarded table SELECT and DELETE (under the policies and the flow), INSERT of business columns, UPDATE of action, note and business columns; EXECUTE on the functions that ask and act; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';

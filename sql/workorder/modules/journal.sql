@@ -12,7 +12,7 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_as_of';
 REVOKE ALL ON FUNCTION workorder.as_of(regclass, bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.as_of(regclass, bigint, timestamptz) IS
-'A ticket''s row as it was at that time: an object of all columns the table has, folded from the ticket''s journal. Null if the ticket did not exist then. For whoever may see the ticket now; of one that is gone the table''s owner alone is told. Columns that were added later are null until a line tells of them. Raises WO404 for a table that is not guarded and for a ticket that the caller may not see.';
+'A ticket''s row as it was at that time: an object of all columns the table has, save generated ones, folded from the ticket''s journal. Null if the ticket did not exist then. For whoever may see the ticket now and read every column of the table; of a ticket that is gone the table''s owner alone is told. Columns that were added later are null until a line tells of them. Raises WO404 for a table that is not guarded and for a ticket that the caller may not see.';
 
 CREATE FUNCTION workorder.verify(relation regclass DEFAULT NULL, id bigint DEFAULT NULL)
 RETURNS TABLE (relation regclass, ticket_id bigint, revision int, code text, message text)

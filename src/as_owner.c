@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * as_owner.c
+ *	  Statements that the engine runs on its tables for whoever acts.
+ *
+ * They run as the owner of the table, as referential-integrity checks do, so
+ * that a caller needs no privilege there; SECURITY_LOCAL_USERID_CHANGE keeps
+ * code that they might reach from taking the owner's role for longer.  Plans
+ * are kept for the life of the backend and prepared anew when they have
+ * become invalid.  Not for the hot path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+
+#include "as_owner.h"
+
+/*
+ * wo_run_as_owner executes a statement.  True if it processed a row; then
+ * *result is the first column of the first row returned, a bigint, unless
+ * result is NULL.
+ */
+bool
+wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
+{
+	Relation	table = table_open(wo_table_oid(statement->table, false), RowExclusiveLock);
+	bool		processed;
+	Oid			user;
+	int			context;
+	int			code;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(table->rd_rel->relowner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (statement->plan != NULL && !SPI_plan_is_valid(statement->plan))
+	{
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+	}
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->text, statement->nargs, statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+	code = SPI_execute_plan(statement->plan, values, NULL, false, 0);
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	processed = SPI_processed > 0;
+	if (processed && result != NULL)
+	{
+		bool		isnull;
+
+		*result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	table_close(table, NoLock);
+	return processed;
+}

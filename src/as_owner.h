@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * as_owner.h
+ *	  A statement on one of the engine's tables, run as its owner (as_owner.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_AS_OWNER_H
+#define WO_AS_OWNER_H
+
+#include "executor/spi.h"
+
+#include "workorder.h"
+
+#define WO_STATEMENT_ARGS	6
+
+/* Declare it static: the plan is kept in it. */
+typedef struct WoStatement
+{
+	const char *table;			/* in schema workorder; its owner runs it */
+	const char *text;			/* everything in it qualified */
+	int			nargs;
+	Oid			types[WO_STATEMENT_ARGS];
+	SPIPlanPtr	plan;			/* NULL until first used */
+} WoStatement;
+
+extern bool wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result);
+
+#endif							/* WO_AS_OWNER_H */
