@@ -30,6 +30,7 @@
 #include "actor.h"
 #include "guard.h"
 #include "journal.h"
+#include "lookup.h"
 #include "replay.h"
 
 PG_FUNCTION_INFO_V1(workorder_journal_append_only);
@@ -159,7 +160,7 @@ last_line(int64 tenant, int64 ticket, uint8 *digest)
 	Datum		values[3] = {
 		Int64GetDatum(tenant), Int64GetDatum(ticket), Int32GetDatum(WO_RELATION_JOURNAL)
 	};
-	Relation	journal = table_open(wo_table_oid("journal", false), AccessShareLock);
+	Relation	journal = table_open(wo_lookup_table("journal", false), AccessShareLock);
 	int32		revision = 0;
 	Oid			user;
 	int			context;

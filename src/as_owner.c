@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 
 #include "as_owner.h"
+#include "lookup.h"
 
 /*
  * wo_run_as_owner executes a statement.  True if it processed a row; then
@@ -27,7 +28,7 @@
 bool
 wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 {
-	Relation	table = table_open(wo_table_oid(statement->table, false), RowExclusiveLock);
+	Relation	table = table_open(wo_lookup_table(statement->table, false), RowExclusiveLock);
 	bool		processed;
 	Oid			user;
 	int			context;

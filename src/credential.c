@@ -172,7 +172,7 @@ check_password(int64 tenant, const char *login, const char *password)
 static Oid
 our_table(const char *name)
 {
-	Oid			table = wo_lookup_table(name);
+	Oid			table = wo_lookup_table(name, true);
 
 	if (!OidIsValid(table))
 		ereport(ERROR,

@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 
 #include "flow.h"
+#include "lookup.h"
 
 PG_FUNCTION_INFO_V1(workorder_signal);
 
@@ -225,7 +226,7 @@ rebuild(void)
 	FlowCache  *new;
 
 	/* from here on, this table's signals count; one that comes while it is read is not lost */
-	flow_table = wo_table_oid("flow", false);
+	flow_table = wo_lookup_table("flow", false);
 	rel = table_open(flow_table, AccessShareLock);
 	heard = signals_heard;
 
@@ -262,7 +263,7 @@ ready(void)
 static bool
 compile_version(FlowCache *home, CachedFlow *cached)
 {
-	Relation	rel = table_open(wo_table_oid("flow", false), AccessShareLock);
+	Relation	rel = table_open(wo_lookup_table("flow", false), AccessShareLock);
 	FlowColumns columns = find_columns(rel);
 	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(rel)));
 	Oid			index = wo_primary_key(rel);

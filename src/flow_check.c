@@ -23,6 +23,7 @@
 
 #include "actor.h"
 #include "flow.h"
+#include "lookup.h"
 
 /* Looks at one transition; state and list say where it stands. */
 typedef void (*CandidateCheck) (const WoFlow *flow, const WoCandidate *c, List **findings, void *arg);
@@ -447,6 +448,6 @@ check_members(const WoFlow *flow, const WoCandidate *c, List **findings, void *a
 void
 wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
 {
-	if (OidIsValid(wo_table_oid("membership", true)))
+	if (OidIsValid(wo_lookup_table("membership", true)))
 		for_each_candidate(flow, check_members, findings, &tenant);
 }

@@ -35,6 +35,7 @@
 
 #include "flow.h"
 #include "line.h"
+#include "lookup.h"
 
 /* Columns of workorder.journal, as install() makes them. */
 enum
@@ -142,7 +143,7 @@ open_journal(LOCKMODE lockmode)
 	Relation	journal;
 
 	if (!journal_known)
-		journal_oid = wo_table_oid("journal", false);
+		journal_oid = wo_lookup_table("journal", false);
 	journal = table_open(journal_oid, lockmode);
 	if (!journal_known)
 	{

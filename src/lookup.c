@@ -40,19 +40,27 @@ static bool index_serves(Relation index, const ScanKeyData *keys, int nkeys);
 static int	index_position(Form_pg_index form, AttrNumber attnum);
 
 /*
- * wo_lookup_table returns the table of that name in our schema, or InvalidOid
- * when workorder.install() has not made it.
+ * wo_lookup_table finds one of the tables that workorder.install() makes;
+ * InvalidOid if it is not there and may be missing.  The answer is not to be
+ * kept over an invalidation: the table may be dropped and made again.
  */
 Oid
-wo_lookup_table(const char *name)
+wo_lookup_table(const char *name, bool missing_ok)
 {
 	Oid			schema = get_namespace_oid(WO_SCHEMA, true);
-	Oid			table;
+	Oid			table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 
-	if (!OidIsValid(schema))
-		return InvalidOid;
-	table = get_relname_relid(name, schema);
-	if (OidIsValid(table) && get_rel_relkind(table) != RELKIND_RELATION)
+	if (!OidIsValid(table))
+	{
+		if (missing_ok)
+			return InvalidOid;
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table %s.%s does not exist", WO_SCHEMA, name),
+				 errdetail("The engine keeps its data in tables of yours, and they are not made yet."),
+				 errhint("Run SELECT workorder.install().")));
+	}
+	if (get_rel_relkind(table) != RELKIND_RELATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s.%s\" is not an ordinary table", WO_SCHEMA, name),

@@ -32,7 +32,7 @@ typedef struct WoLookup
 	Snapshot	snapshot;
 } WoLookup;
 
-extern Oid	wo_lookup_table(const char *name);
+extern Oid	wo_lookup_table(const char *name, bool missing_ok);
 extern void wo_lookup_begin(WoLookup *lookup, Oid table,
 							const WoLookupKey *keys, int nkeys);
 extern HeapTuple wo_lookup_next(WoLookup *lookup);

@@ -149,7 +149,7 @@ wo_people_refresh(void)
 			if (hash_get_num_entries(directory.by_id) < DIRECTORY_LIMIT)
 				return generation;
 		}
-		else if (!OidIsValid(wo_lookup_table("actor")))
+		else if (!OidIsValid(wo_lookup_table("actor", true)))
 			return generation;	/* nothing announces that install() was run */
 	}
 
@@ -164,8 +164,8 @@ wo_people_refresh(void)
 
 	/* Before anything is read: a change that arrives meanwhile must win. */
 	directory.valid = true;
-	directory.actor_table = wo_lookup_table("actor");
-	directory.membership_table = wo_lookup_table("membership");
+	directory.actor_table = wo_lookup_table("actor", true);
+	directory.membership_table = wo_lookup_table("membership", true);
 	if (!OidIsValid(directory.membership_table))
 		directory.actor_table = InvalidOid;
 	return generation;

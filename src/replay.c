@@ -31,6 +31,7 @@
 #include "utils/syscache.h"
 
 #include "guard.h"
+#include "lookup.h"
 #include "replay.h"
 #include "value.h"
 
@@ -149,7 +150,7 @@ wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
 
 	replay->context = AllocSetContextCreate(CurrentMemoryContext, "workorder journal line",
 											ALLOCSET_DEFAULT_SIZES);
-	wo_stream_open(&replay->stream, wo_table_oid("journal", false), query.data, nargs, types, values);
+	wo_stream_open(&replay->stream, wo_lookup_table("journal", false), query.data, nargs, types, values);
 	return replay;
 }
 

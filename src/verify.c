@@ -42,6 +42,7 @@
 #include "actor.h"
 #include "flow.h"
 #include "guard.h"
+#include "lookup.h"
 #include "replay.h"
 #include "value.h"
 #include "verify.h"
@@ -161,7 +162,7 @@ list_guarded(Oid relid)
 	List	   *result = NIL;
 	HeapTuple	tuple;
 
-	wo_stream_open(&stream, wo_table_oid("guarded", false),
+	wo_stream_open(&stream, wo_lookup_table("guarded", false),
 				   OidIsValid(relid) ?
 				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text"
 				   " FROM workorder.guarded WHERE relation::pg_catalog.oid OPERATOR(pg_catalog.=) $1" :

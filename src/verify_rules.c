@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 
 #include "guard.h"
+#include "lookup.h"
 #include "value.h"
 #include "verify.h"
 
@@ -235,7 +236,7 @@ check_journal(WoVerify *v)
 		{TRIGGER_TYPE_DELETE | TRIGGER_TYPE_ROW, "DELETE"},
 		{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
 	};
-	Relation	journal = relation_open(wo_table_oid("journal", false), AccessShareLock);
+	Relation	journal = relation_open(wo_lookup_table("journal", false), AccessShareLock);
 	TriggerDesc *triggers = journal->trigdesc;
 
 	if (journal->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)

@@ -12,12 +12,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 
 #include "actor.h"
 #include "binding.h"
@@ -129,26 +127,6 @@ Datum
 workorder_clock(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TIMESTAMPTZ(wo_now());
-}
-
-/*
- * wo_table_oid finds one of the tables that workorder.install() makes.  The
- * answer is not to be kept over an invalidation: the table may be dropped and
- * made again.
- */
-Oid
-wo_table_oid(const char *name, bool missing_ok)
-{
-	Oid			namespace = get_namespace_oid(WO_SCHEMA, true);
-	Oid			relid = OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
-
-	if (!OidIsValid(relid) && !missing_ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("table workorder.%s does not exist", name),
-				 errdetail("The engine keeps its data in tables of yours, and they are not made yet."),
-				 errhint("Run SELECT workorder.install().")));
-	return relid;
 }
 
 void

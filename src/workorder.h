@@ -42,7 +42,6 @@ extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuratio
 extern char *wo_now_text;		/* workorder.now, superuser only: a fixed clock for tests and imports */
 
 extern TimestampTz wo_now(void);
-extern Oid	wo_table_oid(const char *name, bool missing_ok);
 
 /*
  * The compiled flow.  Built by wo_flow_compile() in one memory context and

@@ -36,12 +36,6 @@ BEGIN
   -- The policies decide who reads and who keeps the directories.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON afterservice.supplier, afterservice.matcher,
     afterservice.product, afterservice.setting TO %s', role);
-
-  -- People by name, the lists to choose from, and the numbers of the day.
-  EXECUTE format('GRANT SELECT (tenant_id, id, name, active) ON workorder.actor TO %s', role);
-  EXECUTE format('GRANT SELECT ON workorder.membership, workorder.dictionary TO %s', role);
-  EXECUTE format('GRANT SELECT, INSERT, UPDATE ON workorder.counter TO %s', role);
-  EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.next_number(text) TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION afterservice.grant_access(regrole) IS
