@@ -277,8 +277,7 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
 	binding->role_of[binding->id - 1] = WO_UNTOLD;
 
-	/* a row that may change after the guard, or is not journalled, is not sealed */
-	binding->seals = !binding->overtaken && is_recorded(rel);
+	binding->recorded = is_recorded(rel);
 
 	MemoryContextSwitchTo(old);
 	return binding;

@@ -58,7 +58,7 @@ typedef struct WoBinding
 	AttrNumber	engine[WO_NENGINE];
 	WoEngineColumn *role_of;	/* [natts] */
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
-	bool		seals;			/* the guard can tell what line will be written */
+	bool		recorded;		/* its rows are journalled */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;

@@ -30,15 +30,6 @@
 #define wo_owns_relation(relid, role) pg_class_ownercheck((relid), (role))
 #endif
 
-/* 17 gave json_populate_type() two more arguments */
-#if PG_VERSION_NUM >= 170000
-#define wo_json_populate_type(val, valtype, typid, typmod, cache, cxt, isnull) \
-	json_populate_type((val), (valtype), (typid), (typmod), (cache), (cxt), (isnull), false, NULL)
-#else
-#define wo_json_populate_type(val, valtype, typid, typmod, cache, cxt, isnull) \
-	json_populate_type((val), (valtype), (typid), (typmod), (cache), (cxt), (isnull))
-#endif
-
 /* 16 has settings allocated by guc_malloc(), and decoding tell more about an error */
 #if PG_VERSION_NUM >= 160000
 #define wo_guc_malloc(size) guc_malloc(LOG, (size))

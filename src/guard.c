@@ -115,7 +115,9 @@ wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
 
 /*
  * seal writes the digest of the line to come into the row, so that the next
- * line finds what to chain to without a look into the journal.
+ * line finds what to chain to without a look into the journal.  Where a later
+ * trigger may still change the row, the line is not known yet; then a seal
+ * lets record.c tell whether that trigger has kept to the user's columns.
  */
 static void
 seal(WoCase *c)
@@ -125,15 +127,20 @@ seal(WoCase *c)
 	WoJournalLine line;
 	bytea	   *digest;
 
-	if (!c->binding->seals)
+	if (!c->binding->recorded)
 	{
 		set_engine(c, WO_DIGEST, (Datum) 0, true);
 		return;
 	}
+	if (c->binding->overtaken)
+	{
+		set_engine(c, WO_DIGEST, PointerGetDatum(wo_row_seal(c->binding, &row, WO_SEAL_ACT)), false);
+		return;
+	}
 	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
+	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
 	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
-	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
 	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
 	set_engine(c, WO_DIGEST, PointerGetDatum(digest), false);
 }
@@ -419,6 +426,8 @@ import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 		set_engine(&c, WO_UPDATED_AT, row->values[created - 1], false);
 	set_engine(&c, WO_ACTION, (Datum) 0, true);
 	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	if (binding->overtaken)
+		set_engine(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
 	return finish(&c, trigdata->tg_trigtuple);
 }
 
@@ -506,6 +515,8 @@ maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row
 	set_engine(&c, WO_NOTE, (Datum) 0, true);
 	/* the repair may have to begin with the digest itself */
 	set_engine(&c, WO_DIGEST, (Datum) 0, true);
+	if (binding->overtaken)
+		set_engine(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_ACT)), false);
 	return finish(&c, trigdata->tg_newtuple);
 }
 

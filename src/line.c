@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 
 #include "line.h"
@@ -72,8 +73,8 @@ push_change(JsonbParseState **state, WoBinding *binding, AttrNumber attnum,
 
 /*
  * changes_between builds the line's column diff, NULL if nothing differs.
- * With whole, engine columns that the line implies are written out too: the
- * line opens a history, so nothing before it implies them.
+ * With whole, engine columns that the line would imply are written out too: it
+ * opens a history or repairs one.
  */
 static Jsonb *
 changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole)
@@ -153,7 +154,9 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	}
 	else if (old != NULL)
 		line->from_state = wo_row_text(binding, old, WO_STATE);
-	line->changes = changes_between(binding, old, row, false);
+	/* a repair may touch what other lines imply */
+	line->changes = changes_between(binding, old, row,
+									row != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
 }
 
 /*
@@ -183,4 +186,50 @@ wo_row_digest(WoBinding *binding, const WoRow *row)
 		return NULL;
 	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
 	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;
+}
+
+/*
+ * wo_row_seal returns a seal over the key and what the engine keeps in a row.
+ * It is no secret, it tells whether a trigger has meddled by mistake.
+ */
+bytea *
+wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
+{
+	bytea	   *seal = palloc(VARHDRSZ + WO_SEAL_LENGTH);
+	uint64		hash[2] = {1, 2};
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+		const unsigned char *bytes;
+		int			length;
+		struct varlena *value;
+
+		if (!WoIsKey(binding, attnum) &&
+			(!WoIsEngine(binding, attnum) || binding->role_of[attnum - 1] == WO_DIGEST))
+			continue;
+		if (row->nulls[attnum - 1])
+		{
+			bytes = (const unsigned char *) "";
+			length = 0;
+		}
+		else if (att->attbyval)
+		{
+			bytes = (const unsigned char *) &row->values[attnum - 1];
+			length = sizeof(Datum);
+		}
+		else
+		{
+			/* engine columns are text, bytea and jsonb */
+			value = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+			bytes = (const unsigned char *) VARDATA_ANY(value);
+			length = VARSIZE_ANY_EXHDR(value);
+		}
+		for (int i = 0; i < 2; i++)
+			hash[i] = hash_bytes_extended(bytes, length, hash[i] * 31 + attnum + (row->nulls[attnum - 1] ? 7 : 0));
+	}
+	SET_VARSIZE(seal, VARHDRSZ + WO_SEAL_LENGTH);
+	VARDATA(seal)[0] = kind;
+	memcpy(VARDATA(seal) + 1, hash, sizeof(hash));
+	return seal;
 }

@@ -15,8 +15,18 @@
 #define WO_ACTION_IMPORT		"import"
 #define WO_ACTION_DELETE		"delete"
 
+/*
+ * Where a trigger may change the row behind the guard, the column digest does
+ * not hold the line's digest but a seal over the engine's columns: one of
+ * these and 16 bytes.
+ */
+#define WO_SEAL_ACT				'a'
+#define WO_SEAL_IMPORT			'i'
+#define WO_SEAL_LENGTH			17
+
 extern void wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row);
+extern bytea *wo_row_seal(const WoBinding *binding, const WoRow *row, char kind);
 extern const uint8 *wo_row_digest(WoBinding *binding, const WoRow *row);
 
 #endif							/* WO_LINE_H */

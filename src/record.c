@@ -72,53 +72,66 @@ refuse_meddling(TriggerData *trigdata, const char *what)
 }
 
 /*
- * check_update makes sure that the stored row is one the guard can have made.
+ * sealed_as tells whether the seal of a row is of a kind, and unbroken.
+ */
+static bool
+sealed_as(WoBinding *binding, const WoRow *row, char kind)
+{
+	AttrNumber	attnum = binding->engine[WO_DIGEST];
+	bytea	   *expected = wo_row_seal(binding, row, kind);
+	struct varlena *seal;
+
+	if (row->nulls[attnum - 1])
+		return false;
+	seal = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+	return VARSIZE_ANY_EXHDR(seal) == WO_SEAL_LENGTH &&
+		memcmp(VARDATA_ANY(seal), VARDATA(expected), WO_SEAL_LENGTH) == 0;
+}
+
+/*
+ * check_overtaken makes sure that triggers which fire after the guard have
+ * kept to the user's columns, and that the action still allows what they did
+ * there.  old is NULL for a new row.
  */
 static void
-check_update(TriggerData *trigdata, WoBinding *binding, const WoRow *old, const WoRow *row)
+check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
-	static const WoEngineColumn fixed[] = {WO_FLOW_ID, WO_CREATOR_ID, WO_CREATED_AT};
-	char	   *from = wo_row_text(binding, old, WO_STATE);
-	char	   *to = wo_row_text(binding, row, WO_STATE);
-	char	   *action = wo_row_text(binding, row, WO_LAST_ACTION);
-	AttrNumber	acted_by = binding->engine[WO_ACTED_BY];
-	const WoActor *actor = wo_actor_current();
-	const WoFlow *flow;
-	int			act;
+	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
+	WoRow		again = *row;
+	WoCase		c;
+	WoVerdict	verdict;
 
-	for (int i = 0; i < lengthof(fixed); i++)
-		if (!wo_same(binding, binding->engine[fixed[i]], old, row))
-			refuse_meddling(trigdata, "a column that never changes was changed");
-	if (!wo_same(binding, binding->tenant, old, row) || !wo_same(binding, binding->id, old, row))
-		refuse_meddling(trigdata, "the ticket's key was changed");
-	if (!row->nulls[binding->engine[WO_ACTION] - 1] || !row->nulls[binding->engine[WO_NOTE] - 1])
-		refuse_meddling(trigdata, "an order was written that nobody has carried out");
-	if (wo_row_revision(binding, row) != Max(wo_row_revision(binding, old), 0) + 1)
-		refuse_meddling(trigdata, "the revision was changed");
-	if ((row->nulls[acted_by - 1] ? 0 : DatumGetInt64(row->values[acted_by - 1])) != actor->id)
-		refuse_meddling(trigdata, "somebody else was named as the actor");
+	if (!sealed_as(binding, row, WO_SEAL_ACT))
+		refuse_meddling(trigdata, "an engine column was changed");
+	if (wo_maintenance)
+		return;
+	wo_case_begin(&c, binding, old, &again);
+	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
+			!wo_same(binding, attnum, old, row);
+	c.changed = changed;
+	if (!wo_permit(&c, wo_flow_action(c.flow, wo_row_text(binding, row, WO_LAST_ACTION)), false, &verdict))
+		wo_refuse(&c, linitial(verdict.reasons));
+}
 
-	flow = wo_flow_by_id(DatumGetInt32(row->values[binding->engine[WO_FLOW_ID] - 1]));
-	act = flow != NULL && action != NULL ? wo_flow_action(flow, action) : -1;
-	if (act < 0 || from == NULL || to == NULL)
-		refuse_meddling(trigdata, "the action or the state was taken away");
+/*
+ * is_import tells whether a new row keeps a history it had.  What the guard
+ * has begun has revision 1 and a time after the start of this transaction (or
+ * the fixed clock's), which a row with a past does not have.
+ */
+static bool
+is_import(TriggerData *trigdata, WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_UPDATED_AT];
+	TimestampTz updated;
 
 	if (binding->overtaken)
-	{
-		/* somebody had the chance: judge the stored row once more */
-		WoCase		c;
-		WoVerdict	verdict;
-		bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
-		WoRow		again = *row;
-
-		for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
-			changed[attnum - 1] = !WoIsEngine(binding, attnum) && !wo_same(binding, attnum, old, row);
-		wo_case_begin(&c, binding, old, &again);
-		c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
-		if (!wo_permit(&c, act, false, &verdict) ||
-			strcmp(flow->states[verdict.complete ? wo_permit_target(&c, verdict.taken) : c.leaf].path, to) != 0)
-			refuse_meddling(trigdata, "the state was changed");
-	}
+		return sealed_as(binding, row, WO_SEAL_IMPORT);
+	if (wo_row_revision(binding, row) != 1 || row->nulls[attnum - 1])
+		return true;
+	updated = DatumGetTimestampTz(row->values[attnum - 1]);
+	return wo_now_text[0] == '\0' ? updated <= GetCurrentTransactionStartTimestamp() : updated != wo_now();
 }
 
 /*
@@ -148,29 +161,17 @@ workorder_record_row(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
-		TimestampTz updated;
-
 		row = wo_row(binding, trigdata->tg_trigtuple);
-		updated = row.nulls[binding->engine[WO_UPDATED_AT] - 1] ? 0 :
-			DatumGetTimestampTz(row.values[binding->engine[WO_UPDATED_AT] - 1]);
-
-		/*
-		 * An imported row keeps the history it had.  What the guard has begun
-		 * has revision 1 and a time after the start of this transaction (or
-		 * the fixed clock's), which a row with a past does not have.
-		 */
-		if (wo_row_revision(binding, &row) != 1 ||
-			(wo_now_text[0] == '\0' ? updated <= GetCurrentTransactionStartTimestamp() :
-			 updated != wo_now()))
+		if (is_import(trigdata, binding, &row))
 			return PointerGetDatum(NULL);
+		if (binding->overtaken)
+			check_overtaken(trigdata, binding, NULL, &row);
 		wo_line_for_change(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
-		bool		repair;
-
 		old = wo_row(binding, trigdata->tg_trigtuple);
 		row = wo_row(binding, trigdata->tg_newtuple);
 		if (wo_row_revision(binding, &old) == wo_row_revision(binding, &row))
@@ -181,9 +182,10 @@ workorder_record_row(PG_FUNCTION_ARGS)
 					refuse_meddling(trigdata, "a column was changed");
 			return PointerGetDatum(NULL);
 		}
-		repair = wo_maintenance;
-		if (!repair)
-			check_update(trigdata, binding, &old, &row);
+		if (wo_row_revision(binding, &row) != Max(wo_row_revision(binding, &old), 0) + 1)
+			refuse_meddling(trigdata, "the revision was changed");
+		if (binding->overtaken)
+			check_overtaken(trigdata, binding, &old, &row);
 		wo_line_for_change(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		wo_timer_follow(binding, &old, &row);

@@ -125,6 +125,7 @@ DECLARE
   key record;
   c record;
   f record;
+  part record;
   target record;
   relation_id int;
   state_column text;
@@ -226,22 +227,26 @@ BEGIN
       FROM (SELECT DISTINCT %1$I FROM %2$s) t
       WHERE NOT EXISTS (
         SELECT FROM workorder.flow_states($2) s
-        WHERE s.path = coalesce($1 ->> %1$I::text, $1 ->> '*') AND s.kind IN ('atomic', 'final'))$q$,
+        WHERE s.path IN ($1 ->> %1$I::text, %1$I::text, $1 ->> '*') AND s.kind IN ('atomic', 'final'))$q$,
       state_column, guard.relation) INTO unmapped USING coalesce(guard.states, '{}'), f.definition;
     IF unmapped IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has rows without a place in flow "%s"', guard.relation, guard.flow),
         DETAIL = format('These values of "%s" lead to no leaf of the flow: %s.', state_column, unmapped),
         HINT = 'Say where they belong: states => ''{"value": "leaf", "*": "leaf for the rest"}''.';
     END IF;
+    -- A value that is a leaf already stays.  Rows that were guarded before keep
+    -- their revision, to go on in their journal.
     EXECUTE format($q$
-      UPDATE %1$s SET %2$I = $1, %3$I = coalesce($2 ->> %3$I::text, $2 ->> '*'), %4$I = 0,
+      UPDATE %1$s SET %2$I = $1, %3$I = coalesce($2 ->> %3$I::text,
+          (SELECT s.path FROM workorder.flow_states($3) s WHERE s.path = %3$I AND s.kind IN ('atomic', 'final')), $2 ->> '*'),
+        %4$I = coalesce(%4$I, 0),
         %5$I = coalesce(%5$I, now()), %6$I = coalesce(%6$I, now()), %7$I = coalesce(%7$I, now()),
         %8$I = NULL, %9$I = NULL$q$,
       guard.relation, coalesce(guard.columns ->> 'flow_id', 'flow_id'), state_column,
       coalesce(guard.columns ->> 'revision', 'revision'), coalesce(guard.columns ->> 'created_at', 'created_at'),
       coalesce(guard.columns ->> 'entered_at', 'entered_at'), coalesce(guard.columns ->> 'updated_at', 'updated_at'),
       coalesce(guard.columns ->> 'action', 'action'), coalesce(guard.columns ->> 'note', 'note'))
-      USING f.id, coalesce(guard.states, '{}');
+      USING f.id, coalesce(guard.states, '{}'), f.definition;
   END IF;
 
   INSERT INTO workorder.guarded AS x (relation, flow, columns)
@@ -253,20 +258,27 @@ BEGIN
   EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', guard.relation, row_args);
   EXECUTE format('CREATE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', guard.relation, row_args);
   EXECUTE format('CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()', guard.relation);
-  EXECUTE format('CREATE TRIGGER "~workorder_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.refuse_truncate(%L)', guard.relation, relation_id);
+  -- Row triggers reach partitions by themselves, statement triggers do not.
+  FOR part IN
+    SELECT guard.relation AS relation
+    UNION SELECT t.relid FROM pg_partition_tree(guard.relation) t
+  LOOP
+    EXECUTE format('CREATE TRIGGER "~workorder_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.refuse_truncate(%L)', part.relation, relation_id);
+  END LOOP;
   PERFORM workorder.refresh_policies(guard.relation);
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', guard.relation);
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) IS
-'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}) and revision 0, or the call is refused. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
+'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}; a value that is a leaf stays) and revision 0 if they have none, or the call is refused. Partitions that are attached later need their own TRUNCATE trigger. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
 
 CREATE FUNCTION workorder.unguard(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  part record;
   policy name;
 BEGIN
   IF unguard.relation IS NULL
@@ -277,7 +289,12 @@ BEGIN
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
-  EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_truncate" ON %s', unguard.relation);
+  FOR part IN
+    SELECT unguard.relation AS relation
+    UNION SELECT t.relid FROM pg_partition_tree(unguard.relation) t
+  LOOP
+    EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_truncate" ON %s', part.relation);
+  END LOOP;
   FOR policy IN
     SELECT p.polname FROM pg_policy p WHERE p.polrelid = unguard.relation AND p.polname LIKE 'workorder\_%'
   LOOP
