@@ -322,9 +322,10 @@ wo_visible(Oid relid, int64 id)
 		visible = false;
 	else
 	{
-		WoBinding  *binding = wo_binding_for_relation(rel);
+		/* what was unguarded shows its history to the owner only */
+		WoBinding  *binding = wo_binding_if_guarded(rel);
 
-		visible = wo_ticket_visible(rel, binding, id);
+		visible = binding != NULL && wo_ticket_find(rel, binding, id) != NULL;
 	}
 	relation_close(rel, AccessShareLock);
 	return visible;

@@ -130,28 +130,37 @@ wo_binding_for_trigger(Relation rel, Trigger *trigger)
 }
 
 /*
- * wo_binding_for_relation returns the binding of a table that a function was
- * given by name, or raises an error if it is not guarded.
+ * wo_binding_if_guarded returns the binding of a table that a function was
+ * given by name, NULL if it is not guarded.
  */
 WoBinding *
-wo_binding_for_relation(Relation rel)
+wo_binding_if_guarded(Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		Trigger    *trigger = &triggers->triggers[i];
+		if (strcmp(triggers->triggers[i].tgname, GUARD_TRIGGER) == 0)
+			return wo_binding_for_trigger(rel, &triggers->triggers[i]);
+	return NULL;
+}
 
-		if (strcmp(trigger->tgname, GUARD_TRIGGER) == 0)
-			return wo_binding_for_trigger(rel, trigger);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_WO_NOT_FOUND),
-			 errmsg("table \"%s\" is not guarded", RelationGetRelationName(rel)),
-			 errdetail("It has no flow."),
-			 errhint("Give it one with workorder.guard('%s', 'name of the flow').",
-					 RelationGetRelationName(rel)),
-			 errtable(rel)));
+/*
+ * wo_binding_for_relation does so too, or raises an error.
+ */
+WoBinding *
+wo_binding_for_relation(Relation rel)
+{
+	WoBinding  *binding = wo_binding_if_guarded(rel);
+
+	if (binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table \"%s\" is not guarded", RelationGetRelationName(rel)),
+				 errdetail("It has no flow."),
+				 errhint("Give it one with workorder.guard('%s', 'name of the flow').",
+						 RelationGetRelationName(rel)),
+				 errtable(rel)));
+	return binding;
 }
 
 /*
@@ -434,7 +443,8 @@ wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool
 		error = CopyErrorData();
 		class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 		/* it is an error either way, so nothing has to be rolled back first */
-		if (class != ERRCODE_DATA_EXCEPTION && class != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		if (class != ERRCODE_DATA_EXCEPTION && class != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
+			class != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			PG_RE_THROW();
 		FlushErrorState();
 		ereport(ERROR,

@@ -91,6 +91,15 @@
 #define wo_primary_key(rel) (RelationGetIndexList(rel), (rel)->rd_pkindex)
 #endif
 
+/* 16 replaced the per-object aclcheck functions by one here too, and may refuse SET ROLE to a member */
+#if PG_VERSION_NUM >= 160000
+#define wo_may_execute(function, role) (object_aclcheck(ProcedureRelationId, (function), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define wo_may_become(member, role) member_can_set_role((member), (role))
+#else
+#define wo_may_execute(function, role) (pg_proc_aclcheck((function), (role), ACL_EXECUTE) == ACLCHECK_OK)
+#define wo_may_become(member, role) is_member_of_role((member), (role))
+#endif
+
 /* 16 builds modules with hidden visibility; exported entry points are marked by PG_FUNCTION_INFO_V1 */
 
 #endif							/* WO_COMPAT_H */

@@ -280,10 +280,10 @@ resolve_state(WoCase *c, const char *wanted)
 	StringInfoData possible;
 	WoVerdict	verdict;
 
-	if (leaf < 0)
+	if (leaf < 0 || !wo_flow_is_leaf(c->flow, leaf))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("flow \"%s\" has no state \"%s\"", c->flow->name, wanted),
+				 errmsg("flow \"%s\" has no state \"%s\"", c->flow->name, wo_shown(wanted)),
 				 errdetail("A state is named by the path of its leaf, such as \"%s\".",
 						   c->flow->states[c->leaf].path),
 				 errhint("The view workorder.flow_state lists them.")));
@@ -408,12 +408,11 @@ import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 	{
 		int			leaf = wo_flow_state(c.flow, state, strlen(state));
 
-		if (leaf < 0 || c.flow->states[leaf].kind == WO_STATE_COMPOUND ||
-			c.flow->states[leaf].kind == WO_STATE_HISTORY)
+		if (leaf < 0 || !wo_flow_is_leaf(c.flow, leaf))
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
 					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
-							c.flow->version, c.flow->name, state),
+							c.flow->version, c.flow->name, wo_shown(state)),
 					 errdetail("An imported row must rest in a leaf of its flow."),
 					 errhint("The view workorder.flow_state lists them."),
 					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
@@ -463,6 +462,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	if (c.flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
 		wo_refuse(&c,
 				  c.flow->action_create < 0 ? wo_reason_unknown_action(c.flow, "create") :
+				  wo_flow_action(c.flow, action) < 0 ? wo_reason_unknown_action(c.flow, action) :
 				  wo_reason_not_a_beginning(action));
 
 	/* what the engine keeps starts empty, but for what it would be anyway */

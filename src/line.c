@@ -73,11 +73,11 @@ push_change(JsonbParseState **state, WoBinding *binding, AttrNumber attnum,
 
 /*
  * changes_between builds the line's column diff, NULL if nothing differs.
- * With whole, engine columns that the line would imply are written out too: it
- * opens a history or repairs one.
+ * With whole, engine columns that the line would imply are written out too,
+ * since it opens a history.  A repair may leave alone what other lines imply.
  */
 static Jsonb *
-changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole)
+changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole, bool repair)
 {
 	JsonbParseState *state = NULL;
 	AttrNumber	entered = binding->engine[WO_ENTERED_AT];
@@ -95,8 +95,8 @@ changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool who
 			/* a ticket that is gone has no engine columns left to speak of */
 			if (row == NULL || is_derived(column))
 				continue;
-			/* a new state is entered at the time of the act */
-			if (attnum == entered &&
+			/* a new state is entered at the time of the act, unless by repair */
+			if (attnum == entered && !repair &&
 				(old == NULL || !wo_same(binding, binding->engine[WO_STATE], old, row)))
 				continue;
 		}
@@ -154,9 +154,9 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	}
 	else if (old != NULL)
 		line->from_state = wo_row_text(binding, old, WO_STATE);
-	/* a repair may touch what other lines imply */
-	line->changes = changes_between(binding, old, row,
-									row != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
+	line->changes = changes_between(binding, old, row, false,
+									line->action != NULL &&
+									strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
 }
 
 /*
@@ -169,7 +169,7 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 	fill_line(line, binding, row);
 	line->action = WO_ACTION_IMPORT;
 	line->note = NULL;
-	line->changes = changes_between(binding, NULL, row, true);
+	line->changes = changes_between(binding, NULL, row, true, false);
 }
 
 /*

@@ -151,7 +151,7 @@ wo_reason_unknown_action(const WoFlow *flow, const char *action)
 	for (int i = 0; i < flow->nactions; i++)
 		names = lappend(names, (char *) flow->actions[i]);
 	return reason("unknown_action", ERRCODE_WO_NOT_FOUND,
-				  psprintf("flow \"%s\" has no action \"%s\"", flow->name, action),
+				  psprintf("flow \"%s\" has no action \"%s\"", flow->name, wo_shown(action)),
 				  psprintf("Version %d knows these actions: %s.", flow->version, join_names(names)),
 				  "Check the spelling, or ask workorder.actions().");
 }
@@ -160,7 +160,7 @@ WoReason *
 wo_reason_not_a_beginning(const char *action)
 {
 	return reason("state", ERRCODE_WO_CONFLICT,
-				  psprintf("\"%s\" is not possible before the ticket exists", action),
+				  psprintf("\"%s\" is not possible before the ticket exists", wo_shown(action)),
 				  "A row begins with the action \"create\".",
 				  "Insert the row without an action, then take this one.");
 }

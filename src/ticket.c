@@ -227,7 +227,8 @@ wo_ticket_find(Relation rel, WoBinding *binding, int64 id)
 		MemoryContext context = CurrentMemoryContext;
 
 		initStringInfo(&query);
-		appendStringInfo(&query, "SELECT * FROM %s",
+		/* the row as one value has all attributes of the table, dropped ones too */
+		appendStringInfo(&query, "SELECT t FROM %s AS t",
 						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 													RelationGetRelationName(rel)));
 		key_condition(&query, binding, 1);
@@ -239,23 +240,22 @@ wo_ticket_find(Relation rel, WoBinding *binding, int64 id)
 			elog(ERROR, "could not read the ticket");
 		if (SPI_processed == 1)
 		{
+			bool		isnull;
+			HeapTupleHeader row = DatumGetHeapTupleHeader(SPI_getbinval(SPI_tuptable->vals[0],
+																		SPI_tuptable->tupdesc, 1, &isnull));
+			HeapTupleData tuple;
 			MemoryContext old = MemoryContextSwitchTo(context);
 
-			result = heap_copytuple(SPI_tuptable->vals[0]);
+			tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+			ItemPointerSetInvalid(&tuple.t_self);
+			tuple.t_tableOid = RelationGetRelid(rel);
+			tuple.t_data = row;
+			result = heap_copytuple(&tuple);
 			MemoryContextSwitchTo(old);
 		}
 		SPI_finish();
 	}
 	return result;
-}
-
-/*
- * wo_ticket_visible tells whether the caller may see a ticket.
- */
-bool
-wo_ticket_visible(Relation rel, WoBinding *binding, int64 id)
-{
-	return wo_ticket_find(rel, binding, id) != NULL;
 }
 
 /*
@@ -287,7 +287,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 		if (attnum <= 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), column),
+					 errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), wo_shown(column)),
 					 errdetail("The keys of changes are columns."),
 					 errhint("Check the spelling."),
 					 errtable(rel)));

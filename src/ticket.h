@@ -20,7 +20,6 @@ typedef struct WoOrder
 } WoOrder;
 
 extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
-extern bool wo_ticket_visible(Relation rel, WoBinding *binding, int64 id);
 extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 						   int *revision, char **state);
 extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
@@ -118,6 +119,17 @@ wo_now(void)
 	if (wo_now_text != NULL && wo_now_text[0] != '\0')
 		return fixed_now;
 	return GetCurrentTimestamp();
+}
+
+/*
+ * wo_shown shortens a name that somebody gave to what fits into a message.
+ */
+const char *
+wo_shown(const char *name)
+{
+	int			len = pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1);
+
+	return name[len] == '\0' ? name : psprintf("%.*s...", len, name);
 }
 
 /*

@@ -42,6 +42,7 @@ extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuratio
 extern char *wo_now_text;		/* workorder.now, superuser only: a fixed clock for tests and imports */
 
 extern TimestampTz wo_now(void);
+extern const char *wo_shown(const char *name);
 
 /*
  * The compiled flow.  Built by wo_flow_compile() in one memory context and

@@ -10,9 +10,9 @@ DECLARE
   insertable text;
   updatable text;
 BEGIN
-  IF grant_access.role IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_access() needs a role',
-      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
+  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_access.role) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'grant_access() needs a role',
+      DETAIL = 'There is no such role.', HINT = 'Give the name of a database role.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
@@ -20,10 +20,13 @@ BEGIN
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'visible(regclass, bigint)', 'as_of(regclass, bigint, timestamptz)',
-    'flow_states(jsonb)', 'flow_actions(jsonb)']
+    'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
   END LOOP;
+  PERFORM workorder.grant_anonymous(grant_access.role);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
+    api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.membership TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
@@ -48,4 +51,31 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_access(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_access(regrole) IS
-'Gives a role what an application needs: on every guarded table SELECT and DELETE (under the policies and the flow), INSERT of business columns, UPDATE of action, note and business columns; EXECUTE on the functions that ask and act; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';
+'Gives a role what an application needs: on every guarded table SELECT and DELETE (under the policies and the flow), INSERT of business columns, UPDATE of action, note and business columns; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';
+
+CREATE FUNCTION workorder.grant_anonymous(role regrole) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  f text;
+BEGIN
+  IF grant_anonymous.role IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_anonymous() needs a role',
+      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
+  END IF;
+  EXECUTE format('GRANT USAGE ON SCHEMA workorder, api TO %s', grant_anonymous.role);
+  FOREACH f IN ARRAY ARRAY[
+    'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.sign_in(bigint, text, text)',
+    'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
+    'workorder.http_empty(int, jsonb)', 'workorder.http_error(int, text, text, text)',
+    'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
+    'api.http_read(bytea)', 'api.http_write(bytea)', 'api.sign_in(text, text, bigint)']
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grant_anonymous.role);
+  END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.grant_anonymous(regrole) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.grant_anonymous(regrole) IS
+'Gives a role what a gateway needs before anybody has signed in: EXECUTE on http_read(), http_write(), sign_in() and the helpers of handlers, and nothing to read. Handlers that serve the public are granted by themselves. Needs to own the functions of schema api.';

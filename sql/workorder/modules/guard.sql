@@ -129,6 +129,7 @@ DECLARE
   target record;
   relation_id int;
   state_column text;
+  leaves text[];
   unmapped text;
   has_rows boolean;
   row_args text;
@@ -148,7 +149,7 @@ BEGIN
       DETAIL = 'columns maps engine columns to yours, states maps values you have to leaves of the flow.',
       HINT = 'For example columns => ''{"state": "status"}'', states => ''{"new": "open.draft"}''.';
   END IF;
-  SELECT string_agg(k, ', ') INTO unmapped
+  SELECT left(string_agg(k, ', '), 200) INTO unmapped
   FROM jsonb_object_keys(guard.columns) k
   WHERE k NOT IN (SELECT e.name FROM workorder.engine_columns() e)
     OR jsonb_typeof(guard.columns -> k) <> 'string' OR length(guard.columns ->> k) NOT BETWEEN 1 AND 63;
@@ -158,6 +159,11 @@ BEGIN
       HINT = 'The function workorder.engine_columns() lists them.';
   END IF;
 
+  IF length(guard.flow) > 63 OR NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = guard.relation) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such table or flow',
+      DETAIL = format('Table %s, flow "%s".', guard.relation, left(guard.flow, 63)),
+      HINT = 'Give the name of a table, and the name of a published flow.';
+  END IF;
   SELECT r.relkind, r.relpersistence, r.relhassubclass, r.relispartition, r.relrowsecurity,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = r.oid) AS inherits
   INTO STRICT target FROM pg_class r WHERE r.oid = guard.relation;
@@ -183,9 +189,20 @@ BEGIN
       DETAIL = 'A table has one flow.', HINT = 'Call workorder.unguard() first.';
   END IF;
 
+  -- No two of the engine's columns can be one, nor can one be the key.
+  SELECT string_agg(DISTINCT quote_ident(x.actual), ', ') INTO unmapped
+  FROM (SELECT coalesce(guard.columns ->> e.name, e.name) AS actual, count(*) OVER (PARTITION BY coalesce(guard.columns ->> e.name, e.name)) AS n
+        FROM workorder.engine_columns() e) x
+  WHERE x.n > 1 OR x.actual IN (key.tenant_column, key.id_column);
+  IF unmapped IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column %s of %s cannot be the engine''s twice, or its key', unmapped, guard.relation),
+      DETAIL = 'The engine needs a column of its own for each of its names.',
+      HINT = 'Map another name with the argument columns.';
+  END IF;
+
   -- The engine's columns, where they are not there yet.
   FOR c IN
-    SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.atttypid, a.atttypmod,
+    SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.attnum, a.atttypid, a.atttypmod,
       a.attnotnull, a.attgenerated <> '' OR a.attidentity <> '' AS computed
     FROM workorder.engine_columns() e
     LEFT JOIN pg_attribute a ON a.attrelid = guard.relation AND NOT a.attisdropped
@@ -198,7 +215,7 @@ BEGIN
         CASE WHEN c.name IN ('action', 'note') THEN 'Order to workorder: write it to take an action; null at rest.'
         ELSE 'Kept by workorder.' END);
     ELSIF (c.atttypid <> c.type AND NOT (c.type = 'text'::regtype AND c.atttypid = 'varchar'::regtype AND c.atttypmod < 0))
-      OR c.computed OR (c.attnotnull AND c.name IN ('history', 'votes', 'acted_by', 'creator_id', 'action', 'note', 'last_action', 'last_note', 'digest')) THEN
+      OR c.computed OR c.attnum < 0 OR (c.attnotnull AND c.name IN ('history', 'votes', 'acted_by', 'creator_id', 'action', 'note', 'last_action', 'last_note', 'digest')) THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400',
         MESSAGE = format('column "%s" of %s cannot be the engine''s "%s"', c.actual, guard.relation, c.name),
         DETAIL = format('The engine keeps a %s there, null in between.', c.type),
@@ -220,6 +237,7 @@ BEGIN
 
   -- Rows that are there already begin their history here.
   state_column := coalesce(guard.columns ->> 'state', 'state');
+  leaves := ARRAY(SELECT s.path FROM workorder.flow_states(f.definition) s WHERE s.kind IN ('atomic', 'final'));
   EXECUTE format('SELECT EXISTS (SELECT FROM %s)', guard.relation) INTO has_rows;
   IF has_rows THEN
     EXECUTE format($q$
@@ -227,8 +245,9 @@ BEGIN
       FROM (SELECT DISTINCT %1$I FROM %2$s) t
       WHERE NOT EXISTS (
         SELECT FROM workorder.flow_states($2) s
-        WHERE s.path IN ($1 ->> %1$I::text, %1$I::text, $1 ->> '*') AND s.kind IN ('atomic', 'final'))$q$,
-      state_column, guard.relation) INTO unmapped USING coalesce(guard.states, '{}'), f.definition;
+        WHERE s.path = coalesce($1 ->> %1$I::text, CASE WHEN %1$I = ANY ($3) THEN %1$I END, $1 ->> '*')
+          AND s.kind IN ('atomic', 'final'))$q$,
+      state_column, guard.relation) INTO unmapped USING coalesce(guard.states, '{}'), f.definition, leaves;
     IF unmapped IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has rows without a place in flow "%s"', guard.relation, guard.flow),
         DETAIL = format('These values of "%s" lead to no leaf of the flow: %s.', state_column, unmapped),
@@ -237,8 +256,8 @@ BEGIN
     -- A value that is a leaf already stays.  Rows that were guarded before keep
     -- their revision, to go on in their journal.
     EXECUTE format($q$
-      UPDATE %1$s SET %2$I = $1, %3$I = coalesce($2 ->> %3$I::text,
-          (SELECT s.path FROM workorder.flow_states($3) s WHERE s.path = %3$I AND s.kind IN ('atomic', 'final')), $2 ->> '*'),
+      UPDATE %1$s SET %2$I = $1,
+        %3$I = coalesce($2 ->> %3$I::text, CASE WHEN %3$I = ANY ($3) THEN %3$I END, $2 ->> '*'),
         %4$I = coalesce(%4$I, 0),
         %5$I = coalesce(%5$I, now()), %6$I = coalesce(%6$I, now()), %7$I = coalesce(%7$I, now()),
         %8$I = NULL, %9$I = NULL$q$,
@@ -246,7 +265,7 @@ BEGIN
       coalesce(guard.columns ->> 'revision', 'revision'), coalesce(guard.columns ->> 'created_at', 'created_at'),
       coalesce(guard.columns ->> 'entered_at', 'entered_at'), coalesce(guard.columns ->> 'updated_at', 'updated_at'),
       coalesce(guard.columns ->> 'action', 'action'), coalesce(guard.columns ->> 'note', 'note'))
-      USING f.id, coalesce(guard.states, '{}'), f.definition;
+      USING f.id, coalesce(guard.states, '{}'), leaves;
   END IF;
 
   INSERT INTO workorder.guarded AS x (relation, flow, columns)
