@@ -441,7 +441,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	char	   *note;
 	char	   *action;
 
-	if (wo_row_revision(binding, &row) != -1)
+	if (!row.nulls[binding->engine[WO_REVISION] - 1])
 	{
 		if (wo_owns_relation(RelationGetRelid(rel), GetUserId()))
 			return import_row(trigdata, binding, &row);

@@ -10,7 +10,9 @@
  * is still waiting is written before the transaction commits.
  *
  * Pending lines live in a child of TopTransactionContext and are marked with
- * their subtransaction, so that ROLLBACK TO drops just what it undoes.  The
+ * their subtransaction, so that ROLLBACK TO drops just what it undoes.  For
+ * the same reason a statement inside a subtransaction, run by a trigger say,
+ * writes the lines of that subtransaction only.  The
  * journal has one index of ours, its key; indexes that users add are served.
  *
  *-------------------------------------------------------------------------
@@ -57,8 +59,8 @@ enum
 };
 
 /* As COPY does: enough to fill pages, not so much that memory shows. */
-#define MAX_PENDING_LINES	1000
-#define MAX_PENDING_BYTES	(256 * 1024)
+#define FLUSH_LINES	1000
+#define FLUSH_BYTES	(256 * 1024)
 
 typedef struct PendingLine
 {
@@ -78,6 +80,7 @@ static bool journal_known = false;
 static MemoryContext pending_context = NULL;
 static PendingLine *pending = NULL;
 static int	npending = 0;
+static int	pending_allocated = 0;
 static Size pending_bytes = 0;
 
 static void
@@ -87,6 +90,7 @@ forget_pending(void)
 	pending_context = NULL;
 	pending = NULL;
 	npending = 0;
+	pending_allocated = 0;
 	pending_bytes = 0;
 }
 
@@ -271,6 +275,33 @@ wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJou
 }
 
 /*
+ * add_takers adds who took the action of a line, and for whom, if the action
+ * is one of those asked for.
+ */
+static List *
+add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const Bitmapset *actions)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, Anum_journal_action, &isnull);
+	int			action = wo_flow_action(flow, TextDatumGetCString(value));
+
+	if (action < 0 || !bms_is_member(action, actions))
+		return takers;
+	for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
+	{
+		int64	   *person;
+
+		value = slot_getattr(slot, attnum, &isnull);
+		if (isnull)
+			continue;
+		person = palloc(sizeof(int64));
+		*person = DatumGetInt64(value);
+		takers = lappend(takers, person);
+	}
+	return takers;
+}
+
+/*
  * wo_journal_takers lists who took one of the actions on a ticket, and for
  * whom, as int64 pointers.
  */
@@ -292,31 +323,24 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	scan = begin_scan(journal, index, &key, 3);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		bool		isnull;
-		Datum		value;
-		char	   *name;
-
 		CHECK_FOR_INTERRUPTS();
-		value = slot_getattr(slot, Anum_journal_action, &isnull);
-		if (isnull)
-			continue;
-		name = TextDatumGetCString(value);
-		if (!bms_is_member(Max(wo_flow_action(flow, name), 0), actions) ||
-			wo_flow_action(flow, name) < 0)
-			continue;
-		for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
-		{
-			int64	   *person;
-
-			value = slot_getattr(slot, attnum, &isnull);
-			if (isnull)
-				continue;
-			person = palloc(sizeof(int64));
-			*person = DatumGetInt64(value);
-			takers = lappend(takers, person);
-		}
+		takers = add_takers(takers, slot, flow, actions);
 	}
 	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+
+	/* a statement that this one interrupts may have lines waiting */
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
+	for (int i = 0; i < npending; i++)
+	{
+		bool		isnull;
+
+		ExecStoreHeapTuple(pending[i].tuple, slot, false);
+		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
+			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->relation_id &&
+			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
+			takers = add_takers(takers, slot, flow, actions);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
 	table_close(journal, AccessShareLock);
@@ -386,10 +410,16 @@ wo_journal_append(const WoJournalLine *line, bool together)
 	{
 		pending_context = AllocSetContextCreate(TopTransactionContext, "workorder journal lines",
 												ALLOCSET_DEFAULT_SIZES);
-		pending = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLine) * MAX_PENDING_LINES);
+		pending_allocated = 16;
+		pending = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLine) * pending_allocated);
 	}
-	else if (npending == MAX_PENDING_LINES || pending_bytes > MAX_PENDING_BYTES)
+	else if (npending >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
 		wo_journal_flush();
+	if (npending == pending_allocated)
+	{
+		pending_allocated *= 2;
+		pending = repalloc(pending, sizeof(PendingLine) * pending_allocated);
+	}
 	old = MemoryContextSwitchTo(pending_context);
 	pending[npending].tuple = heap_copytuple(tuple);
 	pending[npending].subid = GetCurrentSubTransactionId();
@@ -472,35 +502,43 @@ insert_index_entries(Relation journal, Oid indexoid, TupleTableSlot **slots, int
 }
 
 /*
- * wo_journal_flush writes the pending lines.  What it allocates is left to the
- * caller's context: a trigger's, or the transaction that is about to end.
+ * wo_journal_flush writes the pending lines of this subtransaction.  What it
+ * allocates is left to the caller's context: a trigger's, or the transaction
+ * that is about to end.
  */
 void
 wo_journal_flush(void)
 {
-	int			nslots = npending;
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = npending;
+	int			nslots;
+	PendingLine *lines;
 	Relation	journal;
 	TupleTableSlot **slots;
 	EState	   *estate = NULL;
 	ListCell   *lc;
 
+	while (first > 0 && pending[first - 1].subid == subid)
+		first--;
+	nslots = npending - first;
 	if (nslots == 0)
 		return;
+	lines = &pending[first];
 
 	journal = open_journal(RowExclusiveLock);
-
 	slots = palloc(sizeof(TupleTableSlot *) * nslots);
 	for (int i = 0; i < nslots; i++)
 	{
 		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
-		ExecStoreHeapTuple(pending[i].tuple, slots[i], false);
+		ExecStoreHeapTuple(lines[i].tuple, slots[i], false);
 	}
 	if (nslots == 1)
-		simple_heap_insert(journal, pending[0].tuple);
+	{
+		simple_heap_insert(journal, lines[0].tuple);
+		slots[0]->tts_tid = lines[0].tuple->t_self;
+	}
 	else
 		table_multi_insert(journal, slots, nslots, GetCurrentCommandId(true), 0, NULL);
-	if (nslots == 1)
-		slots[0]->tts_tid = pending[0].tuple->t_self;
 
 	foreach(lc, RelationGetIndexList(journal))
 		insert_index_entries(journal, lfirst_oid(lc), slots, nslots, &estate);
@@ -511,9 +549,10 @@ wo_journal_flush(void)
 		FreeExecutorState(estate);
 	table_close(journal, NoLock);
 
-	npending = 0;
+	npending = first;
 	pending_bytes = 0;
-	MemoryContextReset(pending_context);
+	if (npending == 0)
+		MemoryContextReset(pending_context);
 
 	/* what was acknowledged must survive a crash, whatever the session asked for */
 	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)

@@ -440,7 +440,8 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 	row.nulls = slot->tts_isnull;
 	*revision = wo_row_revision(binding, &row);
 	*state = wo_row_text(binding, &row, WO_STATE);
-	if (*revision == wo_row_revision(binding, &old))
+	/* only a row that was stored has a place */
+	if (!ItemPointerIsValid(&slot->tts_tid))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("a trigger on \"%s\" suppressed the action", RelationGetRelationName(rel)),

@@ -10,9 +10,13 @@ DECLARE
   insertable text;
   updatable text;
 BEGIN
+  IF grant_access.role IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_access() needs a role',
+      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
+  END IF;
   IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_access.role) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'grant_access() needs a role',
-      DETAIL = 'There is no such role.', HINT = 'Give the name of a database role.';
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', grant_access.role),
+      DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[

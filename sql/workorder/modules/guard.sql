@@ -202,7 +202,7 @@ BEGIN
 
   -- The engine's columns, where they are not there yet.
   FOR c IN
-    SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.attnum, a.atttypid, a.atttypmod,
+    SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.attnum, a.atthasdef, a.atttypid, a.atttypmod,
       a.attnotnull, a.attgenerated <> '' OR a.attidentity <> '' AS computed
     FROM workorder.engine_columns() e
     LEFT JOIN pg_attribute a ON a.attrelid = guard.relation AND NOT a.attisdropped
@@ -225,6 +225,9 @@ BEGIN
         MESSAGE = format('table %s has a column "%s" already', guard.relation, c.actual),
         DETAIL = 'The engine would take it over.',
         HINT = format('If that is meant, say so: columns => ''{"%s": "%s"}''; otherwise map another name.', c.name, c.actual);
+    ELSIF c.atthasdef THEN
+      -- What a new row has there is the engine's to say.
+      EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', guard.relation, c.actual);
     END IF;
   END LOOP;
 
@@ -290,7 +293,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) IS
-'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}; a value that is a leaf stays) and revision 0 if they have none, or the call is refused. Partitions that are attached later need their own TRUNCATE trigger. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
+'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}; a column taken over loses its default), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}; a value that is a leaf stays) and revision 0 if they have none, or the call is refused. Partitions that are attached later need their own TRUNCATE trigger. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
 
 CREATE FUNCTION workorder.unguard(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
