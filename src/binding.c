@@ -239,7 +239,8 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->relid = RelationGetRelid(rel);
 	binding->relation_id = pg_strtoint32(trigger->tgargs[0]);
 	binding->flow_name = pstrdup(trigger->tgargs[1]);
-	binding->desc = CreateTupleDescCopy(desc);
+	/* with its constraints, for they say what a column added later holds */
+	binding->desc = CreateTupleDescCopyConstr(desc);
 	binding->overtaken = is_overtaken(rel, trigger);
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)

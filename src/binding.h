@@ -64,6 +64,7 @@ typedef struct WoBinding
 } WoBinding;
 
 #define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] < WO_NENGINE)
+#define WoIsTold(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_UNTOLD)
 #define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
 
 /* A ticket's row taken apart. */

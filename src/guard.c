@@ -538,7 +538,8 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 	{
-		if (wo_same(binding, attnum, &old, &row))
+		if ((!WoIsTold(binding, attnum) && !WoIsKey(binding, attnum)) ||
+			wo_same(binding, attnum, &old, &row))
 			continue;
 		if (WoIsKey(binding, attnum))
 			ereport(ERROR,

@@ -178,7 +178,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		{
 			/* the guard let it pass because it changed nothing */
 			for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
-				if (!wo_same(binding, attnum, &old, &row))
+				if ((WoIsTold(binding, attnum) || WoIsKey(binding, attnum)) &&
+					!wo_same(binding, attnum, &old, &row))
 					refuse_meddling(trigdata, "a column was changed");
 			return PointerGetDatum(NULL);
 		}
