@@ -177,7 +177,7 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
  * does not know it.
  */
 const uint8 *
-wo_row_digest(WoBinding *binding, const WoRow *row)
+wo_row_digest(const WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 	struct varlena *digest;

@@ -27,6 +27,6 @@
 extern void wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row);
 extern bytea *wo_row_seal(const WoBinding *binding, const WoRow *row, char kind);
-extern const uint8 *wo_row_digest(WoBinding *binding, const WoRow *row);
+extern const uint8 *wo_row_digest(const WoBinding *binding, const WoRow *row);
 
 #endif							/* WO_LINE_H */

@@ -3,15 +3,9 @@
  * route.c
  *	  The APIs and routes of this database, compiled.
  *
- * Routes are a trie over the segments of their patterns.  The edges that are
- * literal text are in one hash table for the whole trie, keyed by the node
- * they leave; a node has two more edges at most, {name:int} and {name}.  So
- * the number of routes does not matter, only the number of segments.  A
- * literal is preferred to a number and a number to any text, but a way that
- * ends without a route for the method is given up for the next.
- *
- * The prefixes of the APIs are in the same trie: the last one that a path
- * comes by owns the path, whether a route is found or not.
+ * Routes are in a trie (route_trie.c), and so are the prefixes of the APIs:
+ * the last one that a path comes by owns the path, whether a route is found or
+ * not.
  *
  * The cache is per backend, built when it is first needed, and replaced as a
  * whole when one of the two tables changes: their trigger invalidates the
@@ -25,7 +19,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -35,37 +28,13 @@
 
 #include "http_settings.h"
 #include "lookup.h"
-#include "route.h"
-
-#define NOWHERE		(-1)
-
-typedef struct TrieNode
-{
-	int			number;			/* where {name:int} leads, or NOWHERE */
-	int			text;			/* where {name} leads, or NOWHERE */
-	WoApi	   *api;			/* whose prefix ends here, or NULL */
-	int			methods;		/* bits */
-	WoRoute    *routes[WO_METHODS];
-} TrieNode;
-
-/* A literal edge; free if to is NOWHERE. */
-typedef struct Edge
-{
-	int			from;
-	int			to;
-	WoSpan		text;
-} Edge;
+#include "route_trie.h"
 
 typedef struct RouteCache
 {
 	MemoryContext context;
 	Oid			owner;			/* of workorder.api */
-	int			nnodes;
-	int			allocated;
-	TrieNode	   *nodes;			/* [0] is the root */
-	int			nedges;
-	uint32		mask;			/* size of the hash table - 1 */
-	Edge	   *edges;
+	WoTrie		trie;
 	List	   *apis;			/* of WoApi * */
 } RouteCache;
 
@@ -85,12 +54,7 @@ static void read_apis(RouteCache *new);
 static void read_routes(RouteCache *new);
 static void add_route(RouteCache *new, const char *api, const char *method, const char *pattern,
 					  const char *handler, Jsonb *settings);
-static int	add_node(RouteCache *new);
-static int	add_literal(RouteCache *new, int node, WoSpan text);
-static int	follow_literal(const RouteCache *routes, int node, WoSpan text);
-static int	place(RouteCache *new, const char *pattern, List **params);
-static void search(const RouteCache *routes, int node, const WoHttpPath *path, int segment,
-				   int nparams, WoMethod method, WoRouteMatch *match);
+static void check_version(void);
 
 /*
  * hear_signal counts an invalidation of one of the tables.
@@ -152,191 +116,21 @@ wo_route_match(const WoHttpPath *path, bool complete, WoMethod method, WoRouteMa
 	int			node = 0;
 
 	ready();
-	match->api = cache->nodes[0].api;
+	match->api = cache->trie.nodes[0].api;
 	match->route = NULL;
 	match->allowed = 0;
 	for (int i = 0; i < path->nsegments; i++)
 	{
-		node = follow_literal(cache, node, path->segment[i]);
-		if (node == NOWHERE)
+		node = wo_trie_follow(&cache->trie, node, path->segment[i]);
+		if (node == WO_NOWHERE)
 			break;
-		if (cache->nodes[node].api != NULL)
-			match->api = cache->nodes[node].api;
+		if (cache->trie.nodes[node].api != NULL)
+			match->api = cache->trie.nodes[node].api;
 	}
 	if (complete)
-		search(cache, 0, path, 0, 0, method, match);
+		wo_trie_search(&cache->trie, path, method, match);
 	if (match->route != NULL)
 		match->api = match->route->api;
-}
-
-/*
- * search follows the rest of a path from a node, the most specific edge first.
- */
-static void
-search(const RouteCache *routes, int node, const WoHttpPath *path, int segment, int nparams,
-	   WoMethod method, WoRouteMatch *match)
-{
-	const TrieNode *here = &routes->nodes[node];
-	WoSpan		text;
-	int			next;
-
-	if (segment == path->nsegments)
-	{
-		match->allowed |= here->methods;
-		if (method < WO_METHODS)
-			match->route = here->routes[method];
-		return;
-	}
-
-	text = path->segment[segment];
-	next = follow_literal(routes, node, text);
-	if (next != NOWHERE)
-		search(routes, next, path, segment + 1, nparams, method, match);
-	if (match->route != NULL)
-		return;
-
-	match->params[nparams] = text;
-	if (here->number != NOWHERE)
-	{
-		size_t		digits = 0;
-
-		while (digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9')
-			digits++;
-		if (digits == text.len)
-			search(routes, here->number, path, segment + 1, nparams + 1, method, match);
-		if (match->route != NULL)
-			return;
-		match->params[nparams] = text;
-	}
-	if (here->text != NOWHERE)
-		search(routes, here->text, path, segment + 1, nparams + 1, method, match);
-}
-
-/*
- * edge_slot returns where an edge is in the hash table, or belongs.
- */
-static Edge *
-edge_slot(const RouteCache *routes, int node, WoSpan text)
-{
-	uint32		slot = hash_combine(hash_bytes((const unsigned char *) text.data, (int) text.len),
-									murmurhash32((uint32) node)) & routes->mask;
-
-	for (;; slot = (slot + 1) & routes->mask)
-	{
-		Edge	   *edge = &routes->edges[slot];
-
-		if (edge->to == NOWHERE ||
-			(edge->from == node && edge->text.len == text.len &&
-			 memcmp(edge->text.data, text.data, text.len) == 0))
-			return edge;
-	}
-}
-
-static int
-follow_literal(const RouteCache *routes, int node, WoSpan text)
-{
-	return edge_slot(routes, node, text)->to;
-}
-
-/*
- * add_literal returns the node behind a literal edge, which it makes.
- */
-static int
-add_literal(RouteCache *new, int node, WoSpan text)
-{
-	Edge	   *edge = edge_slot(new, node, text);
-
-	if (edge->to != NOWHERE)
-		return edge->to;
-
-	/* at most half full, so that a free slot is always near */
-	if ((uint32) new->nedges * 2 >= new->mask)
-	{
-		Edge	   *old = new->edges;
-		uint32		n = new->mask + 1;
-
-		new->mask = n * 2 - 1;
-		new->edges = palloc(sizeof(Edge) * n * 2);
-		for (uint32 i = 0; i < n * 2; i++)
-			new->edges[i].to = NOWHERE;
-		for (uint32 i = 0; i < n; i++)
-			if (old[i].to != NOWHERE)
-				*edge_slot(new, old[i].from, old[i].text) = old[i];
-		pfree(old);
-		edge = edge_slot(new, node, text);
-	}
-	new->nedges++;
-	edge->from = node;
-	edge->text = text;
-	edge->to = add_node(new);
-	return edge->to;
-}
-
-static int
-add_node(RouteCache *new)
-{
-	TrieNode	   *node;
-
-	if (new->nnodes == new->allocated)
-	{
-		new->allocated *= 2;
-		new->nodes = repalloc(new->nodes, sizeof(TrieNode) * new->allocated);
-	}
-	node = &new->nodes[new->nnodes];
-	memset(node, 0, sizeof(TrieNode));
-	node->number = node->text = NOWHERE;
-	return new->nnodes++;
-}
-
-/*
- * place returns the node where a pattern or a prefix ends, which it makes,
- * and the names of its parameters; NOWHERE if the pattern cannot be read.
- */
-static int
-place(RouteCache *new, const char *pattern, List **params)
-{
-	const char *p = pattern;
-	int			node = 0;
-	int			segments = 0;
-
-	*params = NIL;
-	if (*p != '/')
-		return NOWHERE;
-	for (p++; *p != '\0';)
-	{
-		WoSpan		text = {p, strcspn(p, "/")};
-
-		if (text.len == 0 || ++segments > WO_HTTP_MAX_SEGMENTS)
-			return NOWHERE;
-		p += text.len;
-		if (*p == '/')
-			p++;
-		if (text.data[0] == '{')
-		{
-			char	   *name = pnstrdup(text.data + 1, text.len - 1);
-			char	   *close = strchr(name, '}');
-			char	   *colon = strchr(name, ':');
-			int			next;
-
-			if (close == NULL || close[1] != '\0' || (colon != NULL && strcmp(colon, ":int}") != 0))
-				return NOWHERE;
-			next = colon != NULL ? new->nodes[node].number : new->nodes[node].text;
-			if (next == NOWHERE)
-			{
-				next = add_node(new);	/* moves the nodes */
-				if (colon != NULL)
-					new->nodes[node].number = next;
-				else
-					new->nodes[node].text = next;
-			}
-			node = next;
-			*(colon != NULL ? colon : close) = '\0';
-			*params = lappend(*params, name);
-		}
-		else
-			node = add_literal(new, node, text);
-	}
-	return node;
 }
 
 /*
@@ -398,13 +192,13 @@ read_apis(RouteCache *new)
 		wo_http_read_settings((Jsonb *) get_json(&lookup, tuple, "settings", JSONBOID), api);
 		new->apis = lappend(new->apis, api);
 
-		node = place(new, api->prefix, &params);
-		if (node == NOWHERE || params != NIL || new->nodes[node].api != NULL)
+		node = wo_trie_place(&new->trie, api->prefix, &params);
+		if (node == WO_NOWHERE || params != NIL || new->trie.nodes[node].api != NULL)
 			ereport(LOG,
 					(errmsg("the prefix of API \"%s\" is ignored", api->name),
 					 errdetail("It is no path, or that of another API.")));
 		else
-			new->nodes[node].api = api;
+			new->trie.nodes[node].api = api;
 	}
 	wo_lookup_end(&lookup);
 }
@@ -439,15 +233,15 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 {
 	WoRoute    *route = palloc0(sizeof(WoRoute));
 	List	   *params;
-	int			node = place(new, pattern, &params);
-	TrieNode	   *here;
+	int			node = wo_trie_place(&new->trie, pattern, &params);
+	WoTrieNode	   *here;
 	ListCell   *lc;
 
 	foreach(lc, new->apis)
 		if (strcmp(((WoApi *) lfirst(lc))->name, api) == 0)
 			route->api = lfirst(lc);
 	route->method = wo_route_method(method);
-	if (route->api == NULL || node == NOWHERE || route->method >= WO_METHODS)
+	if (route->api == NULL || node == WO_NOWHERE || route->method >= WO_METHODS)
 	{
 		ereport(LOG,
 				(errmsg("route \"%s %s\" of API \"%s\" is ignored", method, pattern, api),
@@ -464,7 +258,7 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 	route->handler.name = handler;
 	route->handler.home = CurrentMemoryContext;
 
-	here = &new->nodes[node];
+	here = &new->trie.nodes[node];
 	if (here->routes[route->method] != NULL)
 	{
 		WoRoute    *other = here->routes[route->method];
@@ -481,6 +275,34 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 }
 
 /*
+ * check_version refuses to serve data that an older version of the extension
+ * has made and that was not brought up to date: nobody knows what a handler
+ * would find in it.
+ */
+static void
+check_version(void)
+{
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	const char *installed = "";
+	int			had[2] = {0, 0};
+	int			needs[2];
+
+	wo_lookup_begin(&lookup, wo_lookup_table("installation", false), NULL, 0);
+	if ((tuple = wo_lookup_next(&lookup)) != NULL)
+		installed = get_text(&lookup, tuple, "version");
+	wo_lookup_end(&lookup);
+	(void) sscanf(installed, "%d.%d", &had[0], &had[1]);
+	if (sscanf(WO_VERSION, "%d.%d", &needs[0], &needs[1]) == 2 &&
+		(had[0] < needs[0] || (had[0] == needs[0] && had[1] < needs[1])))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("the data is of version %s, the library of %s", installed, WO_VERSION),
+				 errdetail("The tables are those of an older version."),
+				 errhint("Run SELECT workorder.upgrade().")));
+}
+
+/*
  * rebuild reads the tables anew.  If it fails, what there was stays outdated,
  * and what was begun goes away with the current context.
  */
@@ -491,6 +313,8 @@ rebuild(void)
 	MemoryContext old;
 	RouteCache *new;
 	uint64		heard;
+
+	check_version();
 
 	/* from here on, these tables' signals count; one that comes while they are read is not lost */
 	api_table = wo_lookup_table("api", false);
@@ -503,13 +327,7 @@ rebuild(void)
 	old = MemoryContextSwitchTo(context);
 	new = palloc0(sizeof(RouteCache));
 	new->context = context;
-	new->allocated = 64;
-	new->nodes = palloc(sizeof(TrieNode) * new->allocated);
-	new->mask = 63;
-	new->edges = palloc(sizeof(Edge) * 64);
-	for (int i = 0; i < 64; i++)
-		new->edges[i].to = NOWHERE;
-	add_node(new);
+	wo_trie_init(&new->trie);
 	read_apis(new);
 	read_routes(new);
 	MemoryContextSwitchTo(old);
