@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+#
+# scripts/stack: comes up, stays itself, survives a crash, leaves nothing.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=test/tools/tap.sh
+. "$root/test/tools/tap.sh"
+
+stack=$root/scripts/stack
+scratch=$(mktemp -d /tmp/workorder-stack.XXXXXX)
+# The second home cannot hold a socket: its path is too long and not plain.
+first=$scratch/first
+second="$scratch/second home, $(printf 'x%.0s' {1..100})"
+mkdir "$second"
+chmod 755 "$scratch"
+
+end() {
+  local home
+  trap '' TERM INT HUP
+  for home in "$first" "$second"; do
+    WORKORDER_HOME=$home "$stack" down >/dev/null 2>&1 || true
+  done
+  rm -rf "$scratch"
+}
+trap end EXIT
+trap 'exit 143' TERM INT HUP
+
+# Prints the exit status of a stack verb, and what it says.
+run() {
+  local home=$1 status=0 output
+  shift
+  output=$(WORKORDER_HOME=$home "$stack" "$@" 2>&1 </dev/null) || status=$?
+  printf '%d %s' "$status" "$output"
+}
+
+ask() { run "$1" psql -Atc "$2"; }
+
+# Processes whose working directory is below the scratch directory or one of
+# the places that the homes remember.
+left_over() {
+  local process where
+  for process in /proc/[0-9]*; do
+    where=$(readlink "$process/cwd" 2>/dev/null) || continue
+    for place; do
+      case $where in "$place"/*) say "${process#/proc/} $where" ;; esac
+    done
+  done
+}
+
+is 'a home that does not exist is down' "$(run "$first" status)" '3 down'
+is 'asking makes no home' "$(find "$scratch" -name first)" ''
+like 'psql needs the stack' "$(ask "$first" 'SELECT 1')" '^1 .*not up'
+
+like 'comes up' "$(run "$first" up)" '^0 .*up: database workorder'
+like 'says so' "$(run "$first" status)" '^0 up: database workorder'
+like 'up again changes nothing' "$(run "$first" up)" '^0 already up'
+is 'psql is the superuser in the database that is served' \
+  "$(ask "$first" "SELECT current_database(), rolsuper FROM pg_roles WHERE rolname = current_user")" '0 workorder|t'
+is 'psql passes its arguments and its exit status on' \
+  "$(run "$first" psql -v ON_ERROR_STOP=1 -Atc 'SELECT 1/0')" '1 ERROR:  division by zero'
+is 'the engine and every add-on is installed' \
+  "$(ask "$first" "SELECT count(*) FROM pg_available_extensions WHERE name LIKE 'workorder%' AND installed_version IS NULL")" '0 0'
+is 'the server does not listen on the network' "$(ask "$first" 'SHOW listen_addresses')" '0 '
+is 'the library is preloaded' "$(ask "$first" 'SHOW shared_preload_libraries')" '0 workorder'
+
+pid=$(head -n 1 "$first/cluster/data/postmaster.pid")
+ok 'the server does not run as root' test "$(stat -c %u "/proc/$pid")" != 0
+
+like 'a second home whose path is long and has blanks comes up beside it' "$(run "$second" up)" '^0 .*up: database workorder'
+other=$(cat "$second/place")
+is 'and is another server' \
+  "$(ask "$second" "SELECT current_setting('data_directory') = '$first/cluster/data'")" '0 f'
+
+ask "$first" 'CREATE TABLE public.kept AS SELECT 1 AS one' >/dev/null
+kill -9 "$pid"
+for _ in {1..100}; do
+  [ "$(run "$first" status)" = '3 down' ] && break
+  sleep 0.1
+done
+is 'a killed server is down' "$(run "$first" status)" '3 down'
+like 'and comes up again' "$(run "$first" up)" '^0 .*up: database workorder'
+is 'with its data' "$(ask "$first" 'SELECT one FROM public.kept')" '0 1'
+
+for system in active-job workorder-v3 afterservice ticket-v1 luci-ticket; do
+  file=$(sed -n "s/^ *$system) say \([a-z_]*\) ;;/\1/p" "$stack")
+  [ -e "$root/test/fixtures/$file.sql" ] || continue
+  like "fixture $system loads" "$(run "$first" fixture "$system")" '^0 $'
+  started=$(date +%s%N)
+  like "fixture $system loads again" "$(run "$first" fixture "$system")" '^0 $'
+  took=$((($(date +%s%N) - started) / 1000000))
+  ok "fixture $system loads in less than a second ($took ms)" [ "$took" -lt 1000 ]
+done
+like 'an unknown system is refused' "$(run "$first" fixture nonsense)" '^1 .*unknown system'
+like 'an unknown verb is refused' "$(run "$first" sideways)" '^2 '
+
+like 'goes down' "$(run "$first" down)" '^0 down'
+like 'and the second one too' "$(run "$second" down)" '^0 down'
+like 'down again changes nothing' "$(run "$first" down)" '^0 down'
+is 'no process is left' "$(left_over "$scratch" "$other")" ''
+is 'nothing but the build is left' "$(find "$first" "$second" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -u | tr '\n' ' ')" 'build lock '
+ok 'nothing is left below /tmp' test ! -e "$other"
+
+done_testing

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+#
+# Rules for the text of the project that need no database: the shell scripts
+# pass shellcheck, JSON parses, text files are tidy, and no module of an
+# extension says OR REPLACE or IF NOT EXISTS, which would take over what a
+# stranger has put into the schema before.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=test/tools/tap.sh
+. "$root/test/tools/tap.sh"
+need shellcheck jq
+
+cd "$root"
+
+# The project's own text files, each ended by a zero byte.
+texts() {
+  find . -type d \( -name .git -o -name .run -o -name node_modules -o -path ./results -o -path ./output_iso \) -prune -o \
+    -type f ! -name '*.o' ! -name '*.so' ! -name '*.bc' ! -path './sql/*--*.sql' ! -name 'regression.*' "$@" -print0
+}
+
+# Lines that a pattern finds, nothing if there are none.
+lines() { xargs -0 grep -nHIE "$1" | head -n 20 || true; }
+
+mapfile -d '' scripts < <(texts \( -name '*.sh' -o -path './scripts/*' ! -name '*.*' -o -path ./.ci/run \))
+# Files that are sourced take variables from each other unseen: SC2034, SC2154.
+ok "$((${#scripts[@]})) shell scripts pass shellcheck" shellcheck -x -S warning -e SC2034,SC2154 "${scripts[@]}"
+while IFS= read -r -d '' file; do
+  ok "$file parses" jq empty "$file"
+done < <(texts -name '*.json')
+is 'no white space at the end of a line' "$(texts ! -path './expected/*' ! -path './test/sql/*' ! -name '*.patch' | lines '[[:blank:]]$')" ''
+is 'no line ends as in another system' "$(texts | lines $'\r$')" ''
+is 'nothing is left to do' "$(texts ! -path ./test/style/run.sh | lines '\b(TODO|FIXME|XXX)[: ]')" ''
+is 'modules create plainly' \
+  "$(texts -path './sql/*/modules/*.sql' | lines '^ *CREATE +(OR +REPLACE|[A-Z ]+ IF +NOT +EXISTS)')" ''
+
+done_testing

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+#
+# TAP (Test Anything Protocol) for the test kinds that are shell scripts.
+# Source it, call ok, is or like, and end with done_testing.
+
+tap_count=0
+
+# ok <name> <command...>: passes if the command succeeds; shows its output if not.
+ok() {
+  local name=$1 output
+  shift
+  tap_count=$((tap_count + 1))
+  if output=$("$@" 2>&1); then
+    printf 'ok %d - %s\n' "$tap_count" "$name"
+  else
+    printf 'not ok %d - %s\n' "$tap_count" "$name"
+    diag "$*" "$output"
+  fi
+}
+
+# is <name> <got> <wanted>
+is() {
+  tap_count=$((tap_count + 1))
+  if [ "$2" = "$3" ]; then
+    printf 'ok %d - %s\n' "$tap_count" "$1"
+  else
+    printf 'not ok %d - %s\n' "$tap_count" "$1"
+    diag "got:    $2" "wanted: $3"
+  fi
+}
+
+# like <name> <got> <extended regular expression>
+like() {
+  tap_count=$((tap_count + 1))
+  if [[ $2 =~ $3 ]]; then
+    printf 'ok %d - %s\n' "$tap_count" "$1"
+  else
+    printf 'not ok %d - %s\n' "$tap_count" "$1"
+    diag "got:         $2" "should match: $3"
+  fi
+}
+
+diag() { printf '%s\n' "$@" | sed 's/^/# /'; }
+
+# The plan comes last, so that a script which stops half-way has none.
+done_testing() { printf '1..%d\n' "$tap_count"; }
