@@ -278,7 +278,7 @@ test('headers of ours that a client sends', async (t) => {
     const forgedAll = Object.fromEntries(forged);
     assert.equal((await past(forgedAll)).status, 401);
     assert.equal((await past({ ...forgedAll, Authorization: `Bearer ${token('afterservice', 'SV')}` })).status, 403);
-    assert.equal((await past({ Authorization: `Bearer ${cr()}` })).status, 400);
+    assert.equal((await past({ Authorization: `Bearer ${cr()}` })).status, 422);
     assert.equal(sql('SELECT count(*) FROM afterservice.orders WHERE id = 1'), '1');
   });
 });

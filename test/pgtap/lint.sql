@@ -29,6 +29,8 @@ CREATE TEMP VIEW tenantless(name) AS VALUES
   ('workorder.secret'),         -- one signing key per installation
   ('workorder.api'),            -- interfaces are everybody's, like flows
   ('workorder.route'),
+  ('workorder.api'),            -- what the server answers is the same for everybody
+  ('workorder.route'),
   ('workorder.installation');   -- one row
 CREATE TEMP VIEW volatile_but_safe(name) AS VALUES
   ('workorder.clock()'),              -- the time, as clock_timestamp()

@@ -422,6 +422,28 @@ SELECT api.act('regress_missing', 1, 'finish');
 SELECT api.act('x; DROP TABLE y', 1, 'finish');
 SELECT api.act(NULL, 1, 'finish');
 SELECT api.sign_in('http_ann', 'wrong');
+-- While PostgREST serves a request, errors have the form that it understands.
+CREATE FUNCTION pg_temp.catch() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM api.act('regress_tickets', 1, 'finish', 'again');
+  RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE;
+END
+$$;
+SET request.method = 'PATCH';
+\pset format unaligned
+SELECT pg_temp.catch();
+UPDATE regress_http.ticket SET action = 'finish', note = 'again' WHERE id = 1;
+\echo :LAST_ERROR_SQLSTATE :LAST_ERROR_MESSAGE
+INSERT INTO regress_http.ticket (title, note) VALUES ('x', 'y') RETURNING 1 / (id - id);
+SELECT api.act('regress_missing', 1, 'finish');
+SELECT api.sign_in('http_ann', 'wrong');
+SELECT workorder.act('regress_http.ticket', NULL, 'finish');
+SELECT s.status FROM send('POST', '/regress/nothing') s;
+SELECT 1 / 0;
+RESET request.method;
+\pset format aligned
 RESET ROLE;
 SELECT workorder.grant_anonymous(NULL);
 

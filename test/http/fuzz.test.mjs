@@ -1,0 +1,206 @@
+// Requests that nobody would send: whatever comes in, no answer is a 5xx or
+// HTML, every answer of the after-sale API is in its envelope, no process dies
+// and the journal stays sound.
+//
+//   WORKORDER_FUZZ_REQUESTS   how many (20000)
+//   WORKORDER_FUZZ_SEED       another seed gives other requests (printed)
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { load } from './contract.mjs';
+import { ask, send, sql, stack, token } from './client.mjs';
+
+const requests = Number(process.env.WORKORDER_FUZZ_REQUESTS ?? 20000);
+const seed = Number(process.env.WORKORDER_FUZZ_SEED ?? 1);
+const clients = 12;
+const prefix = '/api/v1/afterservice';
+const agent = new Agent({ keepAlive: true, maxSockets: clients });
+let log;
+let offset;
+
+before(() => {
+  stack('fixture', 'afterservice');
+  log = `${stack('status').match(/logs (\S+)\/log and/)[1]}/log`;
+  offset = readFileSync(log).length;
+});
+after(() => agent.destroy());
+
+// Mulberry32.
+function dice(start) {
+  let a = start >>> 0;
+  const next = () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  const below = (n) => Math.floor(next() * n);
+  const one = (list) => list[below(list.length)];
+  return { next, below, one, chance: (p) => next() < p, many: (n, make) => Array.from({ length: below(n + 1) }, make) };
+}
+
+const exchanges = load('afterservice').vectors.flatMap((vector) => vector.exchanges);
+const targets = exchanges.map(({ target }) => target);
+const bodies = exchanges.map(({ body }) => body).filter(Boolean);
+const words = [
+  '', ' ', '0', '-1', '1', '2', '99999999999999999999', '1e309', 'NaN', 'null', 'true', '[]', '{}', '%', '%25', '%00', '%0d%0a', '%ff', '%c0%af', '%2F', '%2e%2e',
+  '..', '.', '/', '//', ';', '&', '=', '+', '?', '#', '\\', "'", '"', '<script>', '${7*7}', "' OR 1=1 --", '$1', '中文', '😀', '%E4%B8%AD', '\u0000', '\u0001',
+  '\ufeff', 'a'.repeat(300), '%F0%9F%98%80', 'orders', 'journals', 'status', 'done', 'reject', 'operation', 'page', 'per_page', 'select=*', 'id=eq.1', 'x[]=1', 'x[0]=1',
+];
+const clean = (text) => text.replace(/[\u0000-\u0020\u007f]/g, '');
+
+function mutate(d, text) {
+  let result = text;
+  for (let i = d.below(4); i > 0; i--) {
+    const at = d.below(result.length + 1);
+    switch (d.below(5)) {
+      case 0: result = result.slice(0, at) + d.one(words) + result.slice(at); break;
+      case 1: result = result.slice(0, at) + result.slice(at + d.below(6)); break;
+      case 2: result = result.slice(0, at); break;
+      case 3: result = result.slice(0, at) + result.slice(d.below(result.length + 1)); break;
+      default: result = result.slice(0, at) + String.fromCodePoint(d.one([d.below(128), 0x80 + d.below(0x700), 0x4e00 + d.below(0x5000), 0x1f600 + d.below(80)])) + result.slice(at + 1);
+    }
+  }
+  return result;
+}
+
+function json(d, depth = 0) {
+  switch (d.below(depth > 4 ? 5 : 8)) {
+    case 0: return null;
+    case 1: return d.chance(0.5);
+    case 2: return d.one([0, -1, 1, 1.5, 1e300, 9007199254740993, -0.001, 99999999999999, 2147483648]);
+    case 3: return d.one(words);
+    case 4: return d.one(['done', 'reject', '张三', '李专员', '漏发', 'M-001', '2018-03-05', '500']);
+    case 5: return d.many(4, () => json(d, depth + 1));
+    default:
+      return Object.fromEntries(d.many(6, () => [
+        d.one(['operation', 'operator_name', 'remark', 'type', 'reason', 'saler', 'tracks', 'deductions', 'skuCode', 'compensation', 'duty_date', 'DutyDate',
+          'duty_to', 'has_receipt', 'creator_name', 'customer_name', 'action', 'note', 'id', 'status', '', '__proto__', '$', d.one(words)]), json(d, depth + 1)]));
+  }
+}
+
+function body(d) {
+  switch (d.below(8)) {
+    case 0: return JSON.stringify(json(d));
+    case 1: case 2: return d.one(bodies);
+    case 3: return mutate(d, d.one(bodies));
+    case 4: return Buffer.from(d.many(200, () => d.below(256)));
+    case 5: return d.one(['[', '{', '"', '{"a":', '[[', '\\u']).repeat(d.below(3000));
+    case 6: return d.many(5, () => `${d.one(words)}=${d.one(words)}`).join('&');
+    default:
+      return `--b\r\n${d.many(4, () => `Content-Disposition: form-data; name="${d.one(words)}"${d.one(['', '; filename="x"', '; filename*=UTF-8\'\'%ff', ';;='])}\r\n\r\n${d.one(words)}\r\n--b${d.one(['', '--', '-'])}\r\n`).join('')}`;
+  }
+}
+
+function make(n, tokens) {
+  const d = dice(seed * 1000003 + n);
+  const native = d.chance(0.2);
+  let target = native
+    ? `/rest/${d.one(['', 'orders', 'orders?', 'orders?select=*', 'orders?id=eq.1', 'orders?order=id.desc&limit=2', 'rpc/', 'rpc/act', 'rpc/can', 'rpc/actions?relation=orders&id=1', 'rpc/explain', 'rpc/sign_in', 'rpc/http_write'])}`
+    : d.chance(0.9) ? d.one(targets) : `/${d.many(4, () => d.one(words)).join('/')}`;
+  if (d.chance(0.6)) {
+    target = mutate(d, target);
+  }
+  if (d.chance(0.2)) {
+    target += `${target.includes('?') ? '&' : '?'}${d.many(4, () => `${d.one(words)}=${d.one(words)}`).join('&')}`;
+  }
+  target = clean(target);
+  if (!target.startsWith('/')) {
+    target = `/${target}`;
+  }
+  const method = d.chance(0.85) ? d.one(['GET', 'POST', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
+  const headers = [];
+  const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1') || 'x']);
+  if (d.chance(0.85)) {
+    headers.push(['Authorization', `Bearer ${d.one(tokens)}`]);
+  } else {
+    header('Authorization', ['Bearer', 'Bearer x', 'Bearer a.b.c', 'Basic eA==', ...words]);
+  }
+  const withBody = !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(method) || d.chance(0.05);
+  const content = withBody ? body(d) : undefined;
+  if (withBody) {
+    headers.push(['Content-Type', d.chance(0.75) ? 'application/json' : d.one(['application/x-www-form-urlencoded', 'multipart/form-data; boundary=b', 'multipart/form-data', 'text/csv', 'application/octet-stream', 'text/plain', 'application/vnd.pgrst.object+json', '*/*', ';', 'a/b;c="'])]);
+  }
+  header('Accept', ['*/*', 'application/json', 'text/html', 'text/csv', 'application/vnd.pgrst.object+json', 'application/octet-stream', ...words]);
+  header('Prefer', ['return=representation', 'return=minimal', 'count=exact', 'count=planned', 'resolution=merge-duplicates', 'tx=rollback', 'missing=default', ...words]);
+  header('Range', ['0-1', '5-', '1-0', 'bytes=0-', ...words]);
+  header('Accept-Profile', ['api', 'workorder', 'public', ...words]);
+  header('Content-Profile', ['api', 'workorder', 'public', ...words]);
+  header('X-Original-URI', [`${prefix}/orders`, ...words]);
+  header('X-Original-Method', ['DELETE', ...words]);
+  header('Accept-Encoding', ['gzip', 'br', 'identity;q=0', ...words]);
+  header('If-None-Match', ['*', '"x"', ...words]);
+  header('If-Modified-Since', ['Thu, 01 Jan 1970 00:00:00 GMT', ...words]);
+  header('X-HTTP-Method-Override', ['DELETE']);
+  header('Cookie', words);
+  if (content !== undefined && d.chance(0.1)) {
+    headers.push(['Transfer-Encoding', 'chunked']);
+    return { native, method, target, headers, body: [content.length ? content : 'x'] };
+  }
+  return { native, method, target, headers, body: content };
+}
+
+function complaint({ native, method, target }, answer) {
+  const type = answer.headers['content-type'] ?? '';
+  const compressed = answer.headers['content-encoding'] !== undefined;
+  if (answer.status >= 500) {
+    return 'a 5xx';
+  }
+  if (/html/.test(type) || (!compressed && /^\s*<(!doctype|html)/i.test(answer.text))) {
+    return 'HTML';
+  }
+  if (native || !new RegExp(`^${prefix}(/|\\?|$)`).test(target) || method === 'HEAD' || compressed || answer.status === 204) {
+    return answer.status >= 400 && method !== 'HEAD' && !compressed && answer.json === undefined ? 'an error that is not JSON' : undefined;
+  }
+  const { status, message, data } = answer.json ?? {};
+  const good = answer.status === 200 ? status === 0 && message === 'ok' : status === answer.status && typeof message === 'string';
+  return good && Array.isArray(data) && Object.keys(answer.json).length === 3 ? undefined : 'not the envelope of the API';
+}
+
+test(`${requests} requests of seed ${seed}`, async (t) => {
+  const started = sql('SELECT pg_postmaster_start_time()');
+  const tokens = ['CR', 'CR2', 'SV', 'SV2', 'MG', 'CH', 'FI', 'AD'].map((actor) => token('afterservice', actor));
+  const counts = {};
+  const complaints = [];
+  let n = 0;
+  const client = async () => {
+    while (n < requests && complaints.length < 20) {
+      const number = n++;
+      const request = make(number, tokens);
+      let answer;
+      try {
+        answer = await send({ ...request, agent });
+      } catch (error) {
+        // A server may close a connection whose body it does not want to read.
+        if (['ECONNRESET', 'EPIPE'].includes(error.code)) {
+          counts.closed = (counts.closed ?? 0) + 1;
+          continue;
+        }
+        complaints.push(`request ${number}: ${error.message}: ${JSON.stringify(request).slice(0, 1500)}`);
+        continue;
+      }
+      counts[answer.status] = (counts[answer.status] ?? 0) + 1;
+      const found = complaint(request, answer);
+      if (found) {
+        complaints.push(`request ${number}: ${found}: ${answer.status} ${answer.text.slice(0, 300)}\n${JSON.stringify({ ...request, body: String(request.body).slice(0, 500) }).slice(0, 1500)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  t.diagnostic(`answers: ${JSON.stringify(counts)}`);
+  assert.deepEqual(complaints, []);
+  assert.ok((counts.closed ?? 0) < requests / 1000, 'connections were closed');
+  for (const status of [200, 400, 401, 403, 404, 405, 409, 415]) {
+    assert.ok(counts[status] > 0, `no answer was ${status}: the requests are not good enough`);
+  }
+  assert.equal(sql('SELECT pg_postmaster_start_time()'), started, 'the server was not restarted');
+  const lines = readFileSync(log).subarray(offset).toString('utf8');
+  assert.doesNotMatch(lines, /was terminated by signal|PANIC:|server process .* exited|stack depth limit|internal error/);
+});
+
+test('all is well afterwards', async () => {
+  assert.equal((await ask('GET', `${prefix}/orders`, { as: token('afterservice', 'CR') })).status, 200);
+  assert.equal(sql(`SELECT count(*) FROM workorder.verify('afterservice.orders')`), '0');
+});

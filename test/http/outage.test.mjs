@@ -1,0 +1,154 @@
+// When something is down, the answer is in the API's envelope; when it is back,
+// so is the API.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { ask, sql, stack, token } from './client.mjs';
+
+const prefix = '/api/v1/afterservice';
+let place;
+let cr;
+
+before(() => {
+  stack('fixture', 'afterservice');
+  const [, log, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);
+  place = { postgres: `${log}/data/postmaster.pid`, postgrest: `${web}/postgrest.pid`, nginx: `${web}/nginx.pid` };
+  cr = token('afterservice', 'CR');
+});
+after(() => stack('up'));
+
+const pid = (name) => Number(readFileSync(place[name], 'utf8').split('\n')[0]);
+const list = (options = {}) => ask('GET', `${prefix}/orders`, { as: cr, ...options });
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+function isRefusal(answer, status, message) {
+  assert.ok([status].flat().includes(answer.status), `${answer.status} ${answer.text}`);
+  assert.deepEqual(answer.json, { status: answer.status, message, data: [] });
+  assert.match(answer.headers['content-type'], /^application\/json/);
+}
+
+// Asks until it is well again; how long that took.
+async function well() {
+  const started = Date.now();
+  for (;;) {
+    const answer = await list();
+    if (answer.status === 200) {
+      return Date.now() - started;
+    }
+    assert.ok(Date.now() - started < 30000, `not well after 30 s: ${answer.status} ${answer.text}`);
+    isRefusal(answer, [502, 503, 504], 'service unavailable');
+    await pause(100);
+  }
+}
+
+async function gone(id) {
+  for (let i = 0; i < 200; i++) {
+    try {
+      process.kill(id, 0);
+      const state = readFileSync(`/proc/${id}/stat`, 'utf8');
+      if (/\) Z /.test(state)) return;
+    } catch {
+      return;
+    }
+    await pause(50);
+  }
+}
+
+// PostgREST allows clocks to differ by half a minute.
+test('a token that has expired', async () => {
+  const answer = await list({ as: sql(`SELECT workorder.token(1, 'CR', -60)`) });
+  isRefusal(answer, 401, 'authentication required');
+  assert.match(answer.headers['www-authenticate'], /Bearer/);
+  const native = await ask('GET', '/rest/orders', { as: sql(`SELECT workorder.token(1, 'CR', -60)`) });
+  assert.equal(native.status, 401);
+  assert.ok(native.json.message);
+});
+
+test('a body that is too large', async () => {
+  for (const size of [1048577, 3 << 20, 70 << 20]) {
+    const body = Buffer.alloc(size, 0x20);
+    const answer = await ask('PUT', `${prefix}/orders/1`, { as: cr, body });
+    isRefusal(answer, 413, 'body too large');
+  }
+  const fits = await ask('PUT', `${prefix}/orders/1`, { as: cr, body: `{"remark":"x"}${' '.repeat(1048576 - 14)}` });
+  assert.equal(fits.status, 200, fits.text);
+});
+
+test('PostgREST is killed, and comes back', async () => {
+  const id = pid('postgrest');
+  process.kill(id, 'SIGKILL');
+  await gone(id);
+  isRefusal(await list(), [502, 503], 'service unavailable');
+  isRefusal(await ask('PUT', `${prefix}/orders/1`, { as: cr, body: { remark: 'y' } }), [502, 503], 'service unavailable');
+  const native = await ask('GET', '/rest/orders', { as: cr });
+  assert.ok([502, 503].includes(native.status));
+  assert.deepEqual(Object.keys(native.json).sort(), ['code', 'details', 'hint', 'message']);
+  stack('up');
+  assert.equal((await list()).status, 200);
+});
+
+test('a backend is killed in the middle', async () => {
+  sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'authenticator'`);
+  await well();
+});
+
+test('PostgreSQL is stopped, and comes back', async (t) => {
+  const id = pid('postgres');
+  process.kill(id, 'SIGINT');
+  await gone(id);
+  isRefusal(await list(), [502, 503, 504], 'service unavailable');
+  isRefusal(await ask('POST', `${prefix}/orders`, { as: cr, body: {} }), [502, 503, 504], 'service unavailable');
+  stack('up');
+  t.diagnostic(`well again after ${await well()} ms`);
+});
+
+test('PostgreSQL crashes, and comes back', async (t) => {
+  const victim = Number(sql(`SELECT pid FROM pg_stat_activity WHERE usename = 'authenticator' LIMIT 1`));
+  process.kill(victim, 'SIGKILL');
+  await pause(200);
+  t.diagnostic(`well again after ${await well()} ms`);
+});
+
+test('what was answered 200 is still there', async () => {
+  const before = await ask('PUT', `${prefix}/orders/1`, { as: cr, body: { operation: 'done', remark: 'kept' } });
+  assert.equal(before.status, 200, before.text);
+  const id = pid('postgres');
+  process.kill(id, 'SIGKILL');
+  await gone(id);
+  await pause(500);
+  stack('up');
+  await well();
+  const answer = await list();
+  assert.equal(answer.json.data.find((order) => order.id === 1).status, 'service_approving');
+  assert.equal(sql(`SELECT count(*) FROM workorder.verify('afterservice.orders')`), '0');
+});
+
+test('a new key, and the old one for as long as its tokens live', async () => {
+  // What docs/operations.md says: PostgREST takes a set of keys.
+  const { writeFileSync } = await import('node:fs');
+  const file = place.postgrest.replace('postgrest.pid', 'jwt');
+  const old = sql(`SELECT value FROM workorder.secret WHERE name = 'jwt'`);
+  const fresh = 'fresh-'.repeat(8);
+  const key = (value) => ({ kty: 'oct', alg: 'HS256', k: Buffer.from(value).toString('base64url') });
+  try {
+    writeFileSync(file, JSON.stringify({ keys: [key(fresh), key(old)] }));
+    process.kill(pid('postgrest'), 'SIGUSR2');
+    await pause(500);
+    sql(`UPDATE workorder.secret SET value = '${fresh}' WHERE name = 'jwt'`);
+    const now = sql(`SELECT workorder.token(1, 'CR')`);
+    assert.equal((await list({ as: now })).status, 200, 'a token of the new key');
+    assert.equal((await list()).status, 200, 'a token of the old key');
+    writeFileSync(file, fresh);
+    process.kill(pid('postgrest'), 'SIGUSR2');
+    await pause(500);
+    assert.equal((await list({ as: now })).status, 200, 'a token of the new key');
+    isRefusal(await list(), 401, 'authentication required');
+  } finally {
+    sql(`UPDATE workorder.secret SET value = '${old}' WHERE name = 'jwt'`);
+    writeFileSync(file, old);
+    process.kill(pid('postgrest'), 'SIGUSR2');
+    await pause(500);
+  }
+  assert.equal((await list()).status, 200);
+});
