@@ -75,7 +75,10 @@ web_configure() {
   local port=$1
   install -d -m 700 -o "$(as_server id -u)" "$web"
   # The server's user may not be able to read the place where npm put it.
-  [ -x "$web/postgrest" ] || { cat "$postgrest" | web_file postgrest && as_server chmod 700 "$web/postgrest"; }
+  if [ ! -e "$web/postgrest" ]; then
+    web_file postgrest <"$postgrest"
+    as_server chmod 700 "$web/postgrest"
+  fi
   cluster_psql "$cluster" -d "$database" -At -c "SELECT value FROM workorder.secret WHERE name = 'jwt'" |
     tr -d '\n' | web_file jwt
   cluster_psql "$cluster" -d "$database" -At -f "$root/deploy/apis.sql" | web_file apis.conf
@@ -91,7 +94,9 @@ web_port() {
   if [ -z "$port" ] || web_pid nginx >/dev/null; then
     port=$(cat "$web/port" 2>/dev/null) || port=${WORKORDER_PORT:-8080}
   fi
-  [[ $port =~ ^[0-9]{1,5}$ ]] && [ "$port" -gt 0 ] && [ "$port" -lt 65536 ] || die "WORKORDER_PORT is no port: $port"
+  if ! [[ $port =~ ^[1-9][0-9]{0,4}$ ]] || [ "$port" -gt 65535 ]; then
+    die "WORKORDER_PORT is no port: $port"
+  fi
   say "$port"
 }
 

@@ -100,6 +100,15 @@
 #define wo_may_become(member, role) is_member_of_role((member), (role))
 #endif
 
+/* 18 no longer tells the executor whether a statement is run once */
+#if PG_VERSION_NUM >= 180000
+#define WO_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define WO_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define WO_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define WO_EXECUTOR_RUN_ARGUMENTS query, direction, count, execute_once
+#endif
+
 /* 16 builds modules with hidden visibility; exported entry points are marked by PG_FUNCTION_INFO_V1 */
 
 #endif							/* WO_COMPAT_H */

@@ -110,6 +110,9 @@ check_quorum(const WoFlow *flow, const WoCandidate *c, List **findings, void *ar
 		wo_flow_add_finding(findings, "quorum_unreachable", c->where, "Allow a role, or ask for fewer.",
 							"%d people are needed, but the columns in \"allow\" hold %d at most",
 							c->quorum_n, people);
+	if (c->everybody && (c->quorum == WO_QUORUM_ALL || c->quorum == WO_QUORUM_PERCENT))
+		wo_flow_add_finding(findings, "quorum_unreachable", c->where, "Allow roles or columns, or ask for a number.",
+							"a share of everybody cannot be counted");
 	while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
 		if (!bms_is_member(role, c->roles))
 			wo_flow_add_finding(findings, "quorum_role", c->where, "Add the role to \"allow\".",

@@ -22,6 +22,7 @@
 #include "binding.h"
 #include "flow.h"
 #include "journal.h"
+#include "native.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -177,4 +178,5 @@ _PG_init(void)
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_native_init();
 }

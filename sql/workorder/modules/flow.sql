@@ -148,9 +148,12 @@ BEGIN
     RETURNING id INTO flow_id;
   EXCEPTION
     -- An old snapshot does not show what another publisher did before the lock was ours.
-    WHEN serialization_failure OR unique_violation THEN
+    WHEN unique_violation THEN
       RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('flow "%s" was published by somebody else meanwhile', flow_name),
         DETAIL = 'This transaction began before that and cannot see it.', HINT = 'Publish again in a new transaction.';
+    WHEN serialization_failure THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('publishing flow "%s" conflicts with another transaction', flow_name),
+        DETAIL = 'At this isolation level only one of them can be first.', HINT = 'Publish again in a new transaction.';
   END;
   PERFORM workorder.refresh_flow(flow_name);
   RETURN flow_id;

@@ -1,0 +1,28 @@
+-- The roles of an HTTP server, and what they may do.  Run it as a superuser in
+-- the database that is served, once more after installing an add-on or guarding
+-- a table; then NOTIFY pgrst, 'reload schema'.
+--
+--   authenticator         PostgREST logs in as this role, which has no rights of its own;
+--                         give it a password if it does not come through a private socket
+--   workorder_anonymous   what it becomes for a request without a token
+--   workorder_user        what it becomes for a token of workorder.sign_in()
+
+SET client_min_messages = warning;
+SELECT format('CREATE ROLE %I %s', r.name, r.options)
+FROM (VALUES ('authenticator', 'LOGIN NOINHERIT'), ('workorder_anonymous', 'NOLOGIN'), ('workorder_user', 'NOLOGIN'))
+  AS r (name, options)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE p.rolname = r.name) \gexec
+GRANT workorder_anonymous, workorder_user TO authenticator;
+
+-- PostgREST applies these per request.  They end before nginx gives up.
+ALTER ROLE workorder_anonymous SET statement_timeout = '20s';
+ALTER ROLE workorder_user SET statement_timeout = '20s';
+ALTER ROLE authenticator SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE authenticator SET lock_timeout = '15s';
+
+SELECT workorder.grant_access('workorder_user');
+SELECT workorder.grant_anonymous('workorder_anonymous');
+SELECT format('SELECT %I.grant_access(''workorder_user'')', n.nspname)
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname LIKE 'workorder\_%' AND to_regprocedure(format('%I.grant_access(regrole)', n.nspname)) IS NOT NULL
+ORDER BY e.extname \gexec
