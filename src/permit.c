@@ -335,7 +335,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 							 "Leave the column as it is, or change it with an action that may."), explain);
 	}
 
-	if (candidate->quorum != WO_QUORUM_NONE && c->actor->id == 0)
+	if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
 		GIVE(verdict, reason("allow", ERRCODE_WO_DENIED,
 							 psprintf("\"%s\" counts people", action),
 							 psprintf("%s counts votes, and you are anonymous.", candidate->where),
