@@ -187,7 +187,7 @@ build_extension() {
     while IFS= read -r -d '' path && IFS= read -r -d '' top; do
       [ -e "$root/${top##*/}/$path" ] || rm -f "$top/$path"
     done
-  make -C "$build" -s -j "$(nproc)" PG_CONFIG="$bin/pg_config" "$@" all
+  make -C "$build" -s -j "$(nproc)" PG_CONFIG="$bin/pg_config" WERROR=-Werror "$@" all
   make -C "$build" -s PG_CONFIG="$bin/pg_config" "$@" install >/dev/null
 }
 

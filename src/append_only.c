@@ -56,13 +56,21 @@ workorder_journal_append_only(PG_FUNCTION_ARGS)
 				 errmsg("workorder.journal_append_only() is a trigger"),
 				 errhint("Let workorder.install() make the trigger.")));
 
+	/* the owner may load lines, as a restore does; the engine itself comes past triggers */
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		if (!wo_owns_relation(RelationGetRelid(trigdata->tg_relation), GetUserId()))
+			refuse(trigdata->tg_relation, "INSERT");
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	}
+
 	statement = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? "UPDATE" :
 		TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? "DELETE" :
 		TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event) ? "TRUNCATE" : NULL;
 	if (statement == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("workorder.journal_append_only() is for UPDATE, DELETE and TRUNCATE"),
+				 errmsg("workorder.journal_append_only() is for INSERT, UPDATE, DELETE and TRUNCATE"),
 				 errhint("Let workorder.install() make the trigger.")));
 	if (!wo_maintenance)
 		refuse(trigdata->tg_relation, statement);

@@ -108,9 +108,9 @@ INSERT INTO matrix (statement, anon, app, writer, owner, super) VALUES
   ('UPDATE workorder.journal SET note = ''forged''', '42501', 'WO403', 'WO403', 'WO403', 'WO403'),
   ('DELETE FROM workorder.journal', '42501', 'WO403', 'WO403', 'WO403', 'WO403'),
   ('TRUNCATE workorder.journal', '42501', 'WO403', '42501', 'WO403', 'WO403'),
-  -- a forged line is not refused to whom INSERT was granted, but found; see below
+  -- lines are loaded by the owner only; a forged one is found, see below
   ('INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, revision + 1, now(), 1, NULL, ''approve'', ''review'', ''granted'', NULL, NULL, digest FROM workorder.journal WHERE ticket_id = 2 ORDER BY revision DESC LIMIT 1',
-    '42501', '1', '1', '1', '1'),
+    '42501', 'WO403', 'WO403', '1', '1'),
   ('UPDATE workorder.flow SET definition = ''{}''', '42501', 'WO409', 'WO409', 'WO409', 'WO409'),
   -- the switches
   ('SET LOCAL workorder.maintenance = on', '42501', '42501', '42501', '42501', '0'),

@@ -147,8 +147,6 @@ SELECT workorder.act('paper', 1, 'update', changes => '{"state": "public"}');
 \echo :SQLSTATE
 SELECT workorder.act('paper', 1, 'update', changes => '{"price": 1}');
 \echo :SQLSTATE
-COPY paper (title, revision) FROM stdin;
-\.
 SELECT * FROM workorder.journal;
 \echo :SQLSTATE
 SELECT * FROM workorder.secret;

@@ -222,7 +222,7 @@ ALTER TABLE workorder.actor ENABLE ALWAYS TRIGGER signal;
 CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.membership
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
 ALTER TABLE workorder.membership ENABLE ALWAYS TRIGGER signal;
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON workorder.journal
+CREATE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE ON workorder.journal
 FOR EACH ROW EXECUTE FUNCTION workorder.journal_append_only();
 CREATE TRIGGER append_only_truncate AFTER TRUNCATE ON workorder.journal
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.journal_append_only();

@@ -29,7 +29,7 @@ LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'workorder_journal_append_only';
 REVOKE ALL ON FUNCTION workorder.journal_append_only() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.journal_append_only() IS
-'Trigger of workorder.journal (BEFORE UPDATE OR DELETE for each row, AFTER TRUNCATE): refuses with WO403, the owner and superusers too. Under workorder.maintenance it lets the change pass and appends a line of its own: relation_id 0, the ticket''s number (0 for TRUNCATE), action maintenance, and a note of what was done by which role. Made by install().';
+'Trigger of workorder.journal (BEFORE INSERT, UPDATE OR DELETE for each row, AFTER TRUNCATE): refuses with WO403, the owner and superusers too; only that they may insert, to load lines from elsewhere. Under workorder.maintenance it lets the change pass and appends a line of its own: relation_id 0, the ticket''s number (0 for TRUNCATE), action maintenance, and a note of what was done by which role. Made by install().';
 
 CREATE FUNCTION workorder.journal_maintenance(relation_id int, ticket_id bigint, note text) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
