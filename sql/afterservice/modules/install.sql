@@ -8,6 +8,7 @@ DECLARE
 BEGIN
   PERFORM workorder.publish(afterservice.flow());
   IF to_regclass('afterservice.orders') IS NOT NULL THEN
+    PERFORM afterservice.install_http();
     RETURN;
   END IF;
 
@@ -145,7 +146,9 @@ BEGIN
     INCLUDE (abnormal_type, abnormal_reason, publishment, compensation, duty_to)
     WHERE abnormal_type IS NOT NULL OR abnormal_reason IS NOT NULL OR publishment IS NOT NULL
       OR compensation IS NOT NULL OR duty_to IS NOT NULL;
+
+  PERFORM afterservice.install_http();
 END
 $$;
 COMMENT ON FUNCTION afterservice.install() IS
-  'Makes the tables of the after-sale system in the schema afterservice, publishes its flow and puts the orders under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed.';
+  'Makes the tables of the after-sale system in the schema afterservice, publishes its flow and puts the orders under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.';

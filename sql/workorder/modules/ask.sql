@@ -1,8 +1,11 @@
 -- What people call.
 
+-- A type of its own, since a record of OUT parameters is looked up anew with every call.
+CREATE TYPE workorder.act_result AS (revision int, state text);
+COMMENT ON TYPE workorder.act_result IS 'Where a ticket is after an action: its revision, and the leaf of its state.';
+
 CREATE FUNCTION workorder.act(relation regclass, id bigint, action text, note text DEFAULT NULL,
-  changes jsonb DEFAULT NULL, expect_revision int DEFAULT NULL,
-  OUT revision int, OUT state text) RETURNS record
+  changes jsonb DEFAULT NULL, expect_revision int DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_act';
 REVOKE ALL ON FUNCTION workorder.act(regclass, bigint, text, text, jsonb, int) FROM PUBLIC;
