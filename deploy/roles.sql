@@ -20,6 +20,13 @@ ALTER ROLE workorder_user SET statement_timeout = '20s';
 ALTER ROLE authenticator SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE authenticator SET lock_timeout = '15s';
 
+-- What people write, their passwords and their tokens are parameters of
+-- statements, and filters of theirs are in the statements: out of the log.
+ALTER ROLE authenticator SET log_statement = 'none';
+ALTER ROLE authenticator SET log_min_error_statement = 'panic';
+ALTER ROLE authenticator SET log_parameter_max_length = 0;
+ALTER ROLE authenticator SET log_parameter_max_length_on_error = 0;
+
 SELECT workorder.grant_access('workorder_user');
 SELECT workorder.grant_anonymous('workorder_anonymous');
 SELECT format('SELECT %I.grant_access(''workorder_user'')', n.nspname)

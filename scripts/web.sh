@@ -134,14 +134,20 @@ web_spawn() {
   say "$pid" | web_file "$name.pid"
 }
 
+# Refuses a port that somebody else has; better soon than after the build.
+web_check_port() {
+  local port
+  port=$(web_port)
+  if ! web_pid nginx >/dev/null && port_is_taken "$port"; then
+    die "somebody listens on port $port already; choose another with WORKORDER_PORT"
+  fi
+}
+
 web_start() {
   local port
   port=$(web_port)
   need_web
   need_postgrest
-  if ! web_pid nginx >/dev/null && port_is_taken "$port"; then
-    die "somebody listens on port $port already; choose another with WORKORDER_PORT"
-  fi
   web_configure "$port"
   if ! web_pid postgrest >/dev/null; then
     as_server rm -f "$web/postgrest.sock"

@@ -100,7 +100,7 @@ function make(n, tokens) {
   let target = native
     ? `/rest/${d.one(['', 'orders', 'orders?', 'orders?select=*', 'orders?id=eq.1', 'orders?order=id.desc&limit=2', 'rpc/', 'rpc/act', 'rpc/can', 'rpc/actions?relation=orders&id=1', 'rpc/explain', 'rpc/sign_in', 'rpc/http_write'])}`
     : d.chance(0.9) ? d.one(targets) : `/${d.many(4, () => d.one(words)).join('/')}`;
-  if (d.chance(0.6)) {
+  if (d.chance(0.35)) {
     target = mutate(d, target);
   }
   if (d.chance(0.2)) {
@@ -110,7 +110,7 @@ function make(n, tokens) {
   if (!target.startsWith('/')) {
     target = `/${target}`;
   }
-  const method = d.chance(0.85) ? d.one(['GET', 'POST', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
+  const method = d.chance(0.85) ? d.one(['GET', 'GET', 'POST', 'PUT', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
   const headers = [];
   const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1') || 'x']);
   if (d.chance(0.85)) {

@@ -70,6 +70,9 @@ test('errors have the status that they mean', async () => {
   isError(await patch(2, 'SV', { nonsense: 1 }), 400, 'PGRST204');
   isError(await ask('GET', '/rest/nonsense', { as: as('CR') }), 404, '42P01');
   isError(await ask('GET', '/rest/orders?id=eq.x', { as: as('CR') }), 400, '22P02');
+  for (const [type, body] of [['application/x-www-form-urlencoded', 'a=%ff'], ['text/csv', '"'], ['Text/CSV; charset=utf-8', '{"质量"}']]) {
+    isError(await ask('POST', '/rest/orders', { as: as('CR'), body, headers: [['Content-Type', type]] }), 415, '415');
+  }
 });
 
 test('what may be done, and doing it, by function', async () => {
@@ -120,7 +123,7 @@ test('signing in', async (t) => {
       const kinds = { wrong: ['CR', 'wrong'], unknown: ['nobody', 'right 密码'], disabled: ['CR2', 'right 密码'], without: ['MG', 'x'] };
       const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
       let text;
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 20; round++) {
         for (const [kind, [login, password]] of Object.entries(kinds).sort(() => Math.random() - 0.5)) {
           const started = performance.now();
           const answer = await signIn(login, password);
@@ -130,11 +133,11 @@ test('signing in', async (t) => {
           assert.equal(answer.text, text);
         }
       }
-      const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-      const medians = Object.fromEntries(Object.entries(times).map(([kind, list]) => [kind, median(list)]));
-      const values = Object.values(medians);
-      assert.ok(Math.max(...values) < Math.min(...values) * 1.3 + 2, JSON.stringify(medians));
-      t.diagnostic(`milliseconds: ${JSON.stringify(medians)}`);
+      // What else the machine does only ever adds: the fastest of each tells them apart, if anything.
+      const fastest = Object.fromEntries(Object.entries(times).map(([kind, list]) => [kind, Math.min(...list)]));
+      const values = Object.values(fastest);
+      assert.ok(Math.max(...values) < Math.min(...values) * 1.25 + 3, JSON.stringify(fastest));
+      t.diagnostic(`milliseconds: ${JSON.stringify(fastest)}`);
     } finally {
       sql(`UPDATE workorder.actor SET active = true WHERE login = 'CR2'`);
     }

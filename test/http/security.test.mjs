@@ -6,8 +6,8 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { request } from 'node:http';
-import { Agent } from 'node:http';
+import { readdirSync, readFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
 import { ask, base, multipart, send, sendRaw, sql, stack, token } from './client.mjs';
 
 const prefix = '/api/v1/afterservice';
@@ -453,6 +453,53 @@ test('bodies', async (t) => {
       assert.ok(answer.json);
     }
   });
+});
+
+test('a connection that PostgREST closes is nobody else\'s trouble', async () => {
+  // It closes one whose body it did not read, as that of a request whose token
+  // is none; nginx must not send the next write into it.
+  const agent = new Agent({ keepAlive: true, maxSockets: 12 });
+  const large = JSON.stringify('x'.repeat(60000));
+  const counts = {};
+  try {
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        for (let i = 0; i < 100; i++) {
+          const answer =
+            i % 2 ? await ask('POST', '/rest/rpc/act', { as: 'a.b.c', body: large, agent })
+            : i % 4 ? await ask('PUT', `${prefix}/orders/999`, { as: cr(), body: {}, agent })
+            : await ask('GET', `${prefix}/orders?per_page=1`, { as: cr(), agent });
+          counts[answer.status] = (counts[answer.status] ?? 0) + 1;
+        }
+      }),
+    );
+  } finally {
+    agent.destroy();
+  }
+  assert.deepEqual(counts, { 200: 300, 401: 600, 404: 300 });
+});
+
+test('no log says what was sent', async () => {
+  const mark = 'SecretOfMine';
+  const [, cluster, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);
+  const secretly = [
+    ask('POST', '/rest/rpc/sign_in', { body: { login: 'CR', password: mark } }),
+    ask('GET', `/rest/rpc/sign_in?login=CR&password=${mark}`),
+    ask('GET', `${prefix}/orders?creator_name=${mark}`, { as: cr() }),
+    ask('GET', `${prefix}/orders?status=${mark}`, { as: cr() }),
+    ask('GET', `${prefix}/orders`, { as: mark }),
+    ask('PUT', `${prefix}/orders/1`, { as: cr(), body: { remark: mark, operation: 'dance' } }),
+    ask('PATCH', '/rest/orders?id=eq.3', { as: cr(), body: { action: 'done', note: mark } }),
+    ask('GET', `/rest/orders?remark=eq.${mark}&nonsense=eq.1`, { as: cr() }),
+    post('answer', { status: mark }),
+    post('answer', { body: `{"a": ${mark}` }),
+    sendRaw(`GET ${prefix}/%00?${mark} HTTP/1.1\r\nHost: x\r\nX-A: ${mark}\r\nConnection: close\r\n\r\n`),
+  ];
+  await Promise.all(secretly);
+  await new Promise((done) => setTimeout(done, 300));
+  for (const file of [`${cluster}/log`, ...readdirSync(web).filter((name) => name.endsWith('.log')).map((name) => `${web}/${name}`)]) {
+    assert.ok(!readFileSync(file, 'utf8').includes(mark), `${file} has it`);
+  }
 });
 
 test('the rest of the protocol', async (t) => {

@@ -4,6 +4,8 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=scripts/web.sh
+. "$root/scripts/web.sh"
 # shellcheck source=test/tools/tap.sh
 . "$root/test/tools/tap.sh"
 
@@ -13,13 +15,16 @@ scratch=$(mktemp -d /tmp/workorder-stack.XXXXXX)
 first=$scratch/first
 second="$scratch/second home, $(printf 'x%.0s' {1..100})"
 mkdir "$second"
+declare -A port
+port[$first]=$(free_port)
+port[$second]=$((port[$first] + 1))
 chmod 755 "$scratch"
 
 end() {
   local home
   trap '' TERM INT HUP
   for home in "$first" "$second"; do
-    WORKORDER_HOME=$home "$stack" down >/dev/null 2>&1 || true
+    WORKORDER_HOME=$home WORKORDER_PORT=${port[$home]} "$stack" down >/dev/null 2>&1 || true
   done
   rm -rf "$scratch"
 }
@@ -30,11 +35,14 @@ trap 'exit 143' TERM INT HUP
 run() {
   local home=$1 status=0 output
   shift
-  output=$(WORKORDER_HOME=$home "$stack" "$@" 2>&1 </dev/null) || status=$?
+  output=$(WORKORDER_HOME=$home WORKORDER_PORT=${port[$home]} "$stack" "$@" 2>&1 </dev/null) || status=$?
   printf '%d %s' "$status" "$output"
 }
 
 ask() { run "$1" psql -Atc "$2"; }
+
+# Prints the status of an HTTP answer: <home> <path> [arguments for curl]
+fetch() { curl -s -o /dev/null -m 20 -w '%{http_code}' "${@:3}" "http://127.0.0.1:${port[$1]}$2" || true; }
 
 # Processes whose working directory is below the scratch directory or one of
 # the places that the homes remember.
@@ -54,6 +62,9 @@ like 'psql needs the stack' "$(ask "$first" 'SELECT 1')" '^1 .*not up'
 
 like 'comes up' "$(run "$first" up)" '^0 .*up: database workorder'
 like 'says so' "$(run "$first" status)" '^0 up: database workorder'
+like 'and where' "$(run "$first" status)" "http://127.0.0.1:${port[$first]}/"
+is 'HTTP answers' "$(fetch "$first" /rest/)" 200
+is 'the APIs do, too' "$(fetch "$first" /api/v1/afterservice/orders)" 401
 like 'up again changes nothing' "$(run "$first" up)" '^0 already up'
 is 'psql is the superuser in the database that is served' \
   "$(ask "$first" "SELECT current_database(), rolsuper FROM pg_roles WHERE rolname = current_user")" '0 workorder|t'
@@ -66,11 +77,29 @@ is 'the library is preloaded' "$(ask "$first" 'SHOW shared_preload_libraries')" 
 
 pid=$(head -n 1 "$first/cluster/data/postmaster.pid")
 ok 'the server does not run as root' test "$(stat -c %u "/proc/$pid")" != 0
+for name in nginx postgrest; do
+  ok "nor does $name" test "$(stat -c %u "/proc/$(cat "$first/web/$name.pid")")" != 0
+done
+is 'nobody else may read the key' "$(stat -c %a "$first/web/jwt")" 600
+port[$second]=${port[$first]}
+like 'a port that is taken is refused' "$(run "$second" up)" "^1 .*port ${port[$first]} already"
+port[$second]=$((port[$first] + 1))
+is 'and leaves the one who has it alone' "$(fetch "$first" /rest/)" 200
 
 like 'a second home whose path is long and has blanks comes up beside it' "$(run "$second" up)" '^0 .*up: database workorder'
 other=$(cat "$second/place")
+is 'and answers on its own port' "$(fetch "$second" /rest/)" 200
 is 'and is another server' \
   "$(ask "$second" "SELECT current_setting('data_directory') = '$first/cluster/data'")" '0 f'
+
+kill -9 "$(cat "$first/web/postgrest.pid")"
+for _ in {1..100}; do
+  [ "$(run "$first" status | head -c 6)" = '3 half' ] && break
+  sleep 0.1
+done
+like 'without PostgREST it is half up' "$(run "$first" status)" '^3 half up'
+like 'and up brings it back' "$(run "$first" up)" '^0 .*up: database workorder'
+is 'so that it answers' "$(fetch "$first" /rest/)" 200
 
 ask "$first" 'CREATE TABLE public.kept AS SELECT 1 AS one' >/dev/null
 kill -9 "$pid"
@@ -79,7 +108,11 @@ for _ in {1..100}; do
   sleep 0.1
 done
 is 'a killed server is down' "$(run "$first" status)" '3 down'
+is 'and HTTP says so in JSON' "$(curl -s "http://127.0.0.1:${port[$first]}/api/v1/afterservice/orders" |
+  sed 's/50[234]/50x/')" '{"status":50x,"message":"service unavailable","data":[]}'
 like 'and comes up again' "$(run "$first" up)" '^0 .*up: database workorder'
+is 'with HTTP' "$(fetch "$first" /api/v1/afterservice/orders -H "Authorization: Bearer $(
+  WORKORDER_HOME=$first "$stack" fixture afterservice && WORKORDER_HOME=$first "$stack" token afterservice CR)")" 200
 is 'with its data' "$(ask "$first" 'SELECT one FROM public.kept')" '0 1'
 
 for system in active-job workorder-v3 afterservice ticket-v1 luci-ticket; do
@@ -98,7 +131,7 @@ like 'goes down' "$(run "$first" down)" '^0 down'
 like 'and the second one too' "$(run "$second" down)" '^0 down'
 like 'down again changes nothing' "$(run "$first" down)" '^0 down'
 is 'no process is left' "$(left_over "$scratch" "$other")" ''
-is 'nothing but the build is left' "$(find "$first" "$second" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -u | tr '\n' ' ')" 'build lock '
+is 'nothing but the build is left' "$(find "$first" "$second" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -u | tr '\n' ' ')" 'build lock npm '
 ok 'nothing is left below /tmp' test ! -e "$other"
 
 done_testing

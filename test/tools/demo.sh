@@ -4,8 +4,10 @@
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=scripts/web.sh
+. "$root/scripts/web.sh"
 
-if output=$(WORKORDER_HOME="${WORKORDER_TEST_HOME:?}/demo" "$root/scripts/demo" --once 2>&1); then
+if output=$(WORKORDER_HOME="${WORKORDER_TEST_HOME:?}/demo" WORKORDER_PORT=$(free_port) "$root/scripts/demo" --once 2>&1); then
   say 'ok 1 - scripts/demo --once'
 else
   say 'not ok 1 - scripts/demo --once'

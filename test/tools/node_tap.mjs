@@ -9,7 +9,7 @@ export default async function* report(source) {
     if (type === 'test:start') {
       groups[data.nesting] = data.name;
       groups.length = data.nesting + 1;
-    } else if (type === 'test:diagnostic' && data.nesting > 0) {
+    } else if (type === 'test:diagnostic' && !/^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(data.message)) {
       yield `${comment(data.message)}\n`;
     } else if (type === 'test:pass' || type === 'test:fail') {
       const name = [...groups.slice(0, data.nesting), data.name].join(': ').replace(/[\n#]+/g, ' ');
