@@ -42,7 +42,6 @@ function dice(start) {
 }
 
 const exchanges = load('afterservice').vectors.flatMap((vector) => vector.exchanges);
-const targets = exchanges.map(({ target }) => target);
 const bodies = exchanges.map(({ body }) => body).filter(Boolean);
 const words = [
   '', ' ', '0', '-1', '1', '2', '99999999999999999999', '1e309', 'NaN', 'null', 'true', '[]', '{}', '%', '%25', '%00', '%0d%0a', '%ff', '%c0%af', '%2F', '%2e%2e',
@@ -81,7 +80,10 @@ function json(d, depth = 0) {
   }
 }
 
-function body(d) {
+function body(d, own) {
+  if (own !== undefined && d.chance(0.4)) {
+    return d.chance(0.5) ? own : mutate(d, own);
+  }
   switch (d.below(8)) {
     case 0: return JSON.stringify(json(d));
     case 1: case 2: return d.one(bodies);
@@ -97,9 +99,10 @@ function body(d) {
 function make(n, tokens) {
   const d = dice(seed * 1000003 + n);
   const native = d.chance(0.2);
+  const model = d.one(exchanges);
   let target = native
     ? `/rest/${d.one(['', 'orders', 'orders?', 'orders?select=*', 'orders?id=eq.1', 'orders?order=id.desc&limit=2', 'rpc/', 'rpc/act', 'rpc/can', 'rpc/actions?relation=orders&id=1', 'rpc/explain', 'rpc/sign_in', 'rpc/http_write'])}`
-    : d.chance(0.9) ? d.one(targets) : `/${d.many(4, () => d.one(words)).join('/')}`;
+    : d.chance(0.9) ? model.target : `/${d.many(4, () => d.one(words)).join('/')}`;
   if (d.chance(0.35)) {
     target = mutate(d, target);
   }
@@ -110,7 +113,7 @@ function make(n, tokens) {
   if (!target.startsWith('/')) {
     target = `/${target}`;
   }
-  const method = d.chance(0.85) ? d.one(['GET', 'GET', 'POST', 'PUT', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
+  const method = !native && d.chance(0.6) ? model.method : d.chance(0.85) ? d.one(['GET', 'GET', 'POST', 'PUT', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
   const headers = [];
   const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1') || 'x']);
   if (d.chance(0.85)) {
@@ -119,7 +122,7 @@ function make(n, tokens) {
     header('Authorization', ['Bearer', 'Bearer x', 'Bearer a.b.c', 'Basic eA==', ...words]);
   }
   const withBody = !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(method) || d.chance(0.05);
-  const content = withBody ? body(d) : undefined;
+  const content = withBody ? body(d, model.body) : undefined;
   if (withBody) {
     headers.push(['Content-Type', d.chance(0.75) ? 'application/json' : d.one(['application/x-www-form-urlencoded', 'multipart/form-data; boundary=b', 'multipart/form-data', 'text/csv', 'application/octet-stream', 'text/plain', 'application/vnd.pgrst.object+json', '*/*', ';', 'a/b;c="'])]);
   }
