@@ -149,3 +149,105 @@ $$;
 REVOKE ALL ON FUNCTION workorder.api_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_relation(text) IS
 'The guarded table behind a name: a view or table in schema api, or a table as schema.table. Of a view over several guarded tables, the one with the view''s name. Raises WO404 otherwise.';
+
+-- The door's tables, and the schema that a gateway shows.
+
+CREATE FUNCTION workorder.install_http() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $install$
+BEGIN
+  EXECUTE $ddl$
+CREATE TABLE workorder.api (
+  name text PRIMARY KEY CHECK (name <> ''),
+  prefix text NOT NULL UNIQUE CHECK (prefix ~ '^(/[^/{}]+)*/?$' AND prefix <> ''),
+  error json NOT NULL,
+  anonymous boolean NOT NULL DEFAULT false,
+  settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'));
+COMMENT ON TABLE workorder.api IS 'HTTP interfaces: whose paths they are and what an error looks like.';
+COMMENT ON COLUMN workorder.api.name IS 'Name, as routes give it.';
+COMMENT ON COLUMN workorder.api.prefix IS 'Paths below this one are the API''s; the longest prefix decides.';
+COMMENT ON COLUMN workorder.api.error IS 'Error body: JSON in which the strings $status, $message, $code, $reason, $detail, $hint, $name and $label are replaced.';
+COMMENT ON COLUMN workorder.api.anonymous IS 'Whether requests are served when nobody acts; otherwise they are answered with 401.';
+COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, identify, run_as, run_as_anonymous; other keys are the add-on''s own.';
+
+CREATE TABLE workorder.route (
+  api text NOT NULL REFERENCES workorder.api (name) ON UPDATE CASCADE ON DELETE CASCADE,
+  method text NOT NULL CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
+  pattern text NOT NULL CHECK (pattern ~ '^(/([^/{}]+|\{[A-Za-z_][A-Za-z0-9_]*(:int)?\}))*/?$' AND pattern <> ''),
+  handler text NOT NULL,
+  settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
+  PRIMARY KEY (api, method, pattern));
+COMMENT ON TABLE workorder.route IS 'Which function answers which requests.';
+COMMENT ON COLUMN workorder.route.api IS 'Whose route it is.';
+COMMENT ON COLUMN workorder.route.method IS 'GET serves HEAD too; OPTIONS needs no route.';
+COMMENT ON COLUMN workorder.route.pattern IS 'The whole path; {name} stands for one segment, {name:int} for one of digits. Literal text goes before digits, digits before any text.';
+COMMENT ON COLUMN workorder.route.handler IS 'schema.function, of (workorder.http_request) returning workorder.http_response; runs as the caller.';
+COMMENT ON COLUMN workorder.route.settings IS 'accept, max_body, object, where they differ from the API''s.';
+
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.api
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
+ALTER TABLE workorder.api ENABLE ALWAYS TRIGGER signal;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.route
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
+ALTER TABLE workorder.route ENABLE ALWAYS TRIGGER signal;
+  $ddl$;
+
+  -- A database that a gateway serves already has one.
+  IF to_regnamespace('api') IS NULL THEN
+    EXECUTE $ddl$
+CREATE SCHEMA api;
+COMMENT ON SCHEMA api IS 'What a gateway such as PostgREST shows to clients.';
+    $ddl$;
+  END IF;
+  EXECUTE $ddl$
+CREATE DOMAIN api."*/*" AS bytea;
+COMMENT ON DOMAIN api."*/*" IS 'Bytes that the gateway sends as they are, whatever media type is asked for.';
+
+CREATE FUNCTION api.http_read(bytea) RETURNS api."*/*"
+LANGUAGE sql STABLE RETURN workorder.http_read($1);
+COMMENT ON FUNCTION api.http_read(bytea) IS 'Serves GET and HEAD for the proxy; see workorder.http_read().';
+CREATE FUNCTION api.http_write(bytea) RETURNS api."*/*"
+LANGUAGE sql VOLATILE RETURN workorder.http_write($1);
+COMMENT ON FUNCTION api.http_write(bytea) IS 'Serves all other methods for the proxy; see workorder.http_write().';
+
+CREATE FUNCTION api.sign_in(login text, password text, tenant bigint DEFAULT 1) RETURNS text
+LANGUAGE sql VOLATILE RETURN workorder.sign_in(tenant, login, password);
+COMMENT ON FUNCTION api.sign_in(text, text, bigint) IS 'Token for who knows his password; the same answer for every other case.';
+CREATE FUNCTION api.act(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL,
+  expect_revision int DEFAULT NULL, OUT revision int, OUT state text) RETURNS record
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  SELECT a.revision, a.state
+  FROM workorder.act(workorder.api_relation(relation), id, action, note, changes, expect_revision) a;
+END;
+COMMENT ON FUNCTION api.act(text, bigint, text, text, jsonb, int) IS 'Takes an action on a ticket; relation is the view it is shown in.';
+CREATE FUNCTION api.can(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL) RETURNS boolean
+LANGUAGE sql STABLE RETURN workorder.can(workorder.api_relation(relation), id, action, note, changes);
+COMMENT ON FUNCTION api.can(text, bigint, text, text, jsonb) IS 'Whether act() with the same arguments would succeed.';
+CREATE FUNCTION api.explain(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL)
+RETURNS TABLE (code text, message text, detail text, hint text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT e.code, e.message, e.detail, e.hint
+  FROM workorder.explain(workorder.api_relation(relation), id, action, note, changes) e;
+END;
+COMMENT ON FUNCTION api.explain(text, bigint, text, text, jsonb) IS 'Every reason why act() with the same arguments would be refused.';
+CREATE FUNCTION api.actions(relation text, id bigint)
+RETURNS TABLE (action text, target text, allowed boolean, needs text[], reasons text[])
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT a.action, a.target, a.allowed, a.needs, a.reasons
+  FROM workorder.actions(workorder.api_relation(relation), id) a;
+END;
+COMMENT ON FUNCTION api.actions(text, bigint) IS 'What may be done with a ticket now, by whom it is asked.';
+
+REVOKE ALL ON FUNCTION api.http_read(bytea), api.http_write(bytea), api.sign_in(text, text, bigint),
+  api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
+  api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) FROM PUBLIC;
+  $ddl$;
+END
+$install$;
+REVOKE ALL ON FUNCTION workorder.install_http() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.install_http() IS
+'Makes the tables of the HTTP door and the objects of schema api; part of workorder.install().';
