@@ -57,9 +57,9 @@ BEGIN
     PERFORM set_config('application_name', program, true);
     refused := jsonb_array_length(problems);
     IF all_or_nothing AND refused > 0 THEN
-      RAISE EXCEPTION USING ERRCODE = 'WO000', MESSAGE = 'nothing is imported';
+      RAISE EXCEPTION USING ERRCODE = 'WO999', MESSAGE = 'nothing is imported';
     END IF;
-  EXCEPTION WHEN SQLSTATE 'WO000' THEN
+  EXCEPTION WHEN SQLSTATE 'WO999' THEN
     imported := 0;
     changed := 0;
     unchanged := 0;
@@ -81,29 +81,43 @@ DECLARE
   closed jsonb;
 BEGIN
   WITH given AS MATERIALIZED (
-    SELECT before + e.n::int AS place, e.value AS item,
-      e.value ->> 'order_id' AS order_id, e.value ->> 'activity_id' AS activity_id, e.value ->> 'worker_id' AS worker_id,
-      nullif(e.value ->> 'customer_name', '') AS customer_name, nullif(e.value ->> 'customer_type', '') AS customer_type,
-      nullif(e.value ->> 'phone', '') AS phone, nullif(e.value ->> 'mobile', '') AS mobile,
-      nullif(e.value ->> 'broadband_account', '') AS broadband_account,
-      nullif(e.value ->> 'email', '') AS email, nullif(e.value ->> 'qq', '') AS qq,
-      coalesce(nullif(e.value -> 'marketing_info', 'null'), '{}') AS marketing_info
-    FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n)),
+    SELECT before + e.n::int AS place, i.*, jsonb_typeof(e.value) AS type,
+      coalesce(nullif(e.value -> 'marketing_info', 'null'), '{}') AS marketing_info,
+      -- Text by text: this is asked of every order.
+      CASE
+        WHEN jsonb_typeof(e.value -> 'order_id') NOT IN ('string', 'number') THEN 'order_id'
+        WHEN jsonb_typeof(e.value -> 'activity_id') NOT IN ('string', 'number') THEN 'activity_id'
+        WHEN jsonb_typeof(e.value -> 'worker_id') NOT IN ('string', 'number') THEN 'worker_id'
+        WHEN jsonb_typeof(e.value -> 'customer_name') NOT IN ('string', 'null') OR char_length(i.customer_name) > 200 THEN 'customer_name'
+        WHEN jsonb_typeof(e.value -> 'customer_type') NOT IN ('string', 'null') OR char_length(i.customer_type) > 50 THEN 'customer_type'
+        WHEN jsonb_typeof(e.value -> 'phone') NOT IN ('string', 'null') OR char_length(i.phone) > 50 THEN 'phone'
+        WHEN jsonb_typeof(e.value -> 'mobile') NOT IN ('string', 'null') OR char_length(i.mobile) > 50 THEN 'mobile'
+        WHEN jsonb_typeof(e.value -> 'broadband_account') NOT IN ('string', 'null') OR char_length(i.broadband_account) > 100 THEN 'broadband_account'
+        WHEN jsonb_typeof(e.value -> 'email') NOT IN ('string', 'null') OR char_length(i.email) > 200 THEN 'email'
+        WHEN jsonb_typeof(e.value -> 'qq') NOT IN ('string', 'null') OR char_length(i.qq) > 50 THEN 'qq'
+      END AS wrong
+    FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n)
+    CROSS JOIN LATERAL (
+      SELECT e.value ->> 'order_id' AS order_id, e.value ->> 'activity_id' AS activity_id, e.value ->> 'worker_id' AS worker_id,
+        nullif(e.value ->> 'customer_name', '') AS customer_name, nullif(e.value ->> 'customer_type', '') AS customer_type,
+        nullif(e.value ->> 'phone', '') AS phone, nullif(e.value ->> 'mobile', '') AS mobile,
+        nullif(e.value ->> 'broadband_account', '') AS broadband_account,
+        nullif(e.value ->> 'email', '') AS email, nullif(e.value ->> 'qq', '') AS qq
+      OFFSET 0) AS i),
   judged AS MATERIALIZED (
     SELECT g.*, o.id, w.actor_id AS holder_id, keeps.id IS NOT NULL AS is_kept,
       (g.activity_id, g.customer_name, g.customer_type, g.phone, g.mobile, g.broadband_account, g.email, g.qq, g.marketing_info)
         IS DISTINCT FROM (o.activity_id, o.customer_name, o.customer_type, o.phone, o.mobile, o.broadband_account,
           o.email, o.qq, o.marketing_info) AS differs,
       CASE
-        WHEN jsonb_typeof(g.item) <> 'object' THEN 'not an object'
+        WHEN g.type <> 'object' THEN 'not an object'
         WHEN coalesce(g.order_id, '') = '' THEN 'missing field: order_id'
-        WHEN jsonb_typeof(g.item -> 'order_id') NOT IN ('string', 'number')
-          OR g.order_id !~ '^[A-Za-z0-9_-]{1,64}$' THEN 'invalid value: order_id'
+        WHEN g.wrong IS NOT NULL THEN 'invalid value: ' || g.wrong
+        WHEN g.order_id !~ '^[A-Za-z0-9_-]+$' OR char_length(g.order_id) > 64 THEN 'invalid value: order_id'
         WHEN g.order_id IN ('contact-reason', 'contact', 'shipping', 'retrieve') THEN 'reserved order_id'
         WHEN (first_places ->> g.order_id)::int <> g.place THEN 'order_id comes twice'
-        WHEN wrong.name IS NOT NULL THEN 'invalid value: ' || wrong.name
         WHEN CASE WHEN g.marketing_info <> '{}' THEN jsonb_typeof(g.marketing_info) <> 'object'
-            OR octet_length(g.marketing_info::text) > 16384
+            OR pg_column_size(g.marketing_info) > 16384
             OR jsonb_path_exists(g.marketing_info, 'strict $.* ? (@.type() != "string")', silent => true) END
           THEN 'invalid value: marketing_info'
         WHEN coalesce(g.activity_id, '') = '' THEN 'missing field: activity_id'
@@ -115,16 +129,8 @@ BEGIN
             THEN 'inactive worker' ELSE 'unknown worker' END
       END AS reason
     FROM given g
-    LEFT JOIN LATERAL (
-      SELECT f.name
-      FROM (VALUES ('customer_name', 200), ('customer_type', 50), ('phone', 50), ('mobile', 50),
-        ('broadband_account', 100), ('email', 200), ('qq', 50)) AS f (name, longest)
-      WHERE jsonb_typeof(g.item -> f.name) NOT IN ('string', 'null') OR char_length(g.item ->> f.name) > f.longest
-      LIMIT 1) AS wrong ON true
     LEFT JOIN active_job.activity a ON a.tenant_id = tenant AND a.activity_id = g.activity_id
-      AND jsonb_typeof(g.item -> 'activity_id') IN ('string', 'number')
     LEFT JOIN active_job.active_workers() w ON w.worker_id = g.worker_id
-      AND jsonb_typeof(g.item -> 'worker_id') IN ('string', 'number')
     LEFT JOIN active_job.orders o ON o.tenant_id = tenant AND o.order_id = g.order_id
     -- An order stays with its holder, unless it is open and he is not active any more.
     LEFT JOIN workorder.actor keeps ON keeps.tenant_id = tenant AND keeps.id = o.holder_id
@@ -140,7 +146,7 @@ BEGIN
     RETURNING 1)
   SELECT (SELECT count(*) FROM added),
     count(*) FILTER (WHERE j.reason IS NULL AND j.id IS NOT NULL AND NOT j.differs AND j.is_kept),
-    coalesce(jsonb_agg(to_jsonb(j) - 'item' ORDER BY j.id)
+    coalesce(jsonb_agg(to_jsonb(j) ORDER BY j.id)
       FILTER (WHERE j.reason IS NULL AND j.id IS NOT NULL AND (j.differs OR NOT j.is_kept)), '[]'),
     coalesce(jsonb_agg(jsonb_build_object('row', j.place, 'order_id', left(j.order_id, 64), 'reason', j.reason) ORDER BY j.place)
       FILTER (WHERE j.reason IS NOT NULL), '[]')
