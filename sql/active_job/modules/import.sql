@@ -10,7 +10,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-  batch CONSTANT int := 10000;
+  batch CONSTANT int := 5000;
   tenant CONSTANT bigint := workorder.tenant_id();
   moment CONSTANT timestamptz := date_trunc('second', workorder.clock());
   program CONSTANT text := current_setting('application_name');
