@@ -13,6 +13,7 @@ BEGIN
   END IF;
   PERFORM workorder.install_tables();
   PERFORM workorder.install_http();
+  PERFORM workorder.install_reply();
 END
 $install$;
 REVOKE ALL ON FUNCTION workorder.install() FROM PUBLIC;
