@@ -24,6 +24,7 @@ BEGIN
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'visible(regclass, bigint)', 'as_of(regclass, bigint, timestamptz)',
+    'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
     'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
     'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)']
