@@ -12,6 +12,23 @@ RETURN workorder.http_json(200, json_build_object('meta', '{"message":"ok","code
 COMMENT ON FUNCTION cloud_support.http_data(json) IS
   'The envelope of a success. Contract 4.0.';
 
+CREATE FUNCTION cloud_support.http_fields(request workorder.http_request)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF request.content_type = 'application/x-www-form-urlencoded' THEN
+    RETURN request.form;
+  ELSIF request.body IS NULL THEN
+    PERFORM workorder.refuse('WO400', 'malformed JSON', 'There is no body.', 'Send a JSON object.');
+  END IF;
+  RETURN request.body;
+END
+$$;
+COMMENT ON FUNCTION cloud_support.http_fields(workorder.http_request) IS
+  'What a request sends: its JSON object or its form. Raises WO400 "malformed JSON" if it sends nothing. Contract 4.0.';
+
 CREATE FUNCTION cloud_support.http_paging(query jsonb, OUT page bigint, OUT size int, OUT skipped bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -88,7 +105,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN cloud_support.http_data(cloud_support.create_workorder(coalesce(request.body, request.form)));
+  RETURN cloud_support.http_data(cloud_support.create_workorder(cloud_support.http_fields(request)));
 END
 $$;
 COMMENT ON FUNCTION cloud_support.http_create_workorder(workorder.http_request) IS
@@ -116,7 +133,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN cloud_support.http_data(cloud_support.add_reply(request.body));
+  RETURN cloud_support.http_data(cloud_support.add_reply(cloud_support.http_fields(request)));
 END
 $$;
 COMMENT ON FUNCTION cloud_support.http_add_reply(workorder.http_request) IS
@@ -147,7 +164,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM cloud_support.set_status(coalesce(request.body, request.form));
+  PERFORM cloud_support.set_status(cloud_support.http_fields(request));
   RETURN cloud_support.http_data('{}');
 END
 $$;

@@ -94,7 +94,7 @@ BEGIN
   END IF;
   person := workorder.enrol(login, username);
   DELETE FROM workorder.membership m
-  WHERE m.tenant_id = workorder.tenant_id() AND m.actor_id = person AND m.role LIKE 'cloud_support.%';
+  WHERE m.tenant_id = workorder.tenant_id() AND m.actor_id = person AND starts_with(m.role, 'cloud_support.');
   INSERT INTO workorder.membership (tenant_id, actor_id, role)
   SELECT DISTINCT workorder.tenant_id(), person, 'cloud_support.' || r.role FROM unnest(roles) AS r (role);
   LOCK TABLE cloud_support.account IN SHARE ROW EXCLUSIVE MODE;

@@ -115,13 +115,15 @@ BEGIN
       ORDER BY w.state, w.entered_at, w.id
       LIMIT size OFFSET skipped);
   ELSE
+    SELECT count(*) INTO total
+    FROM cloud_support.workorder w
+    WHERE w.tenant_id = tenant AND w.creator_id = actor;
     ids := ARRAY(
       SELECT w.id
       FROM cloud_support.workorder w
       WHERE w.tenant_id = tenant AND w.creator_id = actor
-      ORDER BY w.state, w.entered_at, w.id);
-    total := cardinality(ids);
-    ids := ids[skipped + 1 : skipped + coalesce(size, total)];
+      ORDER BY w.state, w.entered_at, w.id
+      LIMIT size OFFSET skipped);
   END IF;
   results := (
     SELECT coalesce(json_agg(json_build_object(
