@@ -29,9 +29,11 @@
 
 /* Error class of the extension; PostgREST and the door map them by the digits. */
 #define ERRCODE_WO_INVALID		MAKE_SQLSTATE('W','O','4','0','0')	/* invalid input */
+#define ERRCODE_WO_UNAUTHENTICATED	MAKE_SQLSTATE('W','O','4','0','1')	/* nobody, or not who he says */
 #define ERRCODE_WO_DENIED		MAKE_SQLSTATE('W','O','4','0','3')	/* not permitted */
 #define ERRCODE_WO_NOT_FOUND	MAKE_SQLSTATE('W','O','4','0','4')	/* no such ticket, flow, state or action */
 #define ERRCODE_WO_CONFLICT		MAKE_SQLSTATE('W','O','4','0','9')	/* not in this state, or lost a race */
+#define ERRCODE_WO_UNAVAILABLE	MAKE_SQLSTATE('W','O','5','0','3')	/* something the administrator has to provide is missing */
 
 /* Settings (workorder.c) */
 extern bool wo_durable;			/* workorder.durable */
