@@ -190,7 +190,9 @@ BEGIN
       DETAIL = 'AES-256 has keys of 32 bytes.', HINT = 'Give none: a new one is made up.';
   END IF;
   LOCK TABLE workorder.secret IN SHARE ROW EXCLUSIVE MODE;
-  DELETE FROM workorder.secret s WHERE s.name = current_name || '_previous';
+  -- What is no key would keep everybody out for as long as it is kept.
+  DELETE FROM workorder.secret s
+  WHERE s.name = current_name || '_previous' OR (s.name = current_name AND s.value !~ '^[0-9A-Fa-f]{64}$');
   UPDATE workorder.secret s SET name = current_name || '_previous' WHERE s.name = current_name;
   -- A tenant's first key of its own comes after the one that it shared.
   IF NOT FOUND THEN
