@@ -58,6 +58,8 @@ static const Reason reasons[] =
 	[WO_REASON_DENIED] = {"denied", 403, "permission denied"},
 	[WO_REASON_MALFORMED] = {"malformed", 400, "malformed request"},
 	[WO_REASON_PARAMETER] = {"parameter", 400, "invalid value: $name"},
+	[WO_REASON_KEY] = {"idempotency_key", 400, "invalid idempotency key"},
+	[WO_REASON_KEY_REUSED] = {"idempotency_key_reused", 422, "idempotency key was used for another request"},
 	[WO_REASON_BUSY] = {"busy", 503, "service unavailable"},
 	[WO_REASON_INTERNAL] = {"internal", 500, "internal error"},
 };
@@ -259,7 +261,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		{
 			message = "request failed";
 			for (int i = WO_REASON_NOT_FOUND; i <= WO_REASON_INTERNAL; i++)
-				if (reasons[i].status == status && i != WO_REASON_PARAMETER)
+				if (reasons[i].status == status && i != WO_REASON_PARAMETER && i != WO_REASON_KEY)
 					message = reasons[i].message;
 		}
 		values.message = wo_http_fill_text(message, &values);
