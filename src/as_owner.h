@@ -13,7 +13,7 @@
 
 #include "workorder.h"
 
-#define WO_STATEMENT_ARGS	6
+#define WO_STATEMENT_ARGS	9
 
 /* Declare it static: the plan is kept in it. */
 typedef struct WoStatement

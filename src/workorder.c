@@ -123,6 +123,17 @@ wo_now(void)
 }
 
 /*
+ * wo_ensure_durable makes the transaction wait for its WAL: what is
+ * acknowledged must survive a crash, whatever the session asked for.
+ */
+void
+wo_ensure_durable(void)
+{
+	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		ForceSyncCommit();
+}
+
+/*
  * wo_shown shortens a name that somebody gave to what fits into a message.
  */
 const char *

@@ -34,6 +34,7 @@ CREATE TEMP VIEW tenantless(name) AS VALUES
   ('workorder.installation');   -- one row
 CREATE TEMP VIEW volatile_but_safe(name) AS VALUES
   ('workorder.clock()'),              -- the time, as clock_timestamp()
+  ('workorder.random_key()'),         -- random bytes, nothing else
   ('workorder.password_hash(text)');  -- random salt, nothing else
 
 CREATE TEMP VIEW lint AS

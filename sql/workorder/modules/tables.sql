@@ -98,9 +98,9 @@ COMMENT ON COLUMN workorder.password.hash IS 'Blowfish hash.';
 CREATE TABLE workorder.secret (
   name text PRIMARY KEY,
   value text NOT NULL);
-COMMENT ON TABLE workorder.secret IS 'Keys and settings of the token service: jwt, web_role, token_seconds. Only the owner reads it.';
+COMMENT ON TABLE workorder.secret IS 'Keys, and settings of the token service: jwt, web_role, token_seconds; credential and credential_previous, for a tenant of its own credential.<tenant>. Only the owner reads it.';
 COMMENT ON COLUMN workorder.secret.name IS 'Which one.';
-COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes.';
+COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes, a key of credentials 64 hexadecimal digits.';
 
 CREATE TABLE workorder.journal (
   tenant_id bigint NOT NULL,
