@@ -25,16 +25,12 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
-#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
-#include "bigram.h"
 #include "fold.h"
 #include "workorder.h"
 
@@ -160,70 +156,32 @@ workorder_contains(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(found);
 }
 
-/* --- what the planner asks ----------------------------------------------- */
-
 /*
- * index_condition makes the operator that an index knows of a call of the
- * function; NIL if the index is none of ours.
- */
-static List *
-index_condition(SupportRequestIndexCondition *request)
-{
-	Oid			operator = get_opfamily_member(request->opfamily, TEXTOID, TEXTOID, WO_CONTAINS_STRATEGY);
-	List	   *args;
-	Expr	   *condition;
-
-	/* other operator classes use the number for something else */
-	if (!OidIsValid(operator) || get_opcode(operator) != request->funcid)
-		return NIL;
-	if (request->indexarg != 0 || !IsA(request->node, FuncExpr))
-		return NIL;
-	args = ((FuncExpr *) request->node)->args;
-	if (!is_pseudo_constant_for_index(request->root, lsecond(args), request->index))
-		return NIL;
-	if (request->indexcollation != exprInputCollation(request->node))
-		return NIL;
-
-	condition = make_opclause(operator, BOOLOID, false, linitial(args), lsecond(args),
-							  InvalidOid, request->indexcollation);
-	set_opfuncid((OpExpr *) condition);
-	request->lossy = false;
-	return list_make1(condition);
-}
-
-/*
- * selectivity estimates the share of rows that contain a term, as the
- * operator @> of the function does.
- */
-static Selectivity
-selectivity(SupportRequestSelectivity *request)
-{
-	Oid			operator = GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid,
-										   CStringGetDatum("@>"),
-										   ObjectIdGetDatum(TEXTOID), ObjectIdGetDatum(TEXTOID),
-										   ObjectIdGetDatum(get_func_namespace(request->funcid)));
-
-	if (request->is_join || !OidIsValid(operator))
-		return DEFAULT_MATCHING_SEL;
-	return generic_restriction_selectivity(request->root, operator, request->inputcollid, request->args,
-										   request->varRelid, DEFAULT_MATCHING_SEL);
-}
-
-/*
- * workorder_contains_support lets the planner treat a call of contains() like
- * the operator: the same indexes, the same estimates.
+ * workorder_contains_support has the planner write the operator @> for a call
+ * of the function.  They are the same, but indexes and estimates know only of
+ * operators.
  */
 Datum
 workorder_contains_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+	SupportRequestSimplify *request = (SupportRequestSimplify *) PG_GETARG_POINTER(0);
+	FuncExpr   *call;
+	Oid			operator;
+	OpExpr	   *clause;
 
-	if (IsA(request, SupportRequestIndexCondition))
-		PG_RETURN_POINTER(index_condition((SupportRequestIndexCondition *) request));
-	if (IsA(request, SupportRequestSelectivity))
-	{
-		((SupportRequestSelectivity *) request)->selectivity = selectivity((SupportRequestSelectivity *) request);
-		PG_RETURN_POINTER(request);
-	}
-	PG_RETURN_POINTER(NULL);
+	if (!IsA(request, SupportRequestSimplify))
+		PG_RETURN_POINTER(NULL);
+	call = request->fcall;
+	operator = GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid,
+							   CStringGetDatum("@>"),
+							   ObjectIdGetDatum(TEXTOID), ObjectIdGetDatum(TEXTOID),
+							   ObjectIdGetDatum(get_func_namespace(call->funcid)));
+	if (!OidIsValid(operator) || get_opcode(operator) != call->funcid)
+		PG_RETURN_POINTER(NULL);
+
+	clause = (OpExpr *) make_opclause(operator, BOOLOID, false, linitial(call->args), lsecond(call->args),
+									  call->funccollid, call->inputcollid);
+	clause->opfuncid = call->funcid;
+	clause->location = call->location;
+	PG_RETURN_POINTER(clause);
 }

@@ -179,7 +179,34 @@ wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len)
 	reader->fold = find_fold(collation);
 	reader->next = (const unsigned char *) text;
 	reader->end = reader->next + len;
+	reader->dropped = false;
 	reader->npending = 0;
+}
+
+/*
+ * read_char reads one character as it is.  The server lets no broken text in;
+ * whatever comes, this stays inside the text and the table.
+ */
+static inline pg_wchar
+read_char(WoFoldReader *reader)
+{
+	const unsigned char *p = reader->next;
+	pg_wchar	c;
+	int			len;
+
+	if (p[0] < 0x80)
+	{
+		reader->next++;
+		return p[0];
+	}
+	len = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+	if (len > reader->end - p)
+		len = reader->end - p;
+	c = p[0] & (0x7F >> len);
+	for (int i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3F);
+	reader->next += len;
+	return Min(c, LAST_CODE_POINT);
 }
 
 /*
@@ -193,28 +220,10 @@ wo_fold_next(WoFoldReader *reader)
 
 	while (reader->next < reader->end)
 	{
-		pg_wchar	c = *reader->next;
-		int			len = 1;
-		uint32	   *page;
-		uint32		entry;
+		pg_wchar	c = read_char(reader);
+		uint32	   *page = reader->fold->pages[c >> PAGE_BITS];
+		uint32		entry = page == NULL ? UNKNOWN : page[c & (PAGE_SIZE - 1)];
 
-		if (IS_HIGHBIT_SET(c))
-		{
-			len = pg_utf_mblen(reader->next);
-			/* the server lets no broken text in; whatever it is, stay inside */
-			if (len > reader->end - reader->next)
-			{
-				reader->next = reader->end;
-				break;
-			}
-			c = utf8_to_unicode(reader->next);
-			if (c > LAST_CODE_POINT)
-				c = LAST_CODE_POINT;
-		}
-		reader->next += len;
-
-		page = reader->fold->pages[c >> PAGE_BITS];
-		entry = page == NULL ? UNKNOWN : page[c & (PAGE_SIZE - 1)];
 		if (entry == UNKNOWN)
 			entry = learn(reader->fold, c);
 		if (entry == SEVERAL)
@@ -228,6 +237,7 @@ wo_fold_next(WoFoldReader *reader)
 		}
 		if (entry != NOTHING)
 			return entry;
+		reader->dropped = true;
 	}
 	return 0;
 }

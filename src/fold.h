@@ -21,6 +21,7 @@ typedef struct WoFoldReader
 	WoFold	   *fold;
 	const unsigned char *next;
 	const unsigned char *end;
+	bool		dropped;		/* a character has become nothing */
 	int			npending;		/* what one character became and was not read yet, last first */
 	pg_wchar	pending[WO_FOLD_MAX];
 } WoFoldReader;

@@ -16,7 +16,7 @@ INSERT INTO doc VALUES
   (21, 'Ärger mit Über'), (22, 'ärger'), (23, 'ΣΊΣΥΦΟΣ'), (24, 'σίσυφος'), (25, 'ПРИВЕТ, мир'), (26, 'привет'),
   (27, '😀 ok'), (28, 'ok 😀😁'), (29, '𠀀字'), (30, ''), (31, ' '), (32, '%'), (33, '_'), (34, '\'), (35, NULL),
   (36, E'tab\there'), (37, 'a'), (38, 'ab'), (39, 'abc'), (40, 'b'), (41, '系统a故'), (42, 'İstanbul'), (43, 'ısı'),
-  (44, repeat('长', 5000) || '末'), (45, 'x' || repeat(' ', 3000) || 'y'), (46, 'Straße'), (47, 'STRASSE'), (48, 'ǅ ǆ Ǆ');
+  (44, repeat('长', 5000) || '末'), (45, 'x' || repeat(' ', 3000) || 'y'), (46, 'Straße'), (47, 'STRASSE'), (48, 'ǅ ǆ Ǆ'), (49, E'故\u0307障'), (50, '😀障故A');
 CREATE INDEX doc_search ON doc USING gin (subject workorder.bigram_ops);
 ANALYZE doc;
 
@@ -42,7 +42,7 @@ CREATE VIEW pattern(pattern) AS VALUES
   ('%σίσυφος%'), ('%привет%'), ('%ПРИВЕТ%'), ('%😀%'), ('%😀😁%'), ('%😂%'), ('%𠀀%'), ('%𠀀字%'),
   ('%'), ('%%'), (''), ('_'), ('__'), ('%_%'), (' '), ('% %'), ('%  %'), ('%k 😀%'), ('%t m%'), ('%\%%'), ('%\_%'), ('%\\%'),
   (E'%\t%'), (E'%b\th%'), ('a'), ('ab'), ('%a'), ('%ab'), ('%abc'), ('a%'), ('%统a%'), ('%a故%'), ('%系统a故%'),
-  ('%istanbul%'), ('%İSTANBUL%'), ('%isi%'), ('%长长末'), ('%长_末%'), ('%长末_'), ('%x % y%'), ('%straße%'), ('%strasse%'), ('%ǆ%'), ('%ǅ ǆ%');
+  ('%istanbul%'), ('%İSTANBUL%'), ('%isi%'), ('%长长末'), ('%长_末%'), ('%长末_'), ('%x % y%'), ('%straße%'), ('%strasse%'), ('%ǆ%'), ('%ǅ ǆ%'), (E'%\u0307%'), (E'%故\u0307障%'), ('_故障%'), ('%故障_'), ('故障%'), ('%故障'), ('%障故a%');
 SELECT pattern, op, cardinality(s) AS rows, CASE WHEN cardinality(s) < 8 THEN s END AS ids, s = i AS same
 FROM pattern, unnest(ARRAY['LIKE', 'ILIKE']) AS op,
   LATERAL (SELECT found(format('subject %s %L', op, pattern), false), found(format('subject %s %L', op, pattern), true)) AS f(s, i);
@@ -55,7 +55,7 @@ SELECT term, cardinality(s) AS rows, CASE WHEN cardinality(s) < 8 THEN s END AS 
 FROM term, LATERAL (SELECT found(format('workorder.contains(subject, %L)', term), false),
   found(format('workorder.contains(subject, %L)', term), true),
   found(format('subject OPERATOR(workorder.@>) %L', term), true)) AS f(s, i, o);
--- The same as ILIKE of the quoted term, but for sigma and i.
+-- The same as ILIKE of the quoted term, but for sigma, i and dots above.
 SELECT term FROM term
 WHERE found(format('workorder.contains(subject, %L)', term), true)
   <> found(format('subject ILIKE %L', '%' || regexp_replace(term, '([%_\\])', '\\\1', 'g') || '%'), false);

@@ -6,7 +6,7 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_contains_support';
 REVOKE ALL ON FUNCTION workorder.contains_support(internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.contains_support(internal) IS
-'Tells the planner which indexes serve contains(), and how many rows it finds.';
+'Has the planner write the operator @> for contains(), so that indexes and estimates apply.';
 
 -- LEAKPROOF, since it has no message and no error that depends on the texts;
 -- src/contains.c and src/fold.c say how that is kept.
@@ -16,7 +16,7 @@ SUPPORT workorder.contains_support
 AS 'MODULE_PATHNAME', 'workorder_contains';
 REVOKE ALL ON FUNCTION workorder.contains(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.contains(text, text) IS
-'Whether a text contains a term in whatever case: what document ILIKE ''%term%'' finds when %, _ and \ in the term stand for themselves, and besides, final and other sigma are one letter, and i has no need of its dot (ı, İ). An index of workorder.bigram_ops on the document serves it, under row-level security too. An empty term is in every text; null if either is null. Raises 0A000 in a database that is not UTF8, and 42P22 if the collation cannot be determined.';
+'Whether a text contains a term in whatever case: what document ILIKE ''%term%'' finds when %, _ and \ in the term stand for themselves, and besides, final and other sigma are one letter, and dots above do not count (i, ı, İ). An index of workorder.bigram_ops on the document serves it, under row-level security too. An empty term is in every text; null if either is null. Raises 0A000 in a database that is not UTF8, and 42P22 if the collation cannot be determined.';
 
 CREATE OPERATOR workorder.@> (
   FUNCTION = workorder.contains,
