@@ -28,7 +28,8 @@
 bool
 wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 {
-	Relation	table = table_open(wo_lookup_table(statement->table, false), RowExclusiveLock);
+	Relation	table = table_open(wo_lookup_table(statement->table, false),
+								   statement->reads ? AccessShareLock : RowExclusiveLock);
 	bool		processed;
 	Oid			user;
 	int			context;
@@ -53,7 +54,7 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-	code = SPI_execute_plan(statement->plan, values, NULL, false, 0);
+	code = SPI_execute_plan(statement->plan, values, NULL, statement->reads, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	processed = SPI_processed > 0;

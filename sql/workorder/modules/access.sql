@@ -23,7 +23,7 @@ BEGIN
     'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
-    'visible(regclass, bigint)', 'as_of(regclass, bigint, timestamptz)',
+    'visible(regclass, bigint)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)']
   LOOP
