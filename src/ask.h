@@ -2,7 +2,7 @@
  *
  * ask.h
  *	  Opening a guarded table for a caller, and who may see a ticket (ask.c),
- *	  for the functions that tell about it.
+ *	  for the functions that tell about it or take an action on it.
  *
  *-------------------------------------------------------------------------
  */
