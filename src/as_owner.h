@@ -20,6 +20,7 @@ typedef struct WoStatement
 {
 	const char *table;			/* in schema workorder; its owner runs it */
 	const char *text;			/* everything in it qualified */
+	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
 	SPIPlanPtr	plan;			/* NULL until first used */

@@ -23,6 +23,7 @@
 #include "flow.h"
 #include "journal.h"
 #include "native.h"
+#include "tally.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -189,5 +190,6 @@ _PG_init(void)
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_tally_init();
 	wo_native_init();
 }

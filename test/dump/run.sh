@@ -74,6 +74,7 @@ ok "there are at least 10,000 tickets ($tickets)" test "$tickets" -ge 10000
 ok "there are at least 15,000 journal lines ($lines)" test "$lines" -ge 15000
 ok 'in every state' test "$(ask $source 'SELECT count(DISTINCT state) FROM repair')" -ge 4
 ok 'there is a conversation' test "$(ask $source 'SELECT count(*) FROM workorder.reply')" -eq 102
+ok 'totals are kept, folded and not yet' test "$(ask $source 'SELECT least((SELECT count(*) FROM workorder.tally), (SELECT count(*) FROM workorder.tally_change))')" -ge 1
 ok 'timers are set' test "$(ask $source 'SELECT count(*) FROM workorder.timer')" -ge 1000
 is 'the source is sound' "$(ask $source 'SELECT code, count(*) FROM workorder.verify() GROUP BY 1')" ''
 

@@ -46,6 +46,7 @@ CREATE TABLE repair (
   length int GENERATED ALWAYS AS (length("Fault text")) STORED,
   PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('repair', 'repair');
+SELECT workorder.count_rows('repair');
 
 CREATE SCHEMA "Own schema";
 SELECT workorder.publish('{"id": "order", "initial": "new",

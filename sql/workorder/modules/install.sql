@@ -12,6 +12,7 @@ BEGIN
     RETURN;
   END IF;
   PERFORM workorder.install_tables();
+  PERFORM workorder.install_totals();
   PERFORM workorder.install_addon();
   PERFORM workorder.install_http();
   PERFORM workorder.install_idempotency();
