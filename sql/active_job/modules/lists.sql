@@ -9,7 +9,7 @@ AS $$
 DECLARE
   tenant CONSTANT bigint := workorder.tenant_id();
   worker CONSTANT bigint := workorder.actor_id();
-  part CONSTANT text := lower(nullif(search, ''));
+  part CONSTANT text := nullif(search, '');
   wanted_status CONSTANT numeric := nullif(order_status, 0);
   wanted_contact CONSTANT numeric := nullif(contact_status, 0);
   skipped CONSTANT bigint := (page - 1)::bigint * page_size;
@@ -34,12 +34,12 @@ BEGIN
         AND (wanted_status IS NULL OR active_job.status(o.state) = wanted_status)
         AND (wanted_contact IS NULL OR o.contact_status = wanted_contact)
         AND (part IS NULL
-          OR strpos(lower(o.order_id), part) > 0 OR strpos(lower(o.customer_name), part) > 0
-          OR strpos(lower(o.phone), part) > 0 OR strpos(lower(o.mobile), part) > 0
-          OR strpos(lower(o.broadband_account), part) > 0
+          OR workorder.contains(o.order_id, part) OR workorder.contains(o.customer_name, part)
+          OR workorder.contains(o.phone, part) OR workorder.contains(o.mobile, part)
+          OR workorder.contains(o.broadband_account, part)
           OR o.activity_id IN (
             SELECT a.activity_id FROM active_job.activity a
-            WHERE a.tenant_id = tenant AND strpos(lower(a.activity_name), part) > 0)))
+            WHERE a.tenant_id = tenant AND workorder.contains(a.activity_name, part))))
     SELECT (SELECT count(*) FROM found), ARRAY(
       SELECT f.order_id FROM found f
       ORDER BY f.order_create_time DESC, f.order_id DESC
