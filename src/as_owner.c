@@ -53,7 +53,7 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-	code = SPI_execute_plan(statement->plan, values, NULL, false, 0);
+	code = SPI_execute_plan(statement->plan, values, statement->nulls, false, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	processed = SPI_processed > 0;

@@ -12,7 +12,7 @@
 
 #include "workorder.h"
 
-#define WO_STATEMENT_ARGS	6
+#define WO_STATEMENT_ARGS	8
 
 /* Declare it static: the plan is kept in it. */
 typedef struct WoStatement
@@ -21,6 +21,7 @@ typedef struct WoStatement
 	const char *text;			/* everything in it qualified */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
+	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */
 	SPIPlanPtr	plan;			/* NULL until first used */
 } WoStatement;
 

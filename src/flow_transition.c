@@ -517,6 +517,29 @@ wo_compile_on(WoCompiler *cx, int state)
 }
 
 /*
+ * compile_delay reads a key of "after": a duration, or one of working time,
+ * "PT16H@office", which is counted by a calendar.
+ */
+static void
+compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
+{
+	char	   *at = strchr(text, '@');
+	char	   *duration = at != NULL ? pnstrdup(text, at - text) : text;
+	const char *problem;
+
+	delay->text = text;
+	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
+	if (!wo_duration_parse(duration, &delay->interval, &problem))
+		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, or PT16H@office for working time; at most a hundred years.",
+						  "\"%s\" %s", wo_compile_shown(duration, strlen(duration)), problem);
+	else if (at != NULL && delay->interval.month != 0)
+		wo_compile_defect(cx, "bad_duration", "Write P5D@office for five working days, PT16H@office for sixteen working hours.",
+						  "\"%s\" has months, which are not working time", wo_compile_shown(duration, strlen(duration)));
+	if (at != NULL && wo_compile_name(cx, "a calendar", at + 1))
+		delay->calendar = at + 1;
+}
+
+/*
  * wo_compile_after compiles the timers of a state.
  */
 void
@@ -543,14 +566,11 @@ wo_compile_after(WoCompiler *cx, int state)
 		WoDelay    *delay = &s->delays[s->ndelays];
 		char	   *text = wo_compile_text(cx, &key);
 		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(text, strlen(text)));
-		const char *problem;
 
-		delay->duration = text;
-		if (!wo_duration_parse(text, &delay->interval, &problem))
-			wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H; at most a hundred years.",
-							  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
+		compile_delay(cx, delay, text);
 		compile_candidates(cx, state, -1, &value, &delay->candidates);
 		s->ndelays++;
+		cx->flow->ndelays++;
 		wo_compile_leave(cx, mark);
 	}
 	wo_compile_leave(cx, outer);

@@ -12,6 +12,7 @@ BEGIN
     RETURN;
   END IF;
   PERFORM workorder.install_tables();
+  PERFORM workorder.install_timer();
   PERFORM workorder.install_http();
 END
 $install$;
