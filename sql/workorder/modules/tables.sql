@@ -142,30 +142,12 @@ COMMENT ON COLUMN workorder.counter.tenant_id IS 'Whose numbers.';
 COMMENT ON COLUMN workorder.counter.name IS 'Which series.';
 COMMENT ON COLUMN workorder.counter.value IS 'Last number given.';
 
-CREATE TABLE workorder.dictionary (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
-  system text NOT NULL,
-  kind text NOT NULL,
-  code text NOT NULL,
-  label text NOT NULL,
-  "position" int NOT NULL DEFAULT 0,
-  PRIMARY KEY (tenant_id, system, kind, code));
-COMMENT ON TABLE workorder.dictionary IS 'Every enumerated list that an API serves.';
-COMMENT ON COLUMN workorder.dictionary.tenant_id IS 'Whose list.';
-COMMENT ON COLUMN workorder.dictionary.system IS 'Add-on or application.';
-COMMENT ON COLUMN workorder.dictionary.kind IS 'Which list.';
-COMMENT ON COLUMN workorder.dictionary.code IS 'Stored value.';
-COMMENT ON COLUMN workorder.dictionary.label IS 'Text for people.';
-COMMENT ON COLUMN workorder.dictionary."position" IS 'Order in the list.';
-
 ALTER TABLE workorder.actor ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.actor USING (tenant_id = workorder.tenant_id());
 ALTER TABLE workorder.membership ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.membership USING (tenant_id = workorder.tenant_id());
 ALTER TABLE workorder.counter ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.counter USING (tenant_id = workorder.tenant_id());
-ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
 
 CREATE VIEW workorder.flow_state AS
 SELECT f.id AS flow_id, f.name AS flow, f.version, s.path, s.parent, s.label, s.code, s.kind, s.initial
