@@ -52,6 +52,7 @@
 #define RETRY_DOUBLINGS	11
 
 PG_FUNCTION_INFO_V1(workorder_sweep);
+PG_FUNCTION_INFO_V1(workorder_next_due);
 
 /* A timer that is due, as it was read before its ticket was locked. */
 typedef struct Due
@@ -110,11 +111,19 @@ static WoStatement next_tenant = {
 	.types = {INT8OID}
 };
 
+static WoStatement next_of_tenant = {
+	.table = "timer",
+	.text = "SELECT next_at FROM workorder.timer WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+	" AND next_at IS NOT NULL ORDER BY next_at LIMIT 1",
+	.nargs = 1,
+	.types = {INT8OID}
+};
+
 static const char *const due_query =
 "SELECT relation_id, ticket_id, state, delay, next_at FROM workorder.timer"
 " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND next_at OPERATOR(pg_catalog.<=) $2"
 " AND ROW(next_at, relation_id, ticket_id) OPERATOR(pg_catalog.>) ROW($3, $4, $5)"
-" ORDER BY next_at, relation_id, ticket_id, due_at LIMIT $6";
+" ORDER BY next_at, relation_id, ticket_id LIMIT $6";
 
 static const char *const claim_query =
 "UPDATE workorder.timer SET fired_at = $2, next_at = NULL, problem = NULL"
@@ -185,6 +194,30 @@ workorder_sweep(PG_FUNCTION_ARGS)
 	PG_END_TRY();
 	MemoryContextDelete(sweep.chunk);
 	PG_RETURN_INT64(sweep.fired);
+}
+
+/*
+ * next_due() returns when the next timer of any tenant is to be taken.
+ */
+Datum
+workorder_next_due(PG_FUNCTION_ARGS)
+{
+	Datum		tenant = Int64GetDatum(PG_INT64_MIN);
+	TimestampTz next = DT_NOEND;
+	int64		found;
+
+	while (wo_run_as_owner(&next_tenant, &tenant, &found))
+	{
+		int64		at;
+
+		CHECK_FOR_INTERRUPTS();
+		tenant = Int64GetDatum(found);
+		if (wo_run_as_owner(&next_of_tenant, &tenant, &at))
+			next = Min(next, at);
+	}
+	if (next == DT_NOEND)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(next);
 }
 
 /*

@@ -260,7 +260,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	/* a repair may move a ticket between flows, or bring it back from nowhere */
 	if (old != NULL && (from < 0 || to < 0 || clocks.flow != flow || flow->states[to].done))
 		clear_all(binding, old);
-	if (to < 0)
+	if (to < 0 || flow->states[to].done)
 		return;
 	clocks.tenant = wo_binding_tenant(binding, row);
 	if (from < 0 || clocks.flow != flow)

@@ -23,6 +23,7 @@
 #include "flow.h"
 #include "journal.h"
 #include "native.h"
+#include "sweeper.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -172,6 +173,7 @@ _PG_init(void)
 							   "Empty means the real clock.",
 							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_now, assign_now, NULL);
+	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");
 
 	wo_flow_cache_init();
