@@ -28,13 +28,14 @@
 #include "flow.h"
 
 /*
- * wo_clock_due returns when a timer that is set at some time is due.
+ * due_at returns when a timer that is set at some time is due.
  */
-TimestampTz
-wo_clock_due(int64 tenant, const WoDelay *delay, TimestampTz since)
+static TimestampTz
+due_at(const WoClocks *clocks, const WoDelay *delay, TimestampTz since)
 {
 	if (delay->calendar != NULL)
-		return wo_calendar_add(tenant, delay->calendar, since, &delay->interval);
+		return clocks->uncounted ? since :
+			wo_calendar_add(clocks->tenant, delay->calendar, since, &delay->interval);
 	/* as of a timestamp without time zone, which is that of UTC */
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_pl_interval, TimestampGetDatum(since),
 												   IntervalPGetDatum(&delay->interval)));
@@ -49,7 +50,7 @@ pause_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 	const WoDelay *delay = &clocks->flow->states[clock->state].delays[clock->delay];
 
 	clock->paused = clock->changed = true;
-	if (clock->due <= at)
+	if (clock->due <= at || (delay->calendar != NULL && clocks->uncounted))
 		clock->rest = 0;
 	else
 		clock->rest = delay->calendar != NULL ?
@@ -67,7 +68,7 @@ resume_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 
 	clock->paused = false;
 	clock->changed = true;
-	clock->due = delay->calendar != NULL ?
+	clock->due = delay->calendar != NULL && !clocks->uncounted ?
 		wo_calendar_add(clocks->tenant, delay->calendar, at, &rest) : at + clock->rest;
 }
 
@@ -187,7 +188,7 @@ wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domai
 			if (find(clocks, s, d) != NULL)
 				continue;
 			clock = wo_clocks_add(clocks, s, d);
-			clock->due = wo_clock_due(clocks->tenant, &flow->states[s].delays[d], at);
+			clock->due = due_at(clocks, &flow->states[s].delays[d], at);
 			if (is >= 0 && !wo_flow_within(flow, s, is))
 				pause_clock(clocks, clock, at);
 		}

@@ -22,6 +22,7 @@ typedef struct WoClock
 	bool		paused;			/* rest counts, not due */
 	bool		fired;			/* it has done what it does */
 	TimestampTz due;
+	TimestampTz fired_at;		/* if it has fired */
 	int64		rest;			/* microseconds that are left, by its calendar */
 } WoClock;
 
@@ -29,6 +30,7 @@ typedef struct WoClocks
 {
 	int64		tenant;			/* whose calendars count */
 	const WoFlow *flow;			/* NULL = no clocks yet */
+	bool		uncounted;		/* working time is not counted: when it is due is not known */
 	int			n;
 	int			max;
 	WoClock    *item;
@@ -39,6 +41,5 @@ extern void wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int t
 						   TimestampTz at);
 extern int	wo_clock_domain(const WoFlow *flow, const char *action, int from, int to,
 							Jsonb *before, Jsonb *after);
-extern TimestampTz wo_clock_due(int64 tenant, const WoDelay *delay, TimestampTz since);
 
 #endif							/* WO_CLOCK_H */

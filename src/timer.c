@@ -35,13 +35,13 @@ const WoFiring *wo_firing = NULL;
 
 static WoStatement set_timer = {
 	.table = "timer",
-	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at, rest)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $6, $7)"
+	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at, rest, fired_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $8 IS NULL THEN $6 END, $7, $8)"
 	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
 	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = EXCLUDED.rest,"
-	" fired_at = NULL, tries = 0, problem = NULL",
-	.nargs = 7,
-	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID}
+	" fired_at = EXCLUDED.fired_at, tries = 0, problem = NULL",
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID}
 };
 
 static WoStatement clear_states = {
@@ -130,9 +130,9 @@ presume(WoClocks *clocks, int leaf)
 
 /*
  * wo_timer_load reads a ticket's clocks; the caller has locked the ticket and
- * set tenant and flow.  What the flow does not know is left out.
+ * set tenant and flow.  What the flow does not know is left out, and counted.
  */
-void
+int
 wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
 {
 	WoLookupKey keys[3] = {
@@ -142,6 +142,7 @@ wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
 	};
 	WoLookup	lookup;
 	HeapTuple	tuple;
+	int			strays = 0;
 
 	wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
 	while ((tuple = wo_lookup_next(&lookup)) != NULL)
@@ -157,10 +158,13 @@ wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
 			if (strcmp(clocks->flow->states[state].delays[d].text, delay) == 0)
 				clock = wo_clocks_add(clocks, state, d);
 		if (clock == NULL)
+		{
+			strays++;
 			continue;
+		}
 		clock->stored = true;
 		clock->due = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "due_at", TIMESTAMPTZOID, &isnull));
-		(void) wo_lookup_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull);
+		clock->fired_at = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull));
 		clock->fired = !isnull;
 		rest = wo_lookup_datum(&lookup, tuple, "rest", INTERVALOID, &isnull);
 		clock->paused = !isnull;
@@ -168,6 +172,7 @@ wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
 			clock->rest = DatumGetIntervalP(rest)->time;
 	}
 	wo_lookup_end(&lookup);
+	return strays;
 }
 
 /*
@@ -203,7 +208,7 @@ clear_gone(const WoClocks *clocks, int32 relation_id, int64 ticket)
 void
 wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
 {
-	Datum		values[7] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
 
 	clear_gone(clocks, relation_id, ticket);
 	for (int i = 0; i < clocks->n; i++)
@@ -218,7 +223,8 @@ wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
 		values[4] = CStringGetTextDatum(state->delays[clock->delay].text);
 		values[5] = TimestampTzGetDatum(clock->due);
 		values[6] = IntervalPGetDatum(&rest);
-		set_timer.nulls = clock->paused ? "     n " : "      n";
+		values[7] = TimestampTzGetDatum(clock->fired_at);
+		set_timer.nulls = clock->fired ? "      n " : clock->paused ? "     n n" : "      nn";
 		(void) wo_run_as_owner(&set_timer, values, NULL);
 	}
 }
@@ -266,7 +272,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	if (from < 0 || clocks.flow != flow)
 		from = -1;
 	else if (flow->pausing)
-		wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
 	else
 		presume(&clocks, from);
 	if (from < 0)

@@ -289,6 +289,9 @@ BEGIN
   END LOOP;
   PERFORM workorder.refresh_policies(guard.relation);
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', guard.relation);
+  IF has_rows THEN
+    PERFORM workorder.retime(guard.relation);
+  END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
@@ -309,6 +312,7 @@ BEGIN
       DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
   END IF;
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
+  DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
   FOR part IN
@@ -330,4 +334,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
-'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay. Needs to own the table. Raises WO404 if it is not guarded.';
+'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers go. Needs to own the table. Raises WO404 if it is not guarded.';

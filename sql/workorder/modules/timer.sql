@@ -116,6 +116,13 @@ REVOKE ALL ON FUNCTION workorder.next_due() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.next_due() IS
 'When sweep() has something to do next, for whatever tenant; null if no timer waits. A time that is past: something is due, or is locked by somebody who is at work on it.';
 
+CREATE FUNCTION workorder.retime(relation regclass, id bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_retime';
+REVOKE ALL ON FUNCTION workorder.retime(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.retime(regclass, bigint) IS
+'Sets the timers of one ticket of the current tenant, or of all tickets of a table, as their journal and flow demand, pauses included, and returns how many tickets had others. Call it after loading tickets from elsewhere, and after changing a calendar, for timers that are set already. A timer that has fired stays so. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded, or a calendar that is not there.';
+
 CREATE FUNCTION workorder.add_working_time(since timestamptz, span interval, calendar text) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_add_working_time';
