@@ -20,56 +20,112 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "calendar.h"
 #include "clock.h"
 #include "flow.h"
+#include "lookup.h"
+
+/* How long a timer runs, and by whose time. */
+typedef struct Term
+{
+	Interval	interval;
+	const char *calendar;		/* NULL = all time counts */
+	bool		counted;		/* false: it is not to be known */
+} Term;
 
 /*
- * due_at returns when a timer that is set at some time is due.
+ * read_setting reads how long a tenant has set; false if it has not.
  */
-static TimestampTz
-due_at(const WoClocks *clocks, const WoDelay *delay, TimestampTz since)
+static bool
+read_setting(const WoClocks *clocks, const char *name, Term *term)
 {
-	if (delay->calendar != NULL)
-		return clocks->uncounted ? since :
-			wo_calendar_add(clocks->tenant, delay->calendar, since, &delay->interval);
-	/* as of a timestamp without time zone, which is that of UTC */
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_pl_interval, TimestampGetDatum(since),
-												   IntervalPGetDatum(&delay->interval)));
+	WoLookupKey keys[3] = {
+		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
+		{"system", TEXTOID, CStringGetTextDatum(clocks->flow->name)},
+		{"name", TEXTOID, CStringGetTextDatum(name)}
+	};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	char	   *value = NULL;
+	const char *problem;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("setting", false), keys, 3);
+	if ((tuple = wo_lookup_next(&lookup)) != NULL)
+		value = wo_lookup_text(&lookup, tuple, "value");
+	wo_lookup_end(&lookup);
+	if (value == NULL)
+		return false;
+	if (!wo_delay_parse(value, &term->interval, &term->calendar, &problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("setting \"%s\" of \"%s\" is no duration", name, clocks->flow->name),
+				 errdetail("\"%s\" %s.", wo_shown(value), problem),
+				 errhint("Set it to P3D, PT30M or PT16H@office with workorder.set_setting(), or to null for none.")));
+	return true;
 }
 
 /*
- * pause stops a clock.  One that should have fired already has nothing left.
+ * term_of returns how long a timer runs; false if this tenant has none.
+ */
+static bool
+term_of(const WoClocks *clocks, const WoDelay *delay, Term *term)
+{
+	term->interval = delay->interval;
+	term->calendar = delay->calendar;
+	term->counted = !clocks->uncounted || (delay->calendar == NULL && delay->setting == NULL);
+	return delay->setting == NULL || !term->counted || read_setting(clocks, delay->setting, term);
+}
+
+/*
+ * due_at returns when a term that begins at some time ends.
+ */
+static TimestampTz
+due_at(const WoClocks *clocks, const Term *term, TimestampTz since)
+{
+	if (!term->counted)
+		return since;
+	if (term->calendar != NULL)
+		return wo_calendar_add(clocks->tenant, term->calendar, since, &term->interval);
+	/* as of a timestamp without time zone, which is that of UTC */
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_pl_interval, TimestampGetDatum(since),
+												   IntervalPGetDatum(&term->interval)));
+}
+
+/*
+ * pause_clock stops a clock.  One that should have fired already has nothing
+ * left.
  */
 static void
 pause_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 {
-	const WoDelay *delay = &clocks->flow->states[clock->state].delays[clock->delay];
+	Term		term;
 
 	clock->paused = clock->changed = true;
-	if (clock->due <= at || (delay->calendar != NULL && clocks->uncounted))
-		clock->rest = 0;
-	else
-		clock->rest = delay->calendar != NULL ?
-			wo_calendar_between(clocks->tenant, delay->calendar, at, clock->due) : clock->due - at;
+	if (!term_of(clocks, &clocks->flow->states[clock->state].delays[clock->delay], &term))
+		term.calendar = NULL;
+	clock->rest = clock->due <= at || !term.counted ? 0 :
+		term.calendar != NULL ?
+		wo_calendar_between(clocks->tenant, term.calendar, at, clock->due) : clock->due - at;
 }
 
 /*
- * resume lets a clock go on.
+ * resume_clock lets a clock go on.
  */
 static void
 resume_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 {
-	const WoDelay *delay = &clocks->flow->states[clock->state].delays[clock->delay];
-	Interval	rest = {.time = clock->rest};
+	Term		term;
 
 	clock->paused = false;
 	clock->changed = true;
-	clock->due = delay->calendar != NULL && !clocks->uncounted ?
-		wo_calendar_add(clocks->tenant, delay->calendar, at, &rest) : at + clock->rest;
+	if (!term_of(clocks, &clocks->flow->states[clock->state].delays[clock->delay], &term))
+		term.calendar = NULL;
+	term.interval = (Interval) {.time = clock->rest};
+	clock->due = due_at(clocks, &term, at);
 }
 
 /*
@@ -182,13 +238,14 @@ wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domai
 	for (int s = to; s >= 0 && s != domain; s = flow->states[s].parent)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
 		{
+			Term		term;
 			WoClock    *clock;
 
 			/* what was stopped goes on, see above */
-			if (find(clocks, s, d) != NULL)
+			if (find(clocks, s, d) != NULL || !term_of(clocks, &flow->states[s].delays[d], &term))
 				continue;
 			clock = wo_clocks_add(clocks, s, d);
-			clock->due = due_at(clocks, &flow->states[s].delays[d], at);
+			clock->due = due_at(clocks, &term, at);
 			if (is >= 0 && !wo_flow_within(flow, s, is))
 				pause_clock(clocks, clock, at);
 		}

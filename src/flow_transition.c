@@ -517,26 +517,24 @@ wo_compile_on(WoCompiler *cx, int state)
 }
 
 /*
- * compile_delay reads a key of "after": a duration, or one of working time,
- * "PT16H@office", which is counted by a calendar.
+ * compile_delay reads a key of "after": a duration, or "$" and the name of a
+ * setting that holds one.
  */
 static void
 compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
 {
-	char	   *at = strchr(text, '@');
-	char	   *duration = at != NULL ? pnstrdup(text, at - text) : text;
 	const char *problem;
 
 	delay->text = text;
 	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
-	if (!wo_duration_parse(duration, &delay->interval, &problem))
-		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, or PT16H@office for working time; at most a hundred years.",
-						  "\"%s\" %s", wo_compile_shown(duration, strlen(duration)), problem);
-	else if (at != NULL && delay->interval.month != 0)
-		wo_compile_defect(cx, "bad_duration", "Write P5D@office for five working days, PT16H@office for sixteen working hours.",
-						  "\"%s\" has months, which are not working time", wo_compile_shown(duration, strlen(duration)));
-	if (at != NULL && wo_compile_name(cx, "a calendar", at + 1))
-		delay->calendar = at + 1;
+	if (text[0] == '$')
+	{
+		if (wo_compile_name(cx, "a setting", text + 1))
+			delay->setting = text + 1;
+	}
+	else if (!wo_delay_parse(text, &delay->interval, &delay->calendar, &problem))
+		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
+						  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
 }
 
 /*

@@ -8,8 +8,8 @@
  * the clocks of a ticket are folded from its lines by the rules of clock.c and
  * set beside the rows of workorder.timer.  Two things are not on record: that
  * a timer's time came and no guard held, so one that has fired is never
- * doubted; and what a calendar said then, so verify() does not ask when a
- * timer of working time is due, while retime() counts it anew.
+ * doubted; and what a calendar or a setting said then, so verify() does not ask
+ * when such a timer is due, while retime() counts it anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,7 +30,7 @@ static WoStatement keep_only = {
 	.table = "timer",
 	.text = "DELETE FROM workorder.timer WHERE tenant_id OPERATOR(pg_catalog.=) $1"
 	" AND relation_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3"
-	" AND NOT EXISTS (SELECT FROM pg_catalog.unnest($4, $5) e (state, delay)"
+	" AND NOT EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) e (state, delay)"
 	" WHERE e.state OPERATOR(pg_catalog.=) timer.state AND e.delay OPERATOR(pg_catalog.=) timer.delay)",
 	.nargs = 5,
 	.types = {INT8OID, INT4OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID}
@@ -254,7 +254,7 @@ agrees(WoVerify *v, const WoClock *wanted, const WoClock *actual)
 		return true;
 	if (wanted->fired || wanted->paused != actual->paused)
 		return false;
-	if (delay->calendar != NULL && !v->retime)
+	if ((delay->calendar != NULL || delay->setting != NULL) && !v->retime)
 		return true;
 	return wanted->paused ? wanted->rest == actual->rest : wanted->due == actual->due;
 }
@@ -329,7 +329,9 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 		if (clock->gone)
 			continue;
 		clock->stored = stored != NULL;
-		clock->changed = stored == NULL || !agrees(v, clock, stored);
+		clock->changed = stored != NULL ? !agrees(v, clock, stored) :
+			/* what the tenant had set then is not on record */
+			v->retime || wanted->flow->states[clock->state].delays[clock->delay].setting == NULL;
 		v->touched |= clock->changed;
 		if (clock->changed && !v->retime)
 			wo_verify_report(v, ticket, v->fold->revision, "timers", "%s %s", describe(wanted->flow, clock),

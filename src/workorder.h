@@ -117,8 +117,9 @@ typedef struct WoCandidateList
 /* after: a transition that is due some time after the state is entered */
 typedef struct WoDelay
 {
-	const char *text;			/* as written: "P3D", "PT16H@office" */
+	const char *text;			/* as written: "P3D", "PT16H@office", "$setting" */
 	const char *action;			/* what the journal calls it: "after P3D" */
+	const char *setting;		/* the tenant says how long; NULL = the flow does */
 	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
 	WoCandidateList candidates;	/* action = -1, no allow */
