@@ -8,8 +8,9 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workord
 # The engine's modules, in the order in which they depend on each other.
 ENGINE_MODULES = header identity flow actor access journal ask diagram http guard input addon tables install grants
 # Each add-on: its modules, in order; the flow document goes in between them.
-ADDONS = afterservice
+ADDONS = afterservice call_center
 afterservice_MODULES = header flow install orders parts duty lists http grants
+call_center_MODULES = header flow install directories lists tickets http grants
 
 MODULE_big = workorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
