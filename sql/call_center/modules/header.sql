@@ -81,10 +81,11 @@ CREATE FUNCTION call_center.numbers(value jsonb)
 RETURNS bigint[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-  SELECT array_agg(DISTINCT call_center.number(n.value)) FROM jsonb_array_elements(numbers.value) AS n (value);
+  SELECT array_agg(DISTINCT call_center.number(n.value))
+  FROM jsonb_array_elements(CASE jsonb_typeof(numbers.value) WHEN 'array' THEN numbers.value ELSE jsonb_build_array(numbers.value) END) AS n (value);
 END;
 COMMENT ON FUNCTION call_center.numbers(jsonb) IS
-  'A list of such numbers, each once.';
+  'Such a number, or a list of them, each once.';
 
 CREATE FUNCTION call_center.shown(item jsonb)
 RETURNS jsonb

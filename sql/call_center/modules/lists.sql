@@ -13,44 +13,53 @@ END;
 COMMENT ON FUNCTION call_center.contains(text[], text) IS
   'The condition that one of these columns contains a text, whatever its case. Contract 4.0, search.';
 
-CREATE FUNCTION call_center.any_of("column" text, numbers bigint[])
+CREATE FUNCTION call_center.page_query(
+  relation text, condition text, newest_first boolean, total bigint, skipped bigint, size int,
+  "column" text DEFAULT NULL, numbers bigint[] DEFAULT NULL)
 RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN format(CASE WHEN cardinality(numbers) = 1 THEN 't.%I = %s' ELSE 't.%I = ANY (''{%s}'')' END,
-  "column", array_to_string(numbers, ','));
-COMMENT ON FUNCTION call_center.any_of(text, bigint[]) IS
-  'The condition that a column has one of these numbers.';
-
-CREATE FUNCTION call_center.page_query(relation text, condition text, newest_first boolean, total bigint, skipped bigint, size int)
-RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   -- The last pages are nearer from the other end.
   backwards CONSTANT boolean := skipped > total / 2;
   wanted CONSTANT bigint := greatest(least(size, total - skipped), 0);
+  passed CONSTANT bigint := CASE WHEN backwards THEN greatest(total - skipped - wanted, 0) ELSE skipped END;
+  ordered CONSTANT text := format('ORDER BY id %s', CASE WHEN newest_first <> backwards THEN 'DESC' ELSE 'ASC' END);
+  part CONSTANT text := format('SELECT t.id FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id());
 BEGIN
-  RETURN format('SELECT t.id FROM call_center.%I AS t WHERE %s ORDER BY t.id %s LIMIT %s OFFSET %s',
-    relation, condition, CASE WHEN newest_first <> backwards THEN 'DESC' ELSE 'ASC' END,
-    wanted, CASE WHEN backwards THEN greatest(total - skipped - wanted, 0) ELSE skipped END);
+  RETURN format('SELECT p.id FROM (%s) AS p %s LIMIT %s OFFSET %s',
+    CASE
+      WHEN condition IS NULL THEN part
+      -- One filter: its index has the rows of each number in order.
+      WHEN "column" IS NOT NULL THEN
+        format('SELECT m.id FROM unnest(%L::bigint[]) AS v (number), LATERAL (%s AND t.%I = v.number %s LIMIT %s) AS m',
+          numbers, part, "column", ordered, passed + wanted)
+      -- Going through all rows in order until enough fulfil the condition
+      -- would be quick if they were everywhere, but they may all be old.
+      ELSE part || ' AND ' || condition || ' OFFSET 0'
+    END, ordered, wanted, passed);
 END
 $$;
-COMMENT ON FUNCTION call_center.page_query(text, text, boolean, bigint, bigint, int) IS
-  'The query for the numbers of the rows on a page, given how many there are in all and how many to skip; the order within the page is not promised.';
+COMMENT ON FUNCTION call_center.page_query(text, text, boolean, bigint, bigint, int, text, bigint[]) IS
+  'The query for the numbers of the rows on a page, in either order, given how many rows fulfil the condition (null: any does) and how many to skip. column and numbers say so if the condition is just that the column has one of the numbers.';
 
 CREATE FUNCTION call_center.count_query(relation text, condition text)
 RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN format('SELECT count(*) FROM call_center.%I AS t WHERE %s', relation, condition);
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN format('SELECT count(*) FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id())
+  || coalesce(' AND ' || condition, '');
 COMMENT ON FUNCTION call_center.count_query(text, text) IS
-  'The query for how many rows of a table fulfil a condition.';
+  'The query for how many rows of a table fulfil a condition; null: how many there are.';
 
 CREATE FUNCTION call_center.page(
   relation text, condition text, fields jsonb, newest_first boolean, total bigint DEFAULT NULL,
-  OUT ids bigint[], OUT meta jsonb)
+  "column" text DEFAULT NULL, numbers bigint[] DEFAULT NULL, OUT ids bigint[], OUT meta jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
+-- Nobody waits for a whole table to be read; where much was changed since the
+-- last vacuum the planner would think of it.
+SET enable_seqscan = off
 AS $$
 DECLARE
   asked CONSTANT jsonb := workorder.read_input(fields, '[
@@ -58,15 +67,14 @@ DECLARE
     {"name": "per_page", "kind": "int", "min": 1, "cap": 1000, "lenient": true, "last": true}]');
   size CONSTANT int := coalesce((asked ->> 'per_page')::int, 15);
   skipped CONSTANT bigint := ((asked ->> 'page')::bigint - 1) * size;
-  filtered CONSTANT text := format('t.tenant_id = %s', workorder.tenant_id()) || coalesce(' AND ' || condition, '');
 BEGIN
   IF total IS NULL THEN
-    EXECUTE call_center.count_query(relation, filtered) INTO total;
+    EXECUTE call_center.count_query(relation, condition) INTO total;
   END IF;
   IF skipped < total THEN
     EXECUTE format('SELECT array_agg(p.id ORDER BY p.id %s) FROM (%s) AS p',
         CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END,
-        call_center.page_query(relation, filtered, newest_first, total, skipped, size))
+        call_center.page_query(relation, condition, newest_first, total, skipped, size, "column", numbers))
       INTO ids;
   END IF;
   ids := coalesce(ids, '{}');
@@ -79,8 +87,8 @@ BEGIN
     'total', total);
 END
 $$;
-COMMENT ON FUNCTION call_center.page(text, text, jsonb, boolean, bigint) IS
-  'The numbers of the rows on the page that fields asks for (page, per_page), of those in a table that fulfil a condition (null: all) and that the caller may see, and the meta object. total, if the caller knows it, saves counting. Contract 4.0, paging.';
+COMMENT ON FUNCTION call_center.page(text, text, jsonb, boolean, bigint, text, bigint[]) IS
+  'The numbers of the rows on the page that fields asks for (page, per_page), of those in a table that fulfil a condition (null: all) and that the caller may see, and the meta object. total, if the caller knows it, saves counting; column and numbers as for page_query(). Contract 4.0, paging.';
 
 -- ---------------------------------------------------------------------------
 -- TK-1.
@@ -104,61 +112,52 @@ RETURN '[
 COMMENT ON FUNCTION call_center.filter_rules() IS
   'The filters of TK-1 as rules of workorder.read_input(); page and per_page are read by call_center.page().';
 
-CREATE FUNCTION call_center.ticket_condition(filters jsonb)
-RETURNS text
+CREATE FUNCTION call_center.ticket_filter(
+  filters jsonb, OUT condition text, OUT "column" text, OUT numbers bigint[])
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   zone CONSTANT text := call_center.time_zone();
-  parts text[] := '{}';
   name text;
   value jsonb;
   at timestamptz;
+  parts text[] := '{}';
 BEGIN
-  FOR name, value IN SELECT f.key, f.value FROM jsonb_each(filters) AS f ORDER BY f.key LOOP
-    IF name ~ '_at__' THEN
+  FOR name, value IN SELECT f.key, f.value FROM jsonb_each(filters) AS f WHERE f.value <> '""' ORDER BY f.key LOOP
+    "column" := CASE name
+      WHEN 'contact_id' THEN name
+      WHEN 'sponsor_id' THEN name
+      WHEN 'statuses' THEN 'status'
+      WHEN 'termination_code_ids' THEN 'termination_code_id'
+      WHEN 'handler_ids' THEN 'handler_id'
+      WHEN 'creater_ids' THEN 'creator_id' END;
+    IF "column" IS NOT NULL THEN
+      numbers := call_center.numbers(value);
+      IF name IN ('handler_ids', 'creater_ids') THEN
+        numbers := call_center.actors_of(numbers);
+      END IF;
+      parts := parts || format('t.%I = ANY (%L)', "column", numbers);
+    ELSIF name = 'search' THEN
+      parts := parts || call_center.contains('{subject,content}', value #>> '{}');
+    ELSE
       at := workorder.time_of(value #>> '{}', zone);
+      parts := parts || CASE
+        WHEN name ~ '__start$' THEN format('t.%I >= %L', left(name, -7), at)
+        -- What is shown as this second still counts.
+        ELSE format('t.%I < %L', left(name, -5), at + interval '1 second') END;
     END IF;
-    parts := parts || CASE
-      WHEN name = 'search' THEN
-        CASE WHEN value <> '""' THEN call_center.contains('{subject,content}', value #>> '{}') END
-      WHEN name IN ('contact_id', 'sponsor_id') THEN call_center.any_of(name, ARRAY[call_center.number(value)])
-      WHEN name = 'statuses' THEN call_center.any_of('status', call_center.numbers(value))
-      WHEN name = 'termination_code_ids' THEN call_center.any_of('termination_code_id', call_center.numbers(value))
-      WHEN name = 'handler_ids' THEN call_center.any_of('handler_id', call_center.actors_of(call_center.numbers(value)))
-      WHEN name = 'creater_ids' THEN call_center.any_of('creator_id', call_center.actors_of(call_center.numbers(value)))
-      -- What is shown as this second still counts.
-      WHEN name ~ '__start$' THEN format('t.%I >= %L::timestamptz', left(name, -7), at)
-      WHEN name ~ '__end$' THEN format('t.%I < %L::timestamptz', left(name, -5), at + interval '1 second')
-    END;
   END LOOP;
-  RETURN array_to_string(parts, ' AND ');
+  condition := nullif(array_to_string(parts, ' AND '), '');
+  IF cardinality(parts) <> 1 THEN
+    "column" := NULL;
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION call_center.ticket_condition(jsonb) IS
-  'The filters of TK-1, as workorder.read_input() returns them, as a condition over call_center.ticket AS t; empty if there are none. An index serves each of them.';
+COMMENT ON FUNCTION call_center.ticket_filter(jsonb) IS
+  'The filters of TK-1, as workorder.read_input() returns them, as a condition over call_center.ticket AS t; null if there are none. If there is one only, and it asks for numbers in a column, column and numbers say so. An index serves each filter.';
 
-CREATE FUNCTION call_center.list_tickets(fields jsonb DEFAULT '{}', OUT data jsonb, OUT meta jsonb)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  filters jsonb;
-  found record;
-BEGIN
-  PERFORM call_center.refuse_problems(call_center.problems(fields, call_center.filter_rules()));
-  filters := workorder.read_input(fields, call_center.filter_rules());
-  found := call_center.page('ticket', nullif(call_center.ticket_condition(filters), ''), fields, true,
-    call_center.total(filters));
-  data := call_center.ticket_list(found.ids);
-  meta := found.meta;
-END
-$$;
-COMMENT ON FUNCTION call_center.list_tickets(jsonb) IS
-  'TK-1: a page of the tickets that the caller may see, newest first, by the filters of the query. Raises WO422.';
-
-CREATE FUNCTION call_center.total(filters jsonb)
+CREATE FUNCTION call_center.ticket_total(condition text, "column" text, numbers bigint[])
 RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -167,8 +166,27 @@ BEGIN
   RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION call_center.total(jsonb) IS
-  'How many tickets there are, if that is known without counting: of all, or of some statuses. Null otherwise.';
+COMMENT ON FUNCTION call_center.ticket_total(text, text, bigint[]) IS
+  'How many tickets a filter finds, if that is known without counting: all of them, or those of some statuses. Null otherwise.';
+
+CREATE FUNCTION call_center.list_tickets(fields jsonb DEFAULT '{}', OUT data jsonb, OUT meta jsonb)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  filter record;
+  found record;
+BEGIN
+  PERFORM call_center.refuse_problems(call_center.problems(fields, call_center.filter_rules()));
+  filter := call_center.ticket_filter(workorder.read_input(fields, call_center.filter_rules()));
+  found := call_center.page('ticket', filter.condition, fields, true,
+    call_center.ticket_total(filter.condition, filter."column", filter.numbers), filter."column", filter.numbers);
+  data := call_center.ticket_list(found.ids);
+  meta := found.meta;
+END
+$$;
+COMMENT ON FUNCTION call_center.list_tickets(jsonb) IS
+  'TK-1: a page of the tickets that the caller may see, newest first, by the filters of the query. Raises WO422.';
 
 CREATE FUNCTION call_center.ticket_list(ids bigint[])
 RETURNS jsonb
@@ -267,7 +285,7 @@ BEGIN
   found := call_center.page(directory,
     concat_ws(' AND ', 'NOT t.deleted',
       CASE WHEN filters ->> 'search' <> '' THEN call_center.contains(searched, filters ->> 'search') END,
-      CASE WHEN filters ? 'category_id' THEN call_center.any_of('category_id', ARRAY[call_center.number(filters -> 'category_id')]) END),
+      CASE WHEN filters ? 'category_id' THEN format('t.category_id = %s', call_center.number(filters -> 'category_id')) END),
     fields, directory = 'employee');
   data := call_center.directory_list(directory, found.ids);
   meta := found.meta;
