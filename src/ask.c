@@ -52,10 +52,10 @@ argument_missing(const char *name)
 }
 
 /*
- * open_guarded opens a table that a function was given.
+ * wo_open_guarded opens a table that a function was given.
  */
-static Relation
-open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
+Relation
+wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
 {
 	Relation	rel = try_relation_open(relid, lockmode);
 
@@ -100,7 +100,7 @@ begin_question(Question *q, Oid relid, int64 id, text *note, Jsonb *changes)
 	HeapTuple	tuple;
 	bool	   *changed;
 
-	q->rel = open_guarded(relid, AccessShareLock, &q->binding);
+	q->rel = wo_open_guarded(relid, AccessShareLock, &q->binding);
 	tuple = wo_ticket_find(q->rel, q->binding, id);
 	if (tuple == NULL)
 		wo_ticket_not_found(q->rel, id);
@@ -176,7 +176,7 @@ workorder_act(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
-	rel = open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	wo_ticket_move(rel, binding, PG_GETARG_INT64(1), &order, &revision, &state);
 	table_close(rel, NoLock);
 

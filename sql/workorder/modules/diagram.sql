@@ -22,22 +22,29 @@ REVOKE ALL ON FUNCTION workorder.diagram(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.diagram(jsonb, text) IS
 'The picture of a flow document as text for Mermaid (''mermaid'') or Graphviz (''dot''): states with their labels, and every transition that moves a ticket, with its guard. Raises WO400 for another format or a document that cannot be understood.';
 
-CREATE FUNCTION workorder.diagram(flow text, format text DEFAULT 'mermaid') RETURNS text
+CREATE FUNCTION workorder.newest_version(flow text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   definition CONSTANT jsonb := (
     SELECT f.definition FROM workorder.flow f
-    WHERE f.name = diagram.flow AND f.life <> 'draft' ORDER BY f.version DESC LIMIT 1);
+    WHERE f.name = newest_version.flow AND f.life <> 'draft' ORDER BY f.version DESC LIMIT 1);
 BEGIN
   IF definition IS NULL THEN
     PERFORM workorder.refuse('WO404', 'there is no such flow', 'No version of a flow of this name was published.',
-      'Look the flows up in workorder.flow_state, or give the document itself.');
+      'Look the flows up in workorder.flow, or give the document itself.');
   END IF;
-  RETURN workorder.diagram(definition, diagram.format);
+  RETURN definition;
 END
 $$;
+REVOKE ALL ON FUNCTION workorder.newest_version(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.newest_version(text) IS
+'The document of the newest version of a flow, drafts left out. Raises WO404 for a flow that was never published.';
+
+CREATE FUNCTION workorder.diagram(flow text, format text DEFAULT 'mermaid') RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN workorder.diagram(workorder.newest_version(flow), format);
 REVOKE ALL ON FUNCTION workorder.diagram(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.diagram(text, text) IS
 'The picture of the newest version of a flow, see diagram(jsonb, text). Raises WO404 for a flow that was never published.';

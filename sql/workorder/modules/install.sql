@@ -14,6 +14,7 @@ BEGIN
   PERFORM workorder.install_tables();
   PERFORM workorder.install_addon();
   PERFORM workorder.install_http();
+  PERFORM workorder.install_reply();
 END
 $install$;
 REVOKE ALL ON FUNCTION workorder.install() FROM PUBLIC;
