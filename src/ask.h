@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * ask.h
- *	  Who may see a ticket (ask.c), for the functions that tell about it or
- *	  take an action on it.
+ *	  Opening a guarded table for a caller, and who may see a ticket (ask.c),
+ *	  for the functions that tell about it or take an action on it.
  *
  *-------------------------------------------------------------------------
  */

@@ -23,9 +23,9 @@ BEGIN
     'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
-    'visible(regclass, bigint)', 'as_of(regclass, bigint, timestamptz)',
+    'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
-    'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
+    'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
     'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)']
