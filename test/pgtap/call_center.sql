@@ -12,7 +12,7 @@ SELECT call_center.grant_access('regress_call_center_plans');
 SET LOCAL session_replication_role = replica;
 INSERT INTO call_center.ticket (subject, content, due_at, status, contact_id, handler_id, sponsor_id, termination_code_id,
   flow_id, state, revision, creator_id, created_at, entered_at, updated_at)
-SELECT '工單 ' || md5(g.n::text), '內容 ' || md5((g.n * 7)::text) || repeat(' 客戶來電詢問', 3),
+SELECT '工單 ' || md5(g.n::text), '內容 ' || md5((g.n * 7)::text) || CASE WHEN g.n % 20 = 0 THEN ' 客戶來電詢問' ELSE ' 一般事項' END,
   CASE WHEN g.n % 3 = 0 THEN t.at + interval '3 days' END, s.status,
   CASE WHEN g.n % 2 = 0 THEN g.n % 5000 END, CASE WHEN g.n % 5 > 0 THEN 1000 + g.n % 200 END,
   CASE WHEN g.n % 4 > 0 THEN g.n % 20 END, CASE WHEN g.n % 3 > 0 THEN g.n % 30 END,
@@ -21,6 +21,7 @@ FROM generate_series(1, 100000) AS g (n),
   LATERAL (SELECT '2020-01-01'::timestamptz + g.n * interval '30 seconds') AS t (at),
   LATERAL (SELECT CASE WHEN g.n % 100 = 0 THEN 1 WHEN g.n % 50 = 1 THEN 0 WHEN g.n % 10 = 3 THEN 2 ELSE 3 END) AS s (status);
 SET LOCAL session_replication_role = origin;
+SELECT workorder.count_rows('call_center.ticket') \g /dev/null
 ANALYZE call_center.ticket;
 
 -- As the API does it: as somebody with a web role, and with the settings of
@@ -39,6 +40,7 @@ $$;
 CREATE FUNCTION pg_temp.plans(filters jsonb) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   f record;
+  total bigint;
   skipped bigint;
 BEGIN
   PERFORM set_config(split_part(c, '=', 1), split_part(c, '=', 2), true)
@@ -47,11 +49,14 @@ BEGIN
   PERFORM set_config('workorder.actor', 'E7', true);
   SET LOCAL ROLE regress_call_center_plans;
   f := call_center.ticket_filter(filters);
-  IF call_center.ticket_total(f.condition, f."column", f.numbers) IS NULL THEN
-    RETURN NEXT pg_temp.plan_of(call_center.count_query('ticket', f.condition));
+  total := call_center.ticket_total(f.condition, f."column", f.numbers);
+  IF total IS NULL AND f."column" IS NOT NULL THEN
+    RETURN NEXT pg_temp.plan_of(format('SELECT count(*) FROM (%s) AS t', call_center.rows_query('ticket', f.condition)));
   END IF;
   FOREACH skipped IN ARRAY '{0, 1485, 30000, 60000, 99990}'::bigint[] LOOP
-    RETURN NEXT pg_temp.plan_of(call_center.page_query('ticket', f.condition, true, 100000, skipped, 15, f."column", f.numbers));
+    RETURN NEXT pg_temp.plan_of(CASE
+      WHEN total IS NULL AND f."column" IS NULL THEN call_center.found_query('ticket', f.condition, true, skipped, 15)
+      ELSE call_center.page_query('ticket', true, coalesce(total, 100000), skipped, 15, f."column", f.numbers) END);
   END LOOP;
   RESET ROLE;
   PERFORM set_config('workorder.actor', '', true);
@@ -92,13 +97,17 @@ INSERT INTO filters VALUES
   ('{"due_at__end": "2020-01-05 00:00:00"}', 'ticket_tenant_id_due_at_id_idx'),
   ('{"created_at__start": "2020-02-04 00:00:00"}', 'ticket_tenant_id_created_at_id_idx'),
   ('{"created_at__end": "2020-01-02 00:00:00"}', 'ticket_tenant_id_created_at_id_idx'),
+  ('{"search": "客戶"}', 'ticket_subject_content_idx'),
+  ('{"search": "詢"}', 'ticket_subject_content_idx'),
+  ('{"search": "100%_"}', 'ticket_subject_content_idx'),
   ('{"created_at__start": "2020-01-15 00:00:00", "created_at__end": "2020-01-15 23:59:59"}', 'ticket_tenant_id_created_at_id_idx');
 
-SELECT plan(24);
+SELECT plan(28);
 SELECT s FROM filters f, LATERAL pg_temp.served_by(f.fields, f.index) AS s;
--- A range that nearly every ticket is in: by whichever index, but not by the table.
-SELECT ok(bool_and(strpos(p, 'Seq Scan on ticket') = 0), 'a range that holds nearly all')
-FROM pg_temp.plans('{"created_at__start": "2020-01-01 00:00:00"}') AS p;
+-- What nearly every ticket fulfils: by whichever index, but not by the table.
+SELECT ok(bool_and(strpos(p, 'Seq Scan on ticket') = 0), format('%s, which nearly every ticket fulfils', f))
+FROM unnest(ARRAY['{"created_at__start": "2020-01-01 00:00:00"}', '{"search": "內容"}']::jsonb[]) AS f, pg_temp.plans(f) AS p
+GROUP BY f;
 
 -- The test can fail.
 SAVEPOINT planted;

@@ -99,6 +99,8 @@ BEGIN
   ALTER TABLE call_center.ticket ADD CONSTRAINT ticket_state_is_status
     CHECK (state = (ARRAY['pending', 'processing', 'resolved', 'closed'])[status + 1]);
 
+  PERFORM workorder.count_rows('call_center.ticket');
+
   -- One index for each filter of TK-1, in the order of the pages.  Not the
   -- state: the status, which changes less often than a ticket does.
   CREATE INDEX ON call_center.ticket (tenant_id, status, id);
@@ -109,10 +111,11 @@ BEGIN
   CREATE INDEX ON call_center.ticket (tenant_id, handler_id, id) WHERE handler_id IS NOT NULL;
   CREATE INDEX ON call_center.ticket (tenant_id, sponsor_id, id) WHERE sponsor_id IS NOT NULL;
   CREATE INDEX ON call_center.ticket (tenant_id, termination_code_id, id) WHERE termination_code_id IS NOT NULL;
+  CREATE INDEX ON call_center.ticket USING gin (subject workorder.bigram_ops, content workorder.bigram_ops);
 END
 $$;
 COMMENT ON FUNCTION call_center.install_tables() IS
-  'Makes the tables of the call centre, puts tickets under the flow, and makes an index for each filter; part of call_center.install().';
+  'Makes the tables of the call centre, puts tickets under the flow and on the tally, and makes an index for each filter; part of call_center.install().';
 
 CREATE FUNCTION call_center.install()
 RETURNS void

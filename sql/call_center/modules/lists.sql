@@ -7,15 +7,31 @@ CREATE FUNCTION call_center.contains(columns text[], search text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-  SELECT '(' || string_agg(format('strpos(lower(t.%I), lower(%L)) > 0', c.name, contains.search), ' OR ') || ')'
+  SELECT '(' || string_agg(format('workorder.contains(t.%I, %L)', c.name, contains.search), ' OR ') || ')'
   FROM unnest(contains.columns) AS c (name);
 END;
 COMMENT ON FUNCTION call_center.contains(text[], text) IS
   'The condition that one of these columns contains a text, whatever its case. Contract 4.0, search.';
 
+CREATE FUNCTION call_center.rows_query(relation text, condition text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN format('SELECT t.id FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id())
+  || coalesce(' AND ' || condition, '');
+COMMENT ON FUNCTION call_center.rows_query(text, text) IS
+  'The query for the numbers of all rows of a table that fulfil a condition over it AS t; null: of all rows.';
+
+CREATE FUNCTION call_center.found_query(relation text, condition text, newest_first boolean, skipped bigint, size int)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN format('WITH found AS MATERIALIZED (%s)
+  SELECT (SELECT count(*) FROM found), ARRAY(SELECT f.id FROM found AS f ORDER BY f.id %s LIMIT %s OFFSET %s)',
+  call_center.rows_query(relation, condition), CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END, size, skipped);
+COMMENT ON FUNCTION call_center.found_query(text, text, boolean, bigint, int) IS
+  'The query for how many rows fulfil a condition, and the numbers of those on a page, whatever the condition: they are looked for once. To go through all rows in order until enough are found would be quick if they were everywhere, but they may all be old.';
+
 CREATE FUNCTION call_center.page_query(
-  relation text, condition text, newest_first boolean, total bigint, skipped bigint, size int,
-  "column" text DEFAULT NULL, numbers bigint[] DEFAULT NULL)
+  relation text, newest_first boolean, total bigint, skipped bigint, size int, "column" text DEFAULT NULL, numbers bigint[] DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -26,31 +42,18 @@ DECLARE
   wanted CONSTANT bigint := greatest(least(size, total - skipped), 0);
   passed CONSTANT bigint := CASE WHEN backwards THEN greatest(total - skipped - wanted, 0) ELSE skipped END;
   ordered CONSTANT text := format('ORDER BY id %s', CASE WHEN newest_first <> backwards THEN 'DESC' ELSE 'ASC' END);
-  part CONSTANT text := format('SELECT t.id FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id());
 BEGIN
   RETURN format('SELECT p.id FROM (%s) AS p %s LIMIT %s OFFSET %s',
     CASE
-      WHEN condition IS NULL THEN part
-      -- One filter: its index has the rows of each number in order.
-      WHEN "column" IS NOT NULL THEN
-        format('SELECT m.id FROM unnest(%L::bigint[]) AS v (number), LATERAL (%s AND t.%I = v.number %s LIMIT %s) AS m',
-          numbers, part, "column", ordered, passed + wanted)
-      -- Going through all rows in order until enough fulfil the condition
-      -- would be quick if they were everywhere, but they may all be old.
-      ELSE part || ' AND ' || condition || ' OFFSET 0'
+      WHEN "column" IS NULL THEN call_center.rows_query(relation, NULL)
+      -- Its index has the rows of each number in order.
+      ELSE format('SELECT m.id FROM unnest(%L::bigint[]) AS v (number), LATERAL (%s %s LIMIT %s) AS m',
+        numbers, call_center.rows_query(relation, format('t.%I = v.number', "column")), ordered, passed + wanted)
     END, ordered, wanted, passed);
 END
 $$;
-COMMENT ON FUNCTION call_center.page_query(text, text, boolean, bigint, bigint, int, text, bigint[]) IS
-  'The query for the numbers of the rows on a page, in either order, given how many rows fulfil the condition (null: any does) and how many to skip. column and numbers say so if the condition is just that the column has one of the numbers.';
-
-CREATE FUNCTION call_center.count_query(relation text, condition text)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN format('SELECT count(*) FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id())
-  || coalesce(' AND ' || condition, '');
-COMMENT ON FUNCTION call_center.count_query(text, text) IS
-  'The query for how many rows of a table fulfil a condition; null: how many there are.';
+COMMENT ON FUNCTION call_center.page_query(text, boolean, bigint, bigint, int, text, bigint[]) IS
+  'The query for the numbers of the rows on a page, in either order, of all rows, or of those with one of these numbers in a column, given how many these are and how many to skip. An index must have the rows in order.';
 
 CREATE FUNCTION call_center.page(
   relation text, condition text, fields jsonb, newest_first boolean, total bigint DEFAULT NULL,
@@ -68,14 +71,18 @@ DECLARE
   size CONSTANT int := coalesce((asked ->> 'per_page')::int, 15);
   skipped CONSTANT bigint := ((asked ->> 'page')::bigint - 1) * size;
 BEGIN
-  IF total IS NULL THEN
-    EXECUTE call_center.count_query(relation, condition) INTO total;
-  END IF;
-  IF skipped < total THEN
-    EXECUTE format('SELECT array_agg(p.id ORDER BY p.id %s) FROM (%s) AS p',
-        CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END,
-        call_center.page_query(relation, condition, newest_first, total, skipped, size, "column", numbers))
-      INTO ids;
+  IF total IS NULL AND "column" IS NULL THEN
+    EXECUTE call_center.found_query(relation, condition, newest_first, skipped, size) INTO total, ids;
+  ELSE
+    IF total IS NULL THEN
+      EXECUTE format('SELECT count(*) FROM (%s) AS t', call_center.rows_query(relation, condition)) INTO total;
+    END IF;
+    IF skipped < total THEN
+      EXECUTE format('SELECT array_agg(p.id ORDER BY p.id %s) FROM (%s) AS p',
+          CASE WHEN newest_first THEN 'DESC' ELSE 'ASC' END,
+          call_center.page_query(relation, newest_first, total, skipped, size, "column", numbers))
+        INTO ids;
+    END IF;
   END IF;
   ids := coalesce(ids, '{}');
   meta := jsonb_build_object(
@@ -88,7 +95,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION call_center.page(text, text, jsonb, boolean, bigint, text, bigint[]) IS
-  'The numbers of the rows on the page that fields asks for (page, per_page), of those in a table that fulfil a condition (null: all) and that the caller may see, and the meta object. total, if the caller knows it, saves counting; column and numbers as for page_query(). Contract 4.0, paging.';
+  'The numbers of the rows on the page that fields asks for (page, per_page), of those in a table that fulfil a condition (null: all) and that the caller may see, and the meta object. total, if the caller knows it, saves counting; column and numbers say so if the condition is just that the column has one of the numbers. Contract 4.0, paging.';
 
 -- ---------------------------------------------------------------------------
 -- TK-1.
@@ -163,6 +170,11 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  IF condition IS NULL THEN
+    RETURN workorder.total('call_center.ticket');
+  ELSIF "column" = 'status' THEN
+    RETURN workorder.total('call_center.ticket', call_center.states_of(numbers));
+  END IF;
   RETURN NULL;
 END
 $$;
