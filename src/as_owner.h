@@ -12,7 +12,7 @@
 
 #include "workorder.h"
 
-#define WO_STATEMENT_ARGS	6
+#define WO_STATEMENT_ARGS	10
 
 /* Declare it static: the plan is kept in it. */
 typedef struct WoStatement

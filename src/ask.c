@@ -51,10 +51,10 @@ argument_missing(const char *name)
 }
 
 /*
- * open_guarded opens a table that a function was given.
+ * wo_open_guarded opens a table that a function was given.
  */
-static Relation
-open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
+Relation
+wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
 {
 	Relation	rel = try_relation_open(relid, lockmode);
 
@@ -99,7 +99,7 @@ begin_question(Question *q, Oid relid, int64 id, text *note, Jsonb *changes)
 	HeapTuple	tuple;
 	bool	   *changed;
 
-	q->rel = open_guarded(relid, AccessShareLock, &q->binding);
+	q->rel = wo_open_guarded(relid, AccessShareLock, &q->binding);
 	tuple = wo_ticket_find(q->rel, q->binding, id);
 	if (tuple == NULL)
 		wo_ticket_not_found(q->rel, id);
@@ -175,7 +175,7 @@ workorder_act(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
-	rel = open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	wo_ticket_move(rel, binding, PG_GETARG_INT64(1), &order, &revision, &state);
 	table_close(rel, NoLock);
 
@@ -302,6 +302,27 @@ workorder_actions(PG_FUNCTION_ARGS)
 	}
 	table_close(q.rel, NoLock);
 	return (Datum) 0;
+}
+
+/*
+ * wo_require raises the reason if the caller could not take an action on a
+ * ticket, whatever else the action needs.  Returns what the journal calls the
+ * table.
+ */
+int
+wo_require(Oid relid, int64 id, const char *action)
+{
+	Question	q;
+	List	   *reasons;
+	ListCell   *lc;
+
+	begin_question(&q, relid, id, NULL, NULL);
+	(void) judge(&q, action, true, &reasons);
+	foreach(lc, reasons)
+		if (!((WoReason *) lfirst(lc))->input)
+			wo_refuse(&q.c, lfirst(lc));
+	table_close(q.rel, NoLock);
+	return q.binding->relation_id;
 }
 
 /*

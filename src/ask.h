@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * ask.h
- *	  Who may see a ticket (ask.c), for the functions that tell about it.
+ *	  Questions about a ticket (ask.c), for the functions that tell about it
+ *	  or keep things with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,10 @@
 
 #include "postgres.h"
 
+#include "binding.h"
+
+extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
 extern bool wo_visible(Oid relid, int64 id);
+extern int	wo_require(Oid relid, int64 id, const char *action);
 
 #endif							/* WO_ASK_H */
