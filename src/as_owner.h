@@ -9,6 +9,7 @@
 #define WO_AS_OWNER_H
 
 #include "executor/spi.h"
+#include "nodes/execnodes.h"
 
 #include "workorder.h"
 
@@ -25,5 +26,6 @@ typedef struct WoStatement
 } WoStatement;
 
 extern bool wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result);
+extern void wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result);
 
 #endif							/* WO_AS_OWNER_H */

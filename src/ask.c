@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(workorder_act);
 PG_FUNCTION_INFO_V1(workorder_can);
 PG_FUNCTION_INFO_V1(workorder_explain);
 PG_FUNCTION_INFO_V1(workorder_actions);
+PG_FUNCTION_INFO_V1(workorder_standing);
 PG_FUNCTION_INFO_V1(workorder_visible);
 
 /*
@@ -323,6 +324,41 @@ wo_require(Oid relid, int64 id, const char *action)
 			wo_refuse(&q.c, lfirst(lc));
 	table_close(q.rel, NoLock);
 	return q.binding->relation_id;
+}
+
+/*
+ * standing(relation, id) returns the engine's columns of a ticket under their
+ * own names, whatever the table calls them.  The order slots, which are empty
+ * at rest, and the digest are left out.
+ */
+Datum
+workorder_standing(PG_FUNCTION_ARGS)
+{
+	static const WoEngineColumn shown[] = {
+		WO_FLOW_ID, WO_STATE, WO_HISTORY, WO_VOTES, WO_REVISION, WO_CREATOR_ID, WO_ACTED_BY,
+		WO_CREATED_AT, WO_ENTERED_AT, WO_UPDATED_AT, WO_LAST_ACTION, WO_LAST_NOTE
+	};
+	Datum		values[lengthof(shown)];
+	bool		nulls[lengthof(shown)];
+	Question	q;
+	TupleDesc	desc;
+
+	if (PG_ARGISNULL(0))
+		argument_missing("relation");
+	if (PG_ARGISNULL(1))
+		argument_missing("id");
+	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1), NULL, NULL);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	for (int i = 0; i < lengthof(shown); i++)
+	{
+		AttrNumber	attnum = q.binding->engine[shown[i]];
+
+		values[i] = q.old.values[attnum - 1];
+		nulls[i] = q.old.nulls[attnum - 1];
+	}
+	table_close(q.rel, NoLock);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /*

@@ -9,8 +9,6 @@
 #ifndef WO_ASK_H
 #define WO_ASK_H
 
-#include "postgres.h"
-
 #include "binding.h"
 
 extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);

@@ -67,6 +67,9 @@ extern void wo_flow_check_reach(const WoFlow *flow, List **findings);
 extern void wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings);
 extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings);
 
+/* flow_prove.c */
+extern List *wo_flow_way(const WoFlow *flow, int to, int avoid);
+
 /* flow_cache.c */
 extern const WoFlow *wo_flow_by_id(int id);
 extern const WoFlow *wo_flow_by_name(const char *name);

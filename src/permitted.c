@@ -5,7 +5,7 @@
  *	  that show what can be done with each; and whether a key is taken.
  *
  * permitted() asks what actions() asks, of many tickets in one call and
- * without reasons.  It can judge the actor in part of his standing only: with
+ * without reasons.  It can judge the actor in part of his capacity only: with
  * some of his roles, and as party to some of the relation columns.  That never
  * makes anything possible which all of it would not.
  *
@@ -33,13 +33,13 @@
 #include "permit.h"
 #include "ticket.h"
 
-/* The standing to which a question is limited. */
-typedef struct Standing
+/* The capacity to which a question is limited. */
+typedef struct Capacity
 {
 	bool		limited;
 	WoActor		actor;			/* with the roles that count */
 	List	   *columns;		/* names of the relation columns that count */
-} Standing;
+} Capacity;
 
 PG_FUNCTION_INFO_V1(workorder_permitted);
 PG_FUNCTION_INFO_V1(workorder_taken);
@@ -71,32 +71,32 @@ read_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, in
 }
 
 /*
- * limit_standing reads which of the actor's roles and relations count: as
+ * limit_capacity reads which of the actor's roles and relations count: as
  * "allow" of a flow writes them.
  */
 static void
-limit_standing(Standing *standing, Datum *terms, int n)
+limit_capacity(Capacity *capacity, Datum *terms, int n)
 {
 	const WoActor *actor = wo_actor_current();
 
-	standing->limited = true;
-	standing->actor = *actor;
-	standing->actor.nroles = 0;
-	standing->actor.roles = palloc(sizeof(char *) * Max(actor->nroles, 1));
-	standing->columns = NIL;
+	capacity->limited = true;
+	capacity->actor = *actor;
+	capacity->actor.nroles = 0;
+	capacity->actor.roles = palloc(sizeof(char *) * Max(actor->nroles, 1));
+	capacity->columns = NIL;
 	for (int i = 0; i < n; i++)
 	{
 		char	   *term = TextDatumGetCString(terms[i]);
 
 		if (term[0] == '$')
-			standing->columns = lappend(standing->columns, term + 1);
+			capacity->columns = lappend(capacity->columns, term + 1);
 	}
 	/* in the order of the actor's own, which are sorted */
 	for (int r = 0; r < actor->nroles; r++)
 		for (int i = 0; i < n; i++)
 			if (strcmp(actor->roles[r], TextDatumGetCString(terms[i])) == 0)
 			{
-				standing->actor.roles[standing->actor.nroles++] = actor->roles[r];
+				capacity->actor.roles[capacity->actor.nroles++] = actor->roles[r];
 				break;
 			}
 }
@@ -105,7 +105,7 @@ limit_standing(Standing *standing, Datum *terms, int n)
  * judge_ticket returns those of the actions that the caller may take.
  */
 static ArrayType *
-judge_ticket(WoBinding *binding, HeapTuple tuple, Standing *standing,
+judge_ticket(WoBinding *binding, HeapTuple tuple, Capacity *capacity,
 			 Datum *names, char **actions, int n)
 {
 	WoRow		row = wo_row(binding, tuple);
@@ -115,11 +115,11 @@ judge_ticket(WoBinding *binding, HeapTuple tuple, Standing *standing,
 
 	wo_case_begin(&c, binding, &row, &row);
 	c.quiet = true;
-	if (standing->limited)
+	if (capacity->limited)
 	{
-		c.actor = &standing->actor;
+		c.actor = &capacity->actor;
 		c.restricted = true;
-		c.standing = standing->columns;
+		c.standing = capacity->columns;
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -133,14 +133,14 @@ judge_ticket(WoBinding *binding, HeapTuple tuple, Standing *standing,
 }
 
 /*
- * permitted(relation, ids, actions, standing) tells of each ticket that the
+ * permitted(relation, ids, actions, capacity) tells of each ticket that the
  * caller sees which of the actions he may take.
  */
 Datum
 workorder_permitted(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Standing	standing = {.limited = false};
+	Capacity	capacity = {.limited = false};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext each;
 	WoBinding  *binding;
@@ -168,9 +168,9 @@ workorder_permitted(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 	{
 		int			nterms;
-		Datum	   *terms = read_array(fcinfo, 3, "standing", TEXTOID, &nterms);
+		Datum	   *terms = read_array(fcinfo, 3, "capacity", TEXTOID, &nterms);
 
-		limit_standing(&standing, terms, nterms);
+		limit_capacity(&capacity, terms, nterms);
 	}
 
 	each = AllocSetContextCreate(caller, "workorder permitted", ALLOCSET_SMALL_SIZES);
@@ -186,7 +186,7 @@ workorder_permitted(PG_FUNCTION_ARGS)
 		if (tuple != NULL)
 		{
 			values[0] = ids[i];
-			values[1] = PointerGetDatum(judge_ticket(binding, tuple, &standing, names, actions, nactions));
+			values[1] = PointerGetDatum(judge_ticket(binding, tuple, &capacity, names, actions, nactions));
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		}
 		MemoryContextReset(each);

@@ -15,7 +15,7 @@ RETURN jsonb_build_object(
 COMMENT ON FUNCTION dispatch.permission(text[]) IS
   'The permission map of the API from the actions that the engine permits. Contract 4.0.';
 
-CREATE FUNCTION dispatch.permissions(ids bigint[], standing text[] DEFAULT NULL)
+CREATE FUNCTION dispatch.permissions(ids bigint[], capacity text[] DEFAULT NULL)
 RETURNS TABLE (id bigint, permission jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
@@ -23,7 +23,7 @@ AS $$
 BEGIN
   RETURN QUERY
   SELECT p.id, dispatch.permission(p.permitted)
-  FROM workorder.permitted('dispatch.ticket', ids, '{reply,assign,fix,close,reopen,ask,cancel}', standing) p;
+  FROM workorder.permitted('dispatch.ticket', ids, '{reply,assign,fix,close,reopen,ask,cancel}', capacity) p;
 END
 $$;
 COMMENT ON FUNCTION dispatch.permissions(bigint[], text[]) IS
@@ -51,7 +51,7 @@ $$;
 COMMENT ON FUNCTION dispatch.histories(bigint[]) IS
   'The changes of state that the journal tells of tickets, oldest first; an assignment to somebody else is one. Contract 3.2.';
 
-CREATE FUNCTION dispatch.ticket_list(ids bigint[], standing text[] DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION dispatch.ticket_list(ids bigint[], capacity text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -72,7 +72,7 @@ BEGIN
         'permission', m.permission) ORDER BY wanted.n), '[]')
     FROM unnest(ids) WITH ORDINALITY AS wanted (id, n)
     JOIN dispatch.ticket t ON t.tenant_id = workorder.tenant_id() AND t.id = wanted.id
-    JOIN dispatch.permissions(ids, standing) m ON m.id = t.id
+    JOIN dispatch.permissions(ids, capacity) m ON m.id = t.id
     LEFT JOIN dispatch.replies(ids) r ON r.id = t.id
     LEFT JOIN dispatch.histories(ids) h ON h.id = t.id
     LEFT JOIN dispatch.person c ON c.tenant_id = t.tenant_id AND c.actor_id = t.creator_id

@@ -15,6 +15,7 @@ BEGIN
   PERFORM workorder.install_addon();
   PERFORM workorder.install_attachment();
   PERFORM workorder.install_http();
+  PERFORM workorder.install_reply();
 END
 $install$;
 REVOKE ALL ON FUNCTION workorder.install() FROM PUBLIC;
