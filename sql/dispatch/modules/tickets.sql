@@ -45,6 +45,8 @@ BEGIN
   LEFT JOIN dispatch.person p ON p.tenant_id = t.tenant_id AND p.actor_id = h.actor_id
   WHERE h.relation = 'dispatch.ticket'::regclass AND h.ticket_id = ANY (ids)
     AND (h.from_state IS DISTINCT FROM h.to_state OR h.action = 'assign')
+    -- Line 0 only says where a ticket with a past stood when it came.
+    AND (h.revision > 0 OR t.past IS NULL)
   GROUP BY h.ticket_id;
 END
 $$;
