@@ -37,22 +37,22 @@ COMMENT ON FUNCTION dispatch.status(text) IS
   'The API''s number of a state of the flow: what dispatch.steps() says, fast. Contract 3.1.';
 
 CREATE FUNCTION dispatch.status_named(given jsonb) RETURNS int
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-  SELECT s.code
-  FROM dispatch.steps() s
-  WHERE (jsonb_typeof(given) = 'string' AND translate(lower(btrim(given #>> '{}')), '_-', '  ') = ANY (s.names))
-     OR (jsonb_typeof(given) IN ('string', 'number') AND given #>> '{}' = s.code::text);
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN (
+    SELECT s.code
+    FROM dispatch.steps() s
+    WHERE (jsonb_typeof(given) = 'string' AND translate(lower(btrim(given #>> '{}')), '_-', '  ') = ANY (s.names))
+       OR (jsonb_typeof(given) IN ('string', 'number') AND given #>> '{}' = s.code::text));
+END
+$$;
 COMMENT ON FUNCTION dispatch.status_named(jsonb) IS
   'The number of a state that a client named, by number or by any of its names; null if there is none. Contract 3.1.';
 
 CREATE FUNCTION dispatch.entry_uuid(place text, number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-  SELECT substr(h.hex, 1, 8) || '-' || substr(h.hex, 9, 4) || '-4' || substr(h.hex, 14, 3) || '-'
-    || translate(substr(h.hex, 17, 1), '0123456789abcdef', '89ab89ab89ab89ab') || substr(h.hex, 18, 3) || '-' || substr(h.hex, 21, 12)
-  FROM (SELECT md5(place || ' ' || number) AS hex) AS h;
-END;
+RETURN overlay(overlay(md5(place || ' ' || number) PLACING '4' FROM 13) PLACING '8' FROM 17)::uuid::text;
 COMMENT ON FUNCTION dispatch.entry_uuid(text, bigint) IS
   'What is shown as the uuid of something that has only a number in its place: of the form of version 4, and always the same.';

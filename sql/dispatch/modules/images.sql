@@ -19,9 +19,10 @@ COMMENT ON FUNCTION dispatch.image_base_url() IS
 
 CREATE FUNCTION dispatch.image_urls(images jsonb, base_url text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN images = '[]' THEN images ELSE (
-  SELECT jsonb_agg(CASE WHEN i.held ~ '^https?://' THEN i.held ELSE base_url || '/' || i.held END ORDER BY i.n)
-  FROM jsonb_array_elements_text(images) WITH ORDINALITY AS i (held, n)) END;
+BEGIN ATOMIC
+  SELECT coalesce(jsonb_agg(CASE WHEN i.held ~* '^https?://' THEN i.held ELSE base_url || '/' || i.held END ORDER BY i.n), '[]')
+  FROM jsonb_array_elements_text(images) WITH ORDINALITY AS i (held, n);
+END;
 COMMENT ON FUNCTION dispatch.image_urls(jsonb, text) IS
   'The addresses of what a ticket holds as images. Contract 4.0.';
 

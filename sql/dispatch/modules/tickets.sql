@@ -67,7 +67,7 @@ BEGIN
         'scheduler-id', d.userid,
         'staff-id', s.userid,
         'content', t.content,
-        'images', dispatch.image_urls(t.images, base_url),
+        'images', CASE WHEN t.images = '[]' THEN t.images ELSE dispatch.image_urls(t.images, base_url) END,
         'reply', coalesce(r.replies, '[]'),
         'operating-history', coalesce(t.past, '[]') || coalesce(h.entries, '[]'),
         'status', dispatch.status(t.state),
