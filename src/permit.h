@@ -69,7 +69,7 @@ extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
 extern WoReason *wo_reason_created_already(void);
-extern void wo_refuse(const WoCase *c, const WoReason *reason) pg_attribute_noreturn();
+pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
 extern bool wo_actor_in_column(const WoCase *c, int column);
 
 /* condition.c */

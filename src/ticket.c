@@ -424,7 +424,7 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 	estate->es_output_cid = GetCurrentCommandId(true);
 	estate->es_snapshot = snapshot;
 	ExecOpenIndices(target, false);
-	EvalPlanQualInit(&epq, estate, NULL, NIL, -1);
+	wo_eval_plan_qual_init(&epq, estate);
 
 	ExecClearTuple(slot);
 	memcpy(slot->tts_values, row.values, sizeof(Datum) * binding->desc->natts);
