@@ -36,17 +36,15 @@ AS $$
 BEGIN
   RETURN QUERY
   SELECT h.ticket_id, jsonb_agg(jsonb_build_object(
-      'uuid', dispatch.entry_uuid(t.uuid, h.revision),
+      'uuid', dispatch.entry_uuid('line ' || h.ticket_id, h.revision),
       'date', dispatch.epoch(h.at),
       'userid', p.userid,
       'status', dispatch.status(h.to_state)) ORDER BY h.revision)
   FROM workorder.history h
-  JOIN dispatch.ticket t ON t.tenant_id = workorder.tenant_id() AND t.id = h.ticket_id
-  LEFT JOIN dispatch.person p ON p.tenant_id = t.tenant_id AND p.actor_id = h.actor_id
-  WHERE h.relation = 'dispatch.ticket'::regclass AND h.ticket_id = ANY (ids)
+  LEFT JOIN dispatch.person p ON p.tenant_id = workorder.tenant_id() AND p.actor_id = h.actor_id
+  -- Line 0 only says where a ticket stood that came with a past.
+  WHERE h.relation = 'dispatch.ticket'::regclass AND h.ticket_id = ANY (ids) AND h.revision > 0
     AND (h.from_state IS DISTINCT FROM h.to_state OR h.action = 'assign')
-    -- Line 0 only says where a ticket with a past stood when it came.
-    AND (h.revision > 0 OR t.past IS NULL)
   GROUP BY h.ticket_id;
 END
 $$;
