@@ -28,6 +28,7 @@
 #include "flow.h"
 #include "guard.h"
 #include "permit.h"
+#include "tally.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_guard_row);
@@ -640,6 +641,7 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 		fcinfo->flinfo->fn_extra = (void *) trigdata->tg_relation;
 	}
 	binding = wo_binding_for_trigger(trigdata->tg_relation, trigdata->tg_trigger);
+	wo_tally_begin(binding);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		result = judge_insert(trigdata, binding);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.h
- *	  What verify.c and verify_rules.c share; nobody else needs it.
+ *	  What verify.c, verify_rules.c and verify_total.c share; nobody else needs it.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,5 +50,8 @@ extern bool wo_verify_is_protected(Relation rel);
 extern void wo_verify_protection(WoVerify *v, Relation rel);
 extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
 extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
+
+/* verify_total.c */
+extern void wo_verify_totals(WoVerify *v);
 
 #endif							/* WO_VERIFY_H */

@@ -22,7 +22,7 @@ REVOKE ALL ON FUNCTION workorder.verify(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify(regclass, bigint) IS
 'Everything in which tables, journal and flows contradict each other; no row means sound. For one ticket of the current tenant, for all tickets of one table, or (no argument) for all guarded tables and the journal''s own lines. Needs to own the tables.
 Codes of a ticket: digest (a line is not what was written, or one before it is missing), gap (revisions do not follow each other, or not up to the row''s), chain_state (a line does not start where the one before ended), chain_value (a line''s old value is not what those before made), changes (a line''s changes cannot be read), time (a line is earlier than the one before), initial (not created in the flow''s initial state), edge (the flow has no such step), state (the flow has no such leaf), flow_missing (the flow version is gone), row_differs (columns differ from the journal), row_missing, row_exists (after its delete), journal_missing.
-Codes of a table: trigger_missing, trigger_changed, trigger_disabled, unlogged, unguarded, table_missing. Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
+Codes of a table: trigger_missing, trigger_changed, trigger_disabled, unlogged, unguarded, table_missing, total (the tally is not what the table holds; count_rows() mends it). Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
 
 CREATE FUNCTION workorder.journal_append_only() RETURNS trigger
 LANGUAGE c VOLATILE
