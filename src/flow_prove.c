@@ -163,7 +163,7 @@ follow(Search *search, Place *place)
 	for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
 			(void) follow_list(search, place, &flow->states[s].delays[d].candidates,
-							   psprintf("after %s", flow->states[s].delays[d].duration));
+							   flow->states[s].delays[d].action);
 }
 
 /*

@@ -13,6 +13,7 @@ BEGIN
   END IF;
   PERFORM workorder.install_tables();
   PERFORM workorder.install_totals();
+  PERFORM workorder.install_timer();
   PERFORM workorder.install_addon();
   PERFORM workorder.install_http();
   PERFORM workorder.install_idempotency();
