@@ -30,13 +30,14 @@ BEGIN
     JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'workorder_afterservice'
     JOIN pg_proc p ON p.oid = d.objid
     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-      AND p.proname NOT IN ('install', 'install_http', 'trust_operator_name', 'http_identify', 'grant_access', 'complete_order')
+      AND p.proname NOT IN ('install', 'install_http', 'trust_operator_name', 'http_identify', 'grant_access', 'complete_order',
+        'set_overdue_after')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
   END LOOP;
   -- The policies decide who reads and who keeps the directories.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON afterservice.supplier, afterservice.matcher,
-    afterservice.product, afterservice.setting TO %s', role);
+    afterservice.product TO %s', role);
   -- The same rights on the view as on the table: it shows and takes nothing else.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON api.orders TO %s', role);
 END
