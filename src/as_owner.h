@@ -23,6 +23,7 @@ typedef struct WoStatement
 	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
+	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */
 	SPIPlanPtr	plan;			/* NULL until first used */
 } WoStatement;
 

@@ -24,6 +24,7 @@
 #include "journal.h"
 #include "native.h"
 #include "tally.h"
+#include "sweeper.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -184,6 +185,7 @@ _PG_init(void)
 							   "Empty means the real clock.",
 							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_now, assign_now, NULL);
+	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");
 
 	wo_flow_cache_init();
