@@ -6,10 +6,11 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
 
 # The engine's modules, in the order in which they depend on each other.
-ENGINE_MODULES = header identity search flow actor access journal ask http guard tables install grants
+ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard totals input addon tables timer install grants
 # Each add-on: its modules, in order; the flow document goes in between them.
-ADDONS = afterservice
+ADDONS = afterservice cloud_support
 afterservice_MODULES = header flow install orders parts duty lists http grants
+cloud_support_MODULES = header flow install workorders replies http grants
 
 MODULE_big = workorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))

@@ -21,22 +21,19 @@
 #include "lookup.h"
 
 /*
- * wo_run_as_owner executes a statement.  True if it processed a row; then
- * *result is the first column of the first row returned, a bigint, unless
- * result is NULL.
+ * execute takes the owner's role and executes the statement; the caller reads
+ * what SPI has returned, and ends with finish().
  */
-bool
-wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
+static Relation
+execute(WoStatement *statement, Datum *values, bool reads, Oid *user, int *context)
 {
-	Relation	table = table_open(wo_lookup_table(statement->table, false), RowExclusiveLock);
-	bool		processed;
-	Oid			user;
-	int			context;
+	Relation	table = table_open(wo_lookup_table(statement->table, false),
+								   reads ? AccessShareLock : RowExclusiveLock);
 	int			code;
 
-	GetUserIdAndSecContext(&user, &context);
+	GetUserIdAndSecContext(user, context);
 	SetUserIdAndSecContext(table->rd_rel->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+						   *context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (statement->plan != NULL && !SPI_plan_is_valid(statement->plan))
@@ -53,18 +50,59 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-	code = SPI_execute_plan(statement->plan, values, NULL, false, 0);
+	code = SPI_execute_plan(statement->plan, values, statement->nulls, reads, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
-	processed = SPI_processed > 0;
+	return table;
+}
+
+/*
+ * finish gives the caller's role back.
+ */
+static void
+finish(Relation table, Oid user, int context)
+{
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	table_close(table, NoLock);
+}
+
+/*
+ * wo_run_as_owner executes a statement.  True if it processed a row; then
+ * *result is the first column of the first row returned, a bigint, unless
+ * result is NULL.
+ */
+bool
+wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
+{
+	Oid			user;
+	int			context;
+	Relation	table = execute(statement, values, statement->reads, &user, &context);
+	bool		processed = SPI_processed > 0;
+
 	if (processed && result != NULL)
 	{
 		bool		isnull;
 
 		*result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	}
-	SPI_finish();
-	SetUserIdAndSecContext(user, context);
-	table_close(table, NoLock);
+	finish(table, user, context);
 	return processed;
+}
+
+/*
+ * wo_read_as_owner adds the rows of a SELECT to the result of a set-returning
+ * function, which has begun it by InitMaterializedSRF().  It sees what the
+ * caller's statement sees.
+ */
+void
+wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result)
+{
+	Oid			user;
+	int			context;
+	Relation	table = execute(statement, values, true, &user, &context);
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	finish(table, user, context);
 }

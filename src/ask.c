@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(workorder_act);
 PG_FUNCTION_INFO_V1(workorder_can);
 PG_FUNCTION_INFO_V1(workorder_explain);
 PG_FUNCTION_INFO_V1(workorder_actions);
+PG_FUNCTION_INFO_V1(workorder_standing);
 PG_FUNCTION_INFO_V1(workorder_visible);
 
 /*
@@ -51,10 +52,10 @@ argument_missing(const char *name)
 }
 
 /*
- * open_guarded opens a table that a function was given.
+ * wo_open_guarded opens a table that a function was given.
  */
-static Relation
-open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
+Relation
+wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
 {
 	Relation	rel = try_relation_open(relid, lockmode);
 
@@ -99,7 +100,7 @@ begin_question(Question *q, Oid relid, int64 id, text *note, Jsonb *changes)
 	HeapTuple	tuple;
 	bool	   *changed;
 
-	q->rel = open_guarded(relid, AccessShareLock, &q->binding);
+	q->rel = wo_open_guarded(relid, AccessShareLock, &q->binding);
 	tuple = wo_ticket_find(q->rel, q->binding, id);
 	if (tuple == NULL)
 		wo_ticket_not_found(q->rel, id);
@@ -175,7 +176,7 @@ workorder_act(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
-	rel = open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	wo_ticket_move(rel, binding, PG_GETARG_INT64(1), &order, &revision, &state);
 	table_close(rel, NoLock);
 
@@ -302,6 +303,41 @@ workorder_actions(PG_FUNCTION_ARGS)
 	}
 	table_close(q.rel, NoLock);
 	return (Datum) 0;
+}
+
+/*
+ * standing(relation, id) returns the engine's columns of a ticket under their
+ * own names, whatever the table calls them.  The order slots, which are empty
+ * at rest, and the digest are left out.
+ */
+Datum
+workorder_standing(PG_FUNCTION_ARGS)
+{
+	static const WoEngineColumn shown[] = {
+		WO_FLOW_ID, WO_STATE, WO_HISTORY, WO_VOTES, WO_REVISION, WO_CREATOR_ID, WO_ACTED_BY,
+		WO_CREATED_AT, WO_ENTERED_AT, WO_UPDATED_AT, WO_LAST_ACTION, WO_LAST_NOTE
+	};
+	Datum		values[lengthof(shown)];
+	bool		nulls[lengthof(shown)];
+	Question	q;
+	TupleDesc	desc;
+
+	if (PG_ARGISNULL(0))
+		argument_missing("relation");
+	if (PG_ARGISNULL(1))
+		argument_missing("id");
+	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1), NULL, NULL);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	for (int i = 0; i < lengthof(shown); i++)
+	{
+		AttrNumber	attnum = q.binding->engine[shown[i]];
+
+		values[i] = q.old.values[attnum - 1];
+		nulls[i] = q.old.nulls[attnum - 1];
+	}
+	table_close(q.rel, NoLock);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /*

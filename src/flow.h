@@ -44,7 +44,7 @@ extern void wo_flow_add_finding(List **findings, const char *code, const char *w
 extern JsonPath *wo_path_parse(const char *text, char **problem);
 extern void wo_path_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg);
 extern bool wo_path_is_predicate(JsonPath *path);
-extern bool wo_duration_parse(const char *text, Interval *interval, const char **problem);
+extern bool wo_delay_parse(const char *text, Interval *interval, const char **calendar, const char **problem);
 
 /* flow.c */
 extern int	wo_flow_state(const WoFlow *flow, const char *path, int len);
@@ -66,6 +66,9 @@ extern void wo_flow_check(const WoFlow *flow, List **findings);
 extern void wo_flow_check_reach(const WoFlow *flow, List **findings);
 extern void wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings);
 extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings);
+
+/* flow_prove.c */
+extern List *wo_flow_way(const WoFlow *flow, int to, int avoid);
 
 /* flow_cache.c */
 extern const WoFlow *wo_flow_by_id(int id);

@@ -78,6 +78,8 @@ wo_flow_add_finding(List **findings, const char *code, const char *where,
 	pfree(message.data);
 }
 
+static void report(WoCompiler *cx, const char *code, const char *hint, const char *fmt, va_list args) pg_attribute_printf(4, 0);
+
 /*
  * report adds a finding about the place the compiler is at.
  */

@@ -23,6 +23,7 @@ PG_FUNCTION_INFO_V1(workorder_check_flow);
 PG_FUNCTION_INFO_V1(workorder_check_members);
 PG_FUNCTION_INFO_V1(workorder_flow_states);
 PG_FUNCTION_INFO_V1(workorder_flow_actions);
+PG_FUNCTION_INFO_V1(workorder_flow_way);
 
 /*
  * text_or_null makes a column of a C string.
@@ -268,4 +269,66 @@ workorder_flow_actions(PG_FUNCTION_ARGS)
 			for (int i = 0; i < flow->states[s].on[a].n; i++)
 				put_action(rsinfo, flow, &flow->states[s].on[a].item[i], i + 1);
 	return (Datum) 0;
+}
+
+/*
+ * state_meant finds the state that a text means: a path, else what only one
+ * path ends with, else the code of only one.
+ */
+static int
+state_meant(const WoFlow *flow, text *given)
+{
+	char	   *name = text_to_cstring(given);
+	int			len = strlen(name);
+	int			state = wo_flow_state(flow, name, len);
+	int			found = 0;
+
+	if (state > 0)
+		return state;
+	for (int s = 1; s < flow->nstates; s++)
+		if (strcmp(flow->states[s].key, name) == 0)
+		{
+			state = s;
+			found++;
+		}
+	for (int s = 1; found == 0 && s < flow->nstates; s++)
+		if (flow->states[s].code != NULL && strcmp(flow->states[s].code, name) == 0)
+		{
+			state = s;
+			found++;
+		}
+	if (found != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("flow \"%s\" has no state \"%s\"", wo_shown(flow->name), wo_shown(name)),
+				 errdetail(found == 0 ? "No state has this path, name or code." : "More than one state has this name."),
+				 errhint("Give the state's whole path, as in workorder.flow_state.")));
+	return state;
+}
+
+/*
+ * flow_way(definition jsonb, state text, avoiding text) returns the shortest
+ * way to a state that does not pass another, NULL if there is none.
+ */
+Datum
+workorder_flow_way(PG_FUNCTION_ARGS)
+{
+	List	   *findings = NIL;
+	WoFlow	   *flow;
+	List	   *way;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	flow = wo_flow_compile(PG_GETARG_JSONB_P(0), CurrentMemoryContext, &findings);
+	if (flow == NULL || !flow->complete)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("nothing can be proved of this flow"),
+				 errdetail("Some of its states or targets cannot be understood."),
+				 errhint("workorder.check_flow() lists what is wrong with it.")));
+	way = wo_flow_way(flow, state_meant(flow, PG_GETARG_TEXT_PP(1)),
+					  PG_ARGISNULL(2) ? -1 : state_meant(flow, PG_GETARG_TEXT_PP(2)));
+	if (way == NIL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(text_array(way));
 }

@@ -416,6 +416,38 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 }
 
 /*
+ * wo_permit_timer judges a transition of the clock: the first candidate whose
+ * guard holds is taken.  None is no defect, it is just not the time for it; a
+ * guard that cannot be decided is one, and is raised.
+ */
+bool
+wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
+{
+	memset(verdict, 0, sizeof(*verdict));
+	for (int i = 0; i < delay->candidates.n; i++)
+	{
+		const WoCandidate *candidate = &delay->candidates.item[i];
+
+		switch (wo_condition_holds(c, candidate->guard))
+		{
+			case WO_TRUE:
+				verdict->taken = candidate;
+				verdict->allowed = verdict->complete = true;
+				return true;
+			case WO_FALSE:
+				break;
+			case WO_UNKNOWN:
+				wo_refuse(c, reason("guard", ERRCODE_WO_INVALID,
+									psprintf("the guard of \"%s\" could not be decided", delay->action),
+									psprintf("%s asks: %s. With this row that is neither true nor false.",
+											 candidate->where, candidate->guard_text),
+									"Look for a division by zero, or a comparison of different types."));
+		}
+	}
+	return false;
+}
+
+/*
  * wo_permit_view tells whether the actor may see the ticket: what the row
  * security policies say, in C.
  */

@@ -59,6 +59,7 @@ typedef struct WoVerdict
 
 /* permit.c */
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
+extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
 extern bool wo_permit_view(WoCase *c);
 extern Jsonb *wo_permit_history(const WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
@@ -66,7 +67,7 @@ extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
 extern WoReason *wo_reason_created_already(void);
-extern void wo_refuse(const WoCase *c, const WoReason *reason) pg_attribute_noreturn();
+pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
 extern bool wo_actor_in_column(const WoCase *c, int column);
 
 /* condition.c */

@@ -20,12 +20,14 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"
 
 #include "value_type.h"
+
+/* utils/pg_locale.h declares it, and from 17 on wants ICU's headers for that */
+extern PGDLLIMPORT char *locale_monetary;
 
 typedef struct Pin
 {

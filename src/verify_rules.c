@@ -334,7 +334,8 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 		}
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
-			if (leads(flow, &state->delays[i].candidates, from, to, before, after))
+			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
+				leads(flow, &state->delays[i].candidates, from, to, before, after))
 				return true;
 	}
 	return false;

@@ -43,6 +43,13 @@ for file in README.md docs/*.md; do
   done < <(blocks json "$file")
 done
 
+# The pictures are those of the flows (scripts/pictures).
+for file in sql/*/flow.json; do
+  schema=$(basename "$(dirname "$file")")
+  is "docs/pictures/$schema.dot is the picture of the flow" \
+    "$(query -d installed -c "SELECT workorder.diagram($schema.flow(), 'dot')")" "$(cat "docs/pictures/$schema.dot")"
+done
+
 # What there is has a place in the reference.
 unnamed() {
   local name

@@ -86,10 +86,13 @@ INSERT INTO workorder.route (api, method, pattern, handler) VALUES
   ('regress_locked', 'GET', '/regress/locked', 'regress_http.echo'),
   ('regress_locked', 'POST', '/regress/locked', 'regress_http.echo');
 
--- send() is the gateway.  Headers are shown but for the usual Content-Type.
+-- send() is the gateway.  Headers are shown but for the usual Content-Type, and
+-- for the error that nginx shows if it is the one in the body.
 CREATE FUNCTION send(method text, uri text, body bytea DEFAULT '', type text DEFAULT NULL,
   OUT status text, OUT headers text, OUT body_out text)
 LANGUAGE plpgsql AS $$
+DECLARE
+  page jsonb;
 BEGIN
   PERFORM set_config('request.headers', json_build_object('x-original-method', method, 'x-original-uri', uri,
     'x-original-content-type', coalesce(type, ''))::text, true);
@@ -97,6 +100,10 @@ BEGIN
                    ELSE convert_from(api.http_write(body), 'UTF8') END;
   status := current_setting('response.status');
   headers := replace(current_setting('response.headers'), '[{"Content-Type": "application/json; charset=utf-8"}', '[-');
+  page := substring(headers FROM '"X-Workorder-Error": ("(?:[^"\\]|\\.)*")');
+  IF (page #>> '{}')::jsonb = nullif(body_out, '')::jsonb THEN
+    headers := regexp_replace(headers, ', {"X-Workorder-Error": "([^"\\]|\\.)*"}', '');
+  END IF;
 END
 $$;
 CREATE FUNCTION send(method text, uri text, body text, type text DEFAULT 'application/json',
@@ -145,7 +152,7 @@ FROM (VALUES ('{"a": ["1", "2,3", ""], "b": "x,,y", "d": ""}'::jsonb)) v (q);
 --
 -- JSON
 --
-SELECT left(body, 50) AS body, s.status, s.body_out FROM (VALUES
+SELECT replace(left(body, 50), U&'\FEFF', '(BOM)') AS body, s.status, s.body_out FROM (VALUES
   ('{"a": 1, "b": {"c": [null, true, "中😀\u4e2d\ud83d\ude00"]}, "a": 2}'), (' [1, 2.50, 1e3] '), ('"x"'), ('null'), (''), ('  '), ('{a:1}'), ('{"a":'), ('{} x'),
   ('{"a": "\u0000"}'), ('{"a": "\ud83d"}'), ('{"a": 1e999999}'), (E'{"a": "\t"}'), (U&'\FEFF{}'), ('[' || repeat('[', 99) || repeat(']', 100)),
   (repeat('[', 101) || repeat(']', 101)), (repeat('[', 100000)), (repeat('{"a":', 100000))) v (body), send('POST', '/regress/echo', body) s;

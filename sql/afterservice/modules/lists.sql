@@ -13,6 +13,7 @@ DECLARE
   wanted_workflow CONSTANT text := nullif(workflow_status, '');
   wanted_creator CONSTANT text := nullif(creator_name, '');
   states text[];
+  stopped text[];
   ids bigint[];
 BEGIN
   IF wanted_status NOT IN ('created', 'waiting', 'service_approving', 'service_approved', 'manager_reviewing',
@@ -37,10 +38,14 @@ BEGIN
       LIMIT size OFFSET skipped);
   ELSIF wanted_status IS NOT NULL OR wanted_workflow IS NOT NULL THEN
     states := afterservice.states_of(wanted_status, wanted_workflow);
-    SELECT count(*) INTO total
-    FROM afterservice.orders o
-    WHERE o.tenant_id = tenant AND o.state = ANY (states)
-      AND (wanted_status IS NULL OR afterservice.status(o.state, o.history) = wanted_status);
+    -- Where an order was when it was halted, cancelled or overdue, its row alone tells.
+    stopped := CASE WHEN wanted_status IS NULL THEN '{}'
+      ELSE ARRAY(SELECT s FROM unnest(states) AS s WHERE s IN ('halt', 'overdue', 'cancel')) END;
+    total := workorder.total('afterservice.orders', ARRAY(SELECT s FROM unnest(states) AS s WHERE s <> ALL (stopped)))
+      + (SELECT count(*)
+         FROM afterservice.orders o
+         WHERE o.tenant_id = tenant AND o.state = ANY (stopped)
+           AND afterservice.status(o.state, o.history) = wanted_status);
     -- The newest of each state come off the index; then they are merged.
     ids := ARRAY(
       SELECT newest.id
@@ -55,9 +60,7 @@ BEGIN
       ORDER BY newest.created_at DESC, newest.id DESC
       LIMIT size OFFSET skipped);
   ELSE
-    SELECT count(*) INTO total
-    FROM afterservice.orders o
-    WHERE o.tenant_id = tenant;
+    total := workorder.total('afterservice.orders');
     ids := ARRAY(
       SELECT o.id
       FROM afterservice.orders o

@@ -23,15 +23,19 @@ BEGIN
     'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
-    'visible(regclass, bigint)', 'contains(text, text)', 'as_of(regclass, bigint, timestamptz)',
-    'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)']
+    'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
+    'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
+    'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
+    'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
+    'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
+    'setting(text, text, text)', 'in_dictionary(text, text, text)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
   END LOOP;
   PERFORM workorder.grant_anonymous(grant_access.role);
   EXECUTE format('GRANT EXECUTE ON FUNCTION api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
     api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) TO %s', grant_access.role);
-  EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.membership TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
   FOR g IN
@@ -74,6 +78,11 @@ BEGIN
     'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
     'workorder.http_empty(int, jsonb)', 'workorder.http_error(int, text, text, text)',
     'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
+    'workorder.read_input(jsonb, jsonb, jsonb)', 'workorder.check_input(jsonb, jsonb)',
+    'workorder.judge_input(jsonb, jsonb)', 'workorder.input_value(jsonb, jsonb)',
+    'workorder.input_time(text, boolean, boolean)', 'workorder.input_message(jsonb, text, text, text)',
+    'workorder.is_blank(jsonb)', 'workorder.refuse(text, text, text, text)', 'workorder.path_id(text)',
+    'workorder.time_of(text, text)', 'workorder.time_text(timestamptz, text)',
     'api.http_read(bytea)', 'api.http_write(bytea)', 'api.sign_in(text, text, bigint)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grant_anonymous.role);

@@ -36,3 +36,12 @@ AS 'MODULE_PATHNAME', 'workorder_actions';
 REVOKE ALL ON FUNCTION workorder.actions(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.actions(regclass, bigint) IS
 'What may be done with a ticket now: each action its state knows, where it leads (null: nowhere), whether the caller may take it once he gives what it needs (columns, or note), and otherwise every reason why not. Raises WO404 for a ticket that the caller may not see.';
+
+CREATE FUNCTION workorder.standing(relation regclass, id bigint,
+  OUT flow_id int, OUT state text, OUT history text, OUT votes jsonb, OUT revision int, OUT creator_id bigint, OUT acted_by bigint,
+  OUT created_at timestamptz, OUT entered_at timestamptz, OUT updated_at timestamptz, OUT last_action text, OUT last_note text)
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_standing';
+REVOKE ALL ON FUNCTION workorder.standing(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.standing(regclass, bigint) IS
+'The engine''s columns of a ticket under their own names, whatever the table calls them. Raises WO404 for a ticket that the caller may not see.';

@@ -45,12 +45,14 @@ CREATE TABLE workorder.guarded (
   id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass NOT NULL UNIQUE,
   flow text NOT NULL,
-  columns jsonb NOT NULL DEFAULT '{}');
+  columns jsonb NOT NULL DEFAULT '{}',
+  counted boolean NOT NULL DEFAULT false);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
 COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (relation_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
 COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
+COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
 
 CREATE TABLE workorder.actor (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
@@ -98,9 +100,9 @@ COMMENT ON COLUMN workorder.password.hash IS 'Blowfish hash.';
 CREATE TABLE workorder.secret (
   name text PRIMARY KEY,
   value text NOT NULL);
-COMMENT ON TABLE workorder.secret IS 'Keys and settings of the token service: jwt, web_role, token_seconds. Only the owner reads it.';
+COMMENT ON TABLE workorder.secret IS 'Keys, and settings of the token service: jwt, web_role, token_seconds; credential and credential_previous, for a tenant of its own credential.<tenant>. Only the owner reads it.';
 COMMENT ON COLUMN workorder.secret.name IS 'Which one.';
-COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes.';
+COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes, a key of credentials 64 hexadecimal digits.';
 
 CREATE TABLE workorder.journal (
   tenant_id bigint NOT NULL,
@@ -132,23 +134,6 @@ COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
 COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over the digest before and this line.';
 
-CREATE TABLE workorder.timer (
-  tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
-  ticket_id bigint NOT NULL,
-  state text NOT NULL,
-  delay text NOT NULL,
-  due_at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, state, delay));
-COMMENT ON TABLE workorder.timer IS 'Transitions that become due ("after" in a flow). Entering a state sets its timers, leaving it removes them.';
-COMMENT ON COLUMN workorder.timer.tenant_id IS 'Whose ticket it is.';
-COMMENT ON COLUMN workorder.timer.relation_id IS 'The table (workorder.guarded.id).';
-COMMENT ON COLUMN workorder.timer.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.timer.state IS 'State that declares the timer.';
-COMMENT ON COLUMN workorder.timer.delay IS 'Duration as the flow writes it, ISO 8601.';
-COMMENT ON COLUMN workorder.timer.due_at IS 'When it is due.';
-CREATE INDEX timer_due ON workorder.timer (tenant_id, due_at);
-
 CREATE TABLE workorder.counter (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
   name text NOT NULL,
@@ -159,30 +144,12 @@ COMMENT ON COLUMN workorder.counter.tenant_id IS 'Whose numbers.';
 COMMENT ON COLUMN workorder.counter.name IS 'Which series.';
 COMMENT ON COLUMN workorder.counter.value IS 'Last number given.';
 
-CREATE TABLE workorder.dictionary (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
-  system text NOT NULL,
-  kind text NOT NULL,
-  code text NOT NULL,
-  label text NOT NULL,
-  "position" int NOT NULL DEFAULT 0,
-  PRIMARY KEY (tenant_id, system, kind, code));
-COMMENT ON TABLE workorder.dictionary IS 'Every enumerated list that an API serves.';
-COMMENT ON COLUMN workorder.dictionary.tenant_id IS 'Whose list.';
-COMMENT ON COLUMN workorder.dictionary.system IS 'Add-on or application.';
-COMMENT ON COLUMN workorder.dictionary.kind IS 'Which list.';
-COMMENT ON COLUMN workorder.dictionary.code IS 'Stored value.';
-COMMENT ON COLUMN workorder.dictionary.label IS 'Text for people.';
-COMMENT ON COLUMN workorder.dictionary."position" IS 'Order in the list.';
-
 ALTER TABLE workorder.actor ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.actor USING (tenant_id = workorder.tenant_id());
 ALTER TABLE workorder.membership ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.membership USING (tenant_id = workorder.tenant_id());
 ALTER TABLE workorder.counter ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.counter USING (tenant_id = workorder.tenant_id());
-ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
 
 CREATE VIEW workorder.flow_state AS
 SELECT f.id AS flow_id, f.name AS flow, f.version, s.path, s.parent, s.label, s.code, s.kind, s.initial

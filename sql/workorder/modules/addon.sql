@@ -1,0 +1,212 @@
+-- What add-ons are made with: each has a schema of its own, people's settings
+-- and lists in shared tables, and an API with routes.
+
+CREATE FUNCTION workorder.own_schema(schema text, remark text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (
+      SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+      WHERE n.nspname = own_schema.schema AND r.rolname = current_user) THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('schema "%s" belongs to somebody else', own_schema.schema),
+      DETAIL = 'Whoever owns the schema could replace what the extension calls.',
+      HINT = 'Drop the schema, or make the installing role its owner.';
+  END IF;
+  EXECUTE format('COMMENT ON SCHEMA %I IS %L', own_schema.schema, own_schema.remark);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.own_schema(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.own_schema(text, text) IS
+'Begins the script of an add-on: makes sure that the schema, which is no member of the extension for it holds the user''s tables, is the installer''s, and comments it. Raises 42501.';
+
+CREATE FUNCTION workorder.grant_addon(extension text, role regrole, internal text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  f record;
+BEGIN
+  PERFORM workorder.grant_access(grant_addon.role);
+  FOR f IN
+    SELECT p.oid::regprocedure AS signature, p.pronamespace::regnamespace AS schema
+    FROM pg_extension e
+    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+      AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+    JOIN pg_proc p ON p.oid = d.objid
+    WHERE e.extname = grant_addon.extension AND p.proname <> ALL (grant_addon.internal)
+  LOOP
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', f.schema, grant_addon.role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f.signature, grant_addon.role);
+  END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.grant_addon(text, regrole, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.grant_addon(text, regrole, text[]) IS
+'Gives a role EXECUTE on the functions of an add-on but the internal ones (by name), USAGE on its schema, and workorder.grant_access(). Needs to own them.';
+
+-- Settings and lists, per tenant.
+
+CREATE FUNCTION workorder.install_addon() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $install$
+BEGIN
+  EXECUTE $ddl$
+CREATE TABLE workorder.setting (
+  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
+  system text NOT NULL CHECK (system <> ''),
+  name text NOT NULL CHECK (name <> ''),
+  value text NOT NULL,
+  PRIMARY KEY (tenant_id, system, name));
+COMMENT ON TABLE workorder.setting IS 'What a tenant has set for an add-on or application, such as its time zone. No secrets: who may act may read it.';
+COMMENT ON COLUMN workorder.setting.tenant_id IS 'Whose setting.';
+COMMENT ON COLUMN workorder.setting.system IS 'Add-on or application.';
+COMMENT ON COLUMN workorder.setting.name IS 'Which one.';
+COMMENT ON COLUMN workorder.setting.value IS 'Its value, as text.';
+ALTER TABLE workorder.setting ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.setting USING (tenant_id = workorder.tenant_id());
+
+CREATE TABLE workorder.dictionary (
+  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  system text NOT NULL,
+  kind text NOT NULL,
+  code text NOT NULL,
+  label text NOT NULL,
+  "position" int NOT NULL DEFAULT 0,
+  active boolean NOT NULL DEFAULT true,
+  PRIMARY KEY (tenant_id, system, kind, code));
+COMMENT ON TABLE workorder.dictionary IS 'Every enumerated list that an API serves. Kept by workorder.import_dictionary().';
+COMMENT ON COLUMN workorder.dictionary.tenant_id IS 'Whose list.';
+COMMENT ON COLUMN workorder.dictionary.system IS 'Add-on or application.';
+COMMENT ON COLUMN workorder.dictionary.kind IS 'Which list.';
+COMMENT ON COLUMN workorder.dictionary.code IS 'Stored value.';
+COMMENT ON COLUMN workorder.dictionary.label IS 'Text for people.';
+COMMENT ON COLUMN workorder.dictionary."position" IS 'Order in the list.';
+COMMENT ON COLUMN workorder.dictionary.active IS 'False: no longer offered; rows that hold it keep it.';
+ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
+  $ddl$;
+END
+$install$;
+REVOKE ALL ON FUNCTION workorder.install_addon() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.install_addon() IS
+'Makes the tables of settings and lists; part of workorder.install().';
+
+CREATE FUNCTION workorder.setting(system text, name text, fallback text DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN coalesce(
+    (SELECT s.value FROM workorder.setting s
+     WHERE s.tenant_id = workorder.tenant_id() AND s.system = setting.system AND s.name = setting.name),
+    setting.fallback);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.setting(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.setting(text, text, text) IS
+'What the current tenant has set for a system, else the fallback.';
+
+CREATE FUNCTION workorder.set_setting(system text, name text, value text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF set_setting.value IS NULL THEN
+    DELETE FROM workorder.setting s
+    WHERE s.tenant_id = workorder.tenant_id() AND s.system = set_setting.system AND s.name = set_setting.name;
+  ELSE
+    INSERT INTO workorder.setting (tenant_id, system, name, value)
+    VALUES (workorder.tenant_id(), set_setting.system, set_setting.name, set_setting.value)
+    ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value;
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.set_setting(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.set_setting(text, text, text) IS
+'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting.';
+
+CREATE FUNCTION workorder.in_dictionary(system text, kind text, code text) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN EXISTS (
+      SELECT FROM workorder.dictionary d
+      WHERE d.tenant_id = workorder.tenant_id() AND d.system = in_dictionary.system
+        AND d.kind = in_dictionary.kind AND d.code = in_dictionary.code AND d.active)
+    OR NOT EXISTS (
+      SELECT FROM workorder.dictionary d
+      WHERE d.tenant_id = workorder.tenant_id() AND d.system = in_dictionary.system
+        AND d.kind = in_dictionary.kind);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.in_dictionary(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.in_dictionary(text, text, text) IS
+'Whether a value is an active one of a list of the tenant; an empty list takes any.';
+
+CREATE FUNCTION workorder.import_dictionary(system text, kind text, list jsonb) RETURNS int
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  imported int;
+BEGIN
+  IF jsonb_typeof(import_dictionary.list) IS DISTINCT FROM 'array' THEN
+    PERFORM workorder.refuse('WO400', 'a dictionary is imported from a list',
+      'The last argument must be a JSON list of objects.', 'Give [{"code": "1", "label": "..."}].');
+  END IF;
+  INSERT INTO workorder.dictionary AS d (tenant_id, system, kind, code, label, position, active)
+  SELECT DISTINCT ON (i.code) workorder.tenant_id(), import_dictionary.system, import_dictionary.kind,
+    i.code, coalesce(i.label, i.code), coalesce(i.position, i.n::int), coalesce(i.active, true)
+  FROM ROWS FROM (jsonb_to_recordset(import_dictionary.list) AS (code text, label text, position int, active boolean))
+    WITH ORDINALITY AS i (code, label, position, active, n)
+  ORDER BY i.code, i.n DESC
+  ON CONFLICT ON CONSTRAINT dictionary_pkey DO UPDATE
+    SET label = excluded.label, position = excluded.position, active = excluded.active
+    WHERE (d.label, d.position, d.active) IS DISTINCT FROM (excluded.label, excluded.position, excluded.active);
+  GET DIAGNOSTICS imported = ROW_COUNT;
+  RETURN imported;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.import_dictionary(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.import_dictionary(text, text, jsonb) IS
+'Brings a list of the current tenant up to date from [{"code", "label", "position", "active"}], in the order given unless positions say otherwise; nothing is taken away. Returns how many entries were new or changed. Raises WO400; needs the privilege to write workorder.dictionary.';
+
+-- An API and its routes.
+
+CREATE FUNCTION workorder.add_api(name text, prefix text, error json, anonymous boolean, settings jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- What somebody has set stays as it is.
+  INSERT INTO workorder.api AS a (name, prefix, error, anonymous, settings)
+  VALUES (add_api.name, add_api.prefix, add_api.error, add_api.anonymous, add_api.settings)
+  ON CONFLICT ON CONSTRAINT api_pkey DO UPDATE SET error = excluded.error, settings = excluded.settings || a.settings;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.add_api(text, text, json, boolean, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.add_api(text, text, json, boolean, jsonb) IS
+'Enters an API (see workorder.api) or brings it up to date; its prefix, who may call it, and settings that were changed since stay.';
+
+CREATE FUNCTION workorder.add_routes(api text, routes jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM workorder.route r WHERE r.api = add_routes.api;
+  INSERT INTO workorder.route (api, method, pattern, handler, settings)
+  SELECT a.name, r.value ->> 0, rtrim(a.prefix, '/') || (r.value ->> 1), a.name || '.' || (r.value ->> 2), coalesce(r.value -> 3, '{}')
+  FROM workorder.api a, jsonb_array_elements(add_routes.routes) AS r (value)
+  WHERE a.name = add_routes.api;
+  -- A gateway, if there is one, looks again.
+  PERFORM pg_notify('pgrst', 'reload schema');
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.add_routes(text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.add_routes(text, jsonb) IS
+'Replaces the routes of an API: [["GET", "/path/{id:int}", "handler", settings or nothing], ...]; paths continue the API''s prefix, handlers are functions of the schema named as the API.';
