@@ -1,8 +1,8 @@
 \echo Use "CREATE EXTENSION workorder CASCADE" to load this file. \quit
 
 -- Texts are Unicode here: JSON, HTTP, search.  What is written in other encodings
--- could not always be said in the database.  (This file is ASCII, so that it can
--- be read where it is refused.)
+-- could not always be said in the database.  (The script is read as a whole before
+-- this runs, so it is in ASCII, and has neither U&'' nor E'\u'.)
 DO $$
 BEGIN
   IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
