@@ -31,6 +31,9 @@ typedef struct WoCase
 	bool	   *row_null;
 	const bool *changed;		/* user columns the caller changed, by attnum - 1; NULL = none */
 	bool		has_note;		/* a note that is not blank was given */
+	bool		quiet;			/* yes or no is enough: no reasons, and input that is missing is no obstacle */
+	bool		restricted;		/* the actor counts in these relation columns only: */
+	const List *standing;		/* their names */
 
 	Jsonb	   *row_json;
 	Jsonb	   *vars_json;

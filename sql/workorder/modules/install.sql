@@ -15,6 +15,7 @@ BEGIN
   PERFORM workorder.install_totals();
   PERFORM workorder.install_timer();
   PERFORM workorder.install_addon();
+  PERFORM workorder.install_attachment();
   PERFORM workorder.install_http();
   PERFORM workorder.install_idempotency();
   PERFORM workorder.install_reply();

@@ -163,7 +163,7 @@ COMMENT ON VIEW workorder.flow_action IS 'Transitions of every flow version, in 
 
 CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
-  j.action, j.from_state, j.to_state, j.note, j.changes
+  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
 FROM workorder.journal j
 JOIN workorder.guarded g ON g.id = j.relation_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id
