@@ -50,7 +50,7 @@ execute(WoStatement *statement, Datum *values, bool reads, Oid *user, int *conte
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-	code = SPI_execute_plan(statement->plan, values, NULL, reads, 0);
+	code = SPI_execute_plan(statement->plan, values, statement->nulls, reads, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	return table;
@@ -77,7 +77,7 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 {
 	Oid			user;
 	int			context;
-	Relation	table = execute(statement, values, false, &user, &context);
+	Relation	table = execute(statement, values, statement->reads, &user, &context);
 	bool		processed = SPI_processed > 0;
 
 	if (processed && result != NULL)

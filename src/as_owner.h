@@ -20,8 +20,10 @@ typedef struct WoStatement
 {
 	const char *table;			/* in schema workorder; its owner runs it */
 	const char *text;			/* everything in it qualified */
+	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
+	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */
 	SPIPlanPtr	plan;			/* NULL until first used */
 } WoStatement;
 

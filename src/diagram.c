@@ -341,7 +341,7 @@ draw_edges(Picture *p, const Format *format)
 		for (int a = 0; a < flow->nactions; a++)
 			draw_list(p, format, &state->on[a], flow->actions[a]);
 		for (int d = 0; d < state->ndelays; d++)
-			draw_list(p, format, &state->delays[d].candidates, psprintf("after %s", state->delays[d].duration));
+			draw_list(p, format, &state->delays[d].candidates, state->delays[d].action);
 	}
 }
 

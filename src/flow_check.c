@@ -185,7 +185,8 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 	if (c->action < 0)
 		return;
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
-		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0)
+		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
+		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)

@@ -82,7 +82,7 @@ static int	status_of(const WoApi *api, int sqlstate);
 static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
 static void add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer);
 static bool is_value(const char *value);
-static void refuse_response(const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_response(const char *detail);
 
 /*
  * say makes the error body, and the headers that belong to its status.

@@ -43,12 +43,11 @@
 #define SQL_SCOPE	"sql:%s"
 
 static WoStatement insert = {
-	"idempotency",
-	"INSERT INTO workorder.idempotency (tenant_id, actor_id, scope, key, request, status, content_type, headers, body)"
+	.table = "idempotency",
+	.text = "INSERT INTO workorder.idempotency (tenant_id, actor_id, scope, key, request, status, content_type, headers, body)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-	9,
-	{INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID, INT4OID, TEXTOID, TEXTOID, BYTEAOID},
-	NULL
+	.nargs = 9,
+	.types = {INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID, INT4OID, TEXTOID, TEXTOID, BYTEAOID}
 };
 
 static const WoActor *somebody(void);

@@ -23,6 +23,8 @@
 #include "flow.h"
 #include "journal.h"
 #include "native.h"
+#include "tally.h"
+#include "sweeper.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -183,11 +185,13 @@ _PG_init(void)
 							   "Empty means the real clock.",
 							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_now, assign_now, NULL);
+	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");
 
 	wo_flow_cache_init();
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_tally_init();
 	wo_native_init();
 }

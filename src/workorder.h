@@ -121,10 +121,16 @@ typedef struct WoCandidateList
 /* after: a transition that is due some time after the state is entered */
 typedef struct WoDelay
 {
-	const char *duration;		/* as written, ISO 8601 */
+	const char *text;			/* as written: "P3D", "PT16H@office", "$setting" */
+	const char *action;			/* what the journal calls it: "after P3D" */
+	const char *setting;		/* the tenant says how long; NULL = the flow does */
+	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
 	WoCandidateList candidates;	/* action = -1, no allow */
 } WoDelay;
+
+/* What the journal calls a transition of the clock begins with this. */
+#define WO_ACTION_AFTER		"after "
 
 typedef struct WoState
 {
@@ -139,6 +145,7 @@ typedef struct WoState
 	int			resume;			/* history: default target, -1 = the parent's initial */
 	bool		remembers;		/* compound with a history child */
 	bool		done;			/* final child of the root: nothing leads out */
+	bool		pauses;			/* clocks of the states around it and before it stand still */
 	WoCandidateList *on;		/* [WoFlow.nactions] */
 	int			ndelays;
 	WoDelay    *delays;
@@ -162,6 +169,8 @@ typedef struct WoFlow
 	int		   *by_path;		/* states ordered by path, for wo_flow_state() */
 	int		   *by_column;		/* columns ordered by name, for wo_flow_column() */
 	bool		complete;		/* every state and target was understood: the chart can be walked */
+	int			ndelays;		/* in all states */
+	bool		pausing;		/* some state pauses */
 
 	/* the row operations, -1 if the document does not name them */
 	int			action_create;

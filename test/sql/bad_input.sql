@@ -60,7 +60,7 @@ SELECT t.call, r.code, r.message, r.detail, r.hint FROM (VALUES
   ('act(''thing'', 1, ''nonsense'')'), ('act(''thing'', 1, '''')'), ('act(''thing'', 1, ''GO'')'), ('act(''thing'', 1, '' go'')'), ('act(''thing'', 99, ''go'')'), ('act(''thing'', -1, ''go'')'),
   ('act(''thing'', 9223372036854775807, ''go'')'), ('act(''thing'', 1, ''create'')'), ('act(''thing'', 1, ''view'')'), ('act(''thing'', 1, ''delete'')'),
   ('act(''thing'', 1, ''go'', expect_revision => 7)'), ('act(''thing'', 1, ''go'', expect_revision => -1)'), ('act(''thing'', 1, ''go'', expect_revision => -2147483648)'),
-  ('act(''no_such_table'', 1, ''go'')'), ('act(''no_such_schema.thing'', 1, ''go'')'), ('act(0, 1, ''go'')'), ('act(4294967295, 1, ''go'')'), ('act(''not_guarded'', 1, ''go'')'), ('act(''a_view'', 1, ''go'')'),
+  ('act(''no_such_table'', 1, ''go'')'), ('act(''workorder.no_such_table'', 1, ''go'')'), ('act(0, 1, ''go'')'), ('act(4294967295, 1, ''go'')'), ('act(''not_guarded'', 1, ''go'')'), ('act(''a_view'', 1, ''go'')'),
   ('act(''thing_pkey'', 1, ''go'')'), ('act(''thing_id_seq'', 1, ''go'')'), ('act(''pg_class'', 1, ''go'')'), ('act(''workorder.journal'', 1, ''go'')'),
   ('act(''thing'', 1, ''go'', changes => ''{"no_column": 1}'')'), ('act(''thing'', 1, ''go'', changes => ''{"": 1}'')'), ('act(''thing'', 1, ''go'', changes => ''{"ctid": "(0,1)"}'')'), ('act(''thing'', 1, ''go'', changes => ''{"tableoid": 1}'')'),
   ('act(''thing'', 1, ''go'', changes => ''{"state": "gone"}'')'), ('act(''thing'', 1, ''go'', changes => ''{"action": "go"}'')'), ('act(''thing'', 1, ''go'', changes => ''{"revision": 9}'')'), ('act(''thing'', 1, ''go'', changes => ''{"id": 9}'')'),

@@ -22,6 +22,7 @@ AS $$
 BEGIN
   IF current_setting('workorder.maintenance')::boolean THEN
     PERFORM workorder.journal_maintenance(TG_ARGV[0]::int, 0, format('TRUNCATE %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
+    PERFORM workorder.discount_rows(TG_ARGV[0]::int, TG_RELID);
     RETURN NULL;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'WO403',
@@ -289,6 +290,9 @@ BEGIN
   END LOOP;
   PERFORM workorder.refresh_policies(guard.relation);
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', guard.relation);
+  IF has_rows THEN
+    PERFORM workorder.retime(guard.relation);
+  END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
@@ -308,7 +312,9 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(unguard.relation::text, 'null')),
       DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
   END IF;
+  PERFORM workorder.count_rows(unguard.relation, false);
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
+  DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
   FOR part IN
@@ -330,4 +336,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
-'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay. Needs to own the table. Raises WO404 if it is not guarded.';
+'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers go. Needs to own the table. Raises WO404 if it is not guarded.';

@@ -45,12 +45,14 @@ CREATE TABLE workorder.guarded (
   id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass NOT NULL UNIQUE,
   flow text NOT NULL,
-  columns jsonb NOT NULL DEFAULT '{}');
+  columns jsonb NOT NULL DEFAULT '{}',
+  counted boolean NOT NULL DEFAULT false);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
 COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (relation_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
 COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
+COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
 
 CREATE TABLE workorder.actor (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
@@ -132,23 +134,6 @@ COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
 COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over the digest before and this line.';
 
-CREATE TABLE workorder.timer (
-  tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
-  ticket_id bigint NOT NULL,
-  state text NOT NULL,
-  delay text NOT NULL,
-  due_at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, state, delay));
-COMMENT ON TABLE workorder.timer IS 'Transitions that become due ("after" in a flow). Entering a state sets its timers, leaving it removes them.';
-COMMENT ON COLUMN workorder.timer.tenant_id IS 'Whose ticket it is.';
-COMMENT ON COLUMN workorder.timer.relation_id IS 'The table (workorder.guarded.id).';
-COMMENT ON COLUMN workorder.timer.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.timer.state IS 'State that declares the timer.';
-COMMENT ON COLUMN workorder.timer.delay IS 'Duration as the flow writes it, ISO 8601.';
-COMMENT ON COLUMN workorder.timer.due_at IS 'When it is due.';
-CREATE INDEX timer_due ON workorder.timer (tenant_id, due_at);
-
 CREATE TABLE workorder.counter (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
   name text NOT NULL,
@@ -178,7 +163,7 @@ COMMENT ON VIEW workorder.flow_action IS 'Transitions of every flow version, in 
 
 CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
-  j.action, j.from_state, j.to_state, j.note, j.changes
+  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
 FROM workorder.journal j
 JOIN workorder.guarded g ON g.id = j.relation_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id
