@@ -318,12 +318,9 @@ resolve_state(WoCase *c, const char *wanted)
 	}
 	if (nfound == 1)
 		return found;
-	if (nfound == 0 && nleading == 1)
-	{
-		/* one way leads there: say what stands in it */
-		(void) wo_permit(c, leading, false, &verdict);
+	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
+	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, &verdict))
 		wo_refuse(c, linitial(verdict.reasons));
-	}
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_CONFLICT),
 			 nfound > 1 ?

@@ -89,10 +89,13 @@ wo_store(Relation table, HeapTuple *tuples, int ntuples, WoDuplicate duplicate)
 
 	if (ntuples > 1 || indexes != NIL)
 	{
+		/* a copy is not counted, and a thousand slots would be many references to look through */
+		TupleDesc	desc = ntuples > 1 ? CreateTupleDescCopy(RelationGetDescr(table)) : RelationGetDescr(table);
+
 		slots = palloc(sizeof(TupleTableSlot *) * ntuples);
 		for (int i = 0; i < ntuples; i++)
 		{
-			slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
+			slots[i] = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
 			ExecStoreHeapTuple(tuples[i], slots[i], false);
 		}
 	}

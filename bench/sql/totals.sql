@@ -6,7 +6,7 @@ SELECT workorder.guard('ticket_counted', 'bench', (SELECT jsonb_object_agg(e.nam
 INSERT INTO ticket_counted OVERRIDING SYSTEM VALUE SELECT * FROM ticket_update ORDER BY id;
 
 -- Rows with a past: loaded without being judged, as a replica does it.
-CREATE TABLE ticket_small (tenant_id bigint NOT NULL DEFAULT 1, id bigint NOT NULL, title text);
+CREATE TABLE ticket_small (tenant_id bigint NOT NULL DEFAULT 1, id bigint NOT NULL, title text, detail text, priority int, assignee_id bigint, due_on date);
 CREATE TABLE ticket_large (LIKE ticket_small INCLUDING ALL);
 ALTER TABLE ticket_small ADD PRIMARY KEY (tenant_id, id);
 ALTER TABLE ticket_large ADD PRIMARY KEY (tenant_id, id);

@@ -123,7 +123,7 @@ SELECT ask($$put_order(2, '{"deductions":[]}')$$, 'charge_number', 'deductions')
 SELECT ask($$put_order(2, '{"deductions":[{"compensation":0}],"charge_number":"HACK"}')$$, 'charge_number', 'deductions');
 :load
 :CR
-SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$path_id('abc')$$), ask($$put_order(afterservice.path_id('99999999999999999999'), '{"remark":"x"}')$$);
+SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('abc'), '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('99999999999999999999'), '{"remark":"x"}')$$);
 SELECT ask($$put_order(2, '{"remark":"x"}')$$), ask($$put_order(5, '{"remark":"x"}')$$), ask($$put_order(4, '{"remark":"x"}')$$);
 SELECT ask($$put_order(1, '{"deductions":[{"compensation":-1}]}')$$), ask($$put_order(1, '{"tracks":[{"remark":"a"},{}]}')$$);
 SELECT ask($$put_order(1, '[]')$$), ask($$put_order(1, 'null')$$), ask('put_order(1, NULL)');
@@ -449,14 +449,18 @@ SELECT h.revision, h.action, h.from_state, h.to_state, h.actor, h.note FROM work
 WHERE h.relation = 'afterservice.orders'::regclass AND h.ticket_id = 3 ORDER BY h.revision;
 -- overdue by the clock, if the tenant wants it
 SELECT afterservice.expire_orders();
-INSERT INTO afterservice.setting (overdue_after) VALUES ('5 years');
+RESET ROLE;
+SELECT ask($$set_overdue_after('-1 day')$$), ask($$set_overdue_after('5 years')$$);
+:AD
 SELECT afterservice.expire_orders(), afterservice.expire_orders();
 SELECT ask($$list_orders(workflow_status => 'overdue')$$, 'id', 'status');
 SELECT ask('resume_order(1)', 'status');
-UPDATE afterservice.setting SET overdue_after = NULL;
+RESET ROLE;
+SELECT ask('set_overdue_after(NULL)');
+:AD
 SELECT afterservice.expire_orders();
 :FI
-UPDATE afterservice.setting SET overdue_after = '1 day';
+SELECT ask($$set_overdue_after('1 day')$$);
 
 -- the directories: loading them again changes nothing, and only the administrator may
 :AD
