@@ -448,19 +448,26 @@ SELECT ask('journals(3)', 'id', 'operation', 'from_status', 'to_status');
 SELECT h.revision, h.action, h.from_state, h.to_state, h.actor, h.note FROM workorder.history h
 WHERE h.relation = 'afterservice.orders'::regclass AND h.ticket_id = 3 ORDER BY h.revision;
 -- overdue by the clock, if the tenant wants it
-SELECT afterservice.expire_orders();
 RESET ROLE;
-SELECT ask($$set_overdue_after('-1 day')$$), ask($$set_overdue_after('5 years')$$);
+SELECT workorder.sweep();
+SELECT afterservice.set_overdue_after('five years');
+SELECT afterservice.set_overdue_after('P5Y') AS retimed;
+-- whoever touches an order has it counted anew, content alone will do
 :AD
-SELECT afterservice.expire_orders(), afterservice.expire_orders();
+SELECT ask($$assign_order(2, '李专员')$$, 'status');
+RESET ROLE;
+SELECT ticket_id, state, delay, due_at FROM workorder.timer ORDER BY ticket_id;
+SELECT * FROM workorder.verify('afterservice.orders');
+SELECT workorder.sweep(), workorder.sweep();
+SELECT h.ticket_id, h.actor, h.action, h.from_state, h.to_state FROM workorder.history h WHERE h.actor = 'system' ORDER BY h.ticket_id;
+:AD
 SELECT ask($$list_orders(workflow_status => 'overdue')$$, 'id', 'status');
 SELECT ask('resume_order(1)', 'status');
 RESET ROLE;
-SELECT ask('set_overdue_after(NULL)');
-:AD
-SELECT afterservice.expire_orders();
+SELECT afterservice.set_overdue_after(NULL) AS retimed;
+SELECT workorder.sweep(), count(*) AS timers FROM workorder.timer;
 :FI
-SELECT ask($$set_overdue_after('1 day')$$);
+SELECT afterservice.set_overdue_after('P1D');
 
 -- the directories: loading them again changes nothing, and only the administrator may
 :AD

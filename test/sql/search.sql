@@ -2,7 +2,7 @@
 -- finds, contains() uses it under row-level security, and leaks nothing.
 \set VERBOSITY terse
 SET client_min_messages = warning;
-CREATE EXTENSION workorder CASCADE;
+CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
 SELECT workorder.install();
 RESET client_min_messages;
 \set VERBOSITY default

@@ -397,50 +397,15 @@ $$;
 COMMENT ON FUNCTION afterservice.assign_order(bigint, text, text) IS
   'Gives an order in progress to another specialist, by name, or to any of them (null): for when the one it has is gone. Returns the order. Raises WO400, WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.set_overdue_after(term interval)
-RETURNS void
+CREATE FUNCTION afterservice.set_overdue_after(term text)
+RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF term <= '0' THEN
-    PERFORM workorder.refuse('WO400', 'the term must be longer than nothing',
-      'Orders become overdue when nobody has touched them for so long.', 'Give null for never.');
-  END IF;
-  PERFORM workorder.set_setting('afterservice', 'overdue_after', term::text);
+  PERFORM workorder.set_setting('afterservice', 'overdue_after', term);
+  RETURN workorder.retime('afterservice.orders');
 END
 $$;
-COMMENT ON FUNCTION afterservice.set_overdue_after(interval) IS
-  'Sets after how long expire_orders() makes orders of the current tenant overdue; null for never. Raises WO400. Needs the privilege to write workorder.setting. Contract 3.1.';
-
-CREATE FUNCTION afterservice.expire_orders(max int DEFAULT 1000)
-RETURNS int
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  term interval := workorder.setting('afterservice', 'overdue_after')::interval;
-  expired int;
-BEGIN
-  IF term IS NULL THEN
-    RETURN 0;
-  END IF;
-  WITH due AS (
-    SELECT o.id
-    FROM afterservice.orders o
-    WHERE o.tenant_id = workorder.tenant_id()
-      AND o.state = ANY (afterservice.states_of(NULL, 'in_progress'))
-      AND o.updated_at < workorder.clock() - term
-    ORDER BY o.id
-    LIMIT max
-    FOR NO KEY UPDATE SKIP LOCKED)
-  UPDATE afterservice.orders o
-  SET action = 'expire'
-  FROM due
-  WHERE o.tenant_id = workorder.tenant_id() AND o.id = due.id;
-  GET DIAGNOSTICS expired = ROW_COUNT;
-  RETURN expired;
-END
-$$;
-COMMENT ON FUNCTION afterservice.expire_orders(int) IS
-  'Makes orders in progress overdue that nobody has touched for the tenant''s term (set_overdue_after(); none = off), at most so many; returns how many. To be called regularly, by an administrator. Contract 3.1.';
+COMMENT ON FUNCTION afterservice.set_overdue_after(text) IS
+  'How long an order of this tenant may be in progress without anybody touching it before workorder.sweep() makes it overdue: an ISO 8601 duration, P30D, or P10D@office for working days of a calendar; null, as in the beginning, for ever. It holds for the orders that are there, too, from when each was last touched. Returns how many orders got another timer. For who owns the tables. Raises WO400 for what is no duration. Contract 3.1.';
