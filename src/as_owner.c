@@ -77,7 +77,7 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 {
 	Oid			user;
 	int			context;
-	Relation	table = execute(statement, values, false, &user, &context);
+	Relation	table = execute(statement, values, statement->reads, &user, &context);
 	bool		processed = SPI_processed > 0;
 
 	if (processed && result != NULL)

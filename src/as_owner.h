@@ -13,13 +13,14 @@
 
 #include "workorder.h"
 
-#define WO_STATEMENT_ARGS	8
+#define WO_STATEMENT_ARGS	9
 
 /* Declare it static: the plan is kept in it. */
 typedef struct WoStatement
 {
 	const char *table;			/* in schema workorder; its owner runs it */
 	const char *text;			/* everything in it qualified */
+	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
 	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */

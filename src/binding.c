@@ -34,6 +34,7 @@
 
 #define GUARD_TRIGGER	"~workorder_guard"
 #define RECORD_TRIGGER	"_workorder_record"
+#define GUARD_ARGUMENTS	5
 
 const char *const wo_engine_names[WO_NENGINE] = {
 	"flow_id", "state", "history", "votes", "revision", "creator_id",
@@ -168,7 +169,7 @@ wo_binding_for_relation(Relation rel)
  * could still change the row that the guard has judged.
  */
 static bool
-is_overtaken(Relation rel, const Trigger *guard)
+is_overtaken(Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
@@ -179,24 +180,25 @@ is_overtaken(Relation rel, const Trigger *guard)
 		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
 			!TRIGGER_FOR_DELETE(trigger->tgtype) &&
 			trigger->tgenabled != TRIGGER_DISABLED &&
-			strcmp(trigger->tgname, guard->tgname) > 0)
+			strcmp(trigger->tgname, GUARD_TRIGGER) > 0)
 			return true;
 	}
 	return false;
 }
 
 /*
- * is_recorded tells whether rows of the table are journalled.
+ * find_record returns the trigger that journals the table's rows, NULL if
+ * there is none.
  */
-static bool
-is_recorded(Relation rel)
+static const Trigger *
+find_record(Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 		if (strcmp(triggers->triggers[i].tgname, RECORD_TRIGGER) == 0)
-			return true;
-	return false;
+			return &triggers->triggers[i];
+	return NULL;
 }
 
 /*
@@ -222,8 +224,9 @@ build_binding(Relation rel, Trigger *trigger)
 	WoBinding  *binding;
 	Jsonb	   *mapping;
 	TupleDesc	desc = RelationGetDescr(rel);
+	const Trigger *record = find_record(rel);
 
-	if (trigger->tgnargs != 5)
+	if (trigger->tgnargs < GUARD_ARGUMENTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("trigger \"%s\" needs five arguments", trigger->tgname),
@@ -241,7 +244,7 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->flow_name = pstrdup(trigger->tgargs[1]);
 	/* with its constraints, for they say what a column added later holds */
 	binding->desc = CreateTupleDescCopyConstr(desc);
-	binding->overtaken = is_overtaken(rel, trigger);
+	binding->overtaken = is_overtaken(rel);
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
@@ -287,7 +290,9 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
 	binding->role_of[binding->id - 1] = WO_UNTOLD;
 
-	binding->recorded = is_recorded(rel);
+	/* count_rows() gives the trigger one argument more */
+	binding->recorded = record != NULL;
+	binding->counted = record != NULL && record->tgnargs > GUARD_ARGUMENTS;
 
 	MemoryContextSwitchTo(old);
 	return binding;

@@ -59,6 +59,7 @@ typedef struct WoBinding
 	WoEngineColumn *role_of;	/* [natts] */
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
 	bool		recorded;		/* its rows are journalled */
+	bool		counted;		/* and counted, see tally.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;

@@ -28,6 +28,7 @@
 #include "flow.h"
 #include "guard.h"
 #include "permit.h"
+#include "tally.h"
 #include "timer.h"
 #include "value.h"
 
@@ -317,12 +318,9 @@ resolve_state(WoCase *c, const char *wanted)
 	}
 	if (nfound == 1)
 		return found;
-	if (nfound == 0 && nleading == 1)
-	{
-		/* one way leads there: say what stands in it */
-		(void) wo_permit(c, leading, false, &verdict);
+	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
+	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, &verdict))
 		wo_refuse(c, linitial(verdict.reasons));
-	}
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_CONFLICT),
 			 nfound > 1 ?
@@ -664,6 +662,7 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 		fcinfo->flinfo->fn_extra = (void *) trigdata->tg_relation;
 	}
 	binding = wo_binding_for_trigger(trigdata->tg_relation, trigdata->tg_trigger);
+	wo_tally_begin(binding);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		result = judge_insert(trigdata, binding);

@@ -20,12 +20,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/index.h"
-#include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -38,6 +35,7 @@
 #include "flow.h"
 #include "line.h"
 #include "lookup.h"
+#include "store.h"
 
 /* Columns of workorder.journal, as install() makes them. */
 enum
@@ -454,54 +452,6 @@ refuse_second_line(TupleTableSlot *slot)
 }
 
 /*
- * insert_index_entries adds the new lines to one index.
- */
-static void
-insert_index_entries(Relation journal, Oid indexoid, TupleTableSlot **slots, int nslots,
-					 EState **estate)
-{
-	Relation	index = index_open(indexoid, RowExclusiveLock);
-	IndexInfo  *info = BuildIndexInfo(index);
-	Datum		values[INDEX_MAX_KEYS];
-	bool		isnull[INDEX_MAX_KEYS];
-	ExprState  *predicate = NULL;
-
-	if (!info->ii_ReadyForInserts)
-	{
-		index_close(index, RowExclusiveLock);
-		return;
-	}
-	if (info->ii_ExclusionOps != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("workorder.journal cannot have an exclusion constraint"),
-				 errhint("Drop constraint \"%s\".", RelationGetRelationName(index))));
-	/* only a user's index needs the expression machinery */
-	if (info->ii_Expressions != NIL || info->ii_Predicate != NIL)
-	{
-		if (*estate == NULL)
-			*estate = CreateExecutorState();
-		predicate = ExecPrepareQual(info->ii_Predicate, *estate);
-	}
-	for (int i = 0; i < nslots; i++)
-	{
-		if (*estate != NULL)
-			GetPerTupleExprContext(*estate)->ecxt_scantuple = slots[i];
-		if (info->ii_Predicate != NIL && !ExecQual(predicate, GetPerTupleExprContext(*estate)))
-			continue;
-		FormIndexDatum(info, slots[i], *estate, values, isnull);
-		if (!index_insert(index, values, isnull, &slots[i]->tts_tid, journal,
-						  index->rd_index->indisprimary ? UNIQUE_CHECK_PARTIAL :
-						  index->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
-						  false, info) &&
-			index->rd_index->indisprimary)
-			refuse_second_line(slots[i]);
-	}
-	wo_index_insert_cleanup(index, info);
-	index_close(index, NoLock);
-}
-
-/*
  * wo_journal_flush writes the pending lines of this subtransaction.  What it
  * allocates is left to the caller's context: a trigger's, or the transaction
  * that is about to end.
@@ -511,42 +461,21 @@ wo_journal_flush(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	int			first = npending;
-	int			nslots;
-	PendingLine *lines;
+	int			nlines;
 	Relation	journal;
-	TupleTableSlot **slots;
-	EState	   *estate = NULL;
-	ListCell   *lc;
+	HeapTuple  *tuples;
 
 	while (first > 0 && pending[first - 1].subid == subid)
 		first--;
-	nslots = npending - first;
-	if (nslots == 0)
+	nlines = npending - first;
+	if (nlines == 0)
 		return;
-	lines = &pending[first];
+	tuples = palloc(sizeof(HeapTuple) * nlines);
+	for (int i = 0; i < nlines; i++)
+		tuples[i] = pending[first + i].tuple;
 
 	journal = open_journal(RowExclusiveLock);
-	slots = palloc(sizeof(TupleTableSlot *) * nslots);
-	for (int i = 0; i < nslots; i++)
-	{
-		slots[i] = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
-		ExecStoreHeapTuple(lines[i].tuple, slots[i], false);
-	}
-	if (nslots == 1)
-	{
-		simple_heap_insert(journal, lines[0].tuple);
-		slots[0]->tts_tid = lines[0].tuple->t_self;
-	}
-	else
-		table_multi_insert(journal, slots, nslots, GetCurrentCommandId(true), 0, NULL);
-
-	foreach(lc, RelationGetIndexList(journal))
-		insert_index_entries(journal, lfirst_oid(lc), slots, nslots, &estate);
-
-	for (int i = 0; i < nslots; i++)
-		ExecDropSingleTupleTableSlot(slots[i]);
-	if (estate != NULL)
-		FreeExecutorState(estate);
+	wo_store(journal, tuples, nlines, refuse_second_line);
 	table_close(journal, NoLock);
 
 	npending = first;
@@ -554,7 +483,5 @@ wo_journal_flush(void)
 	if (npending == 0)
 		MemoryContextReset(pending_context);
 
-	/* what was acknowledged must survive a crash, whatever the session asked for */
-	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		ForceSyncCommit();
+	wo_ensure_durable();
 }

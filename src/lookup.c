@@ -3,7 +3,7 @@
  * lookup.c
  *	  Rows of the engine's own tables by key, without SPI.
  *
- * actor.c and credential.c read people, memberships and secrets for callers
+ * actor.c, password.c and secret.c read people, memberships and secrets for callers
  * who may have no privilege on those tables at all, and on every path that
  * needs to be quick.  So they read the heap directly: no parser, no rule, no
  * policy, no trigger comes between.
@@ -152,6 +152,19 @@ wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
+ * wo_lookup_int32 returns an integer column, 0 for null.
+ */
+int32
+wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, INT4OID),
+									 RelationGetDescr(lookup->rel), &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+/*
  * wo_lookup_bool returns a boolean column, false for null.
  */
 bool
@@ -176,6 +189,20 @@ wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column)
 									 RelationGetDescr(lookup->rel), &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * wo_lookup_bytea returns a copy of a bytea column in the current memory
+ * context, NULL for null.
+ */
+bytea *
+wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, BYTEAOID),
+									 RelationGetDescr(lookup->rel), &isnull);
+
+	return isnull ? NULL : DatumGetByteaPCopy(value);
 }
 
 /*

@@ -14,7 +14,7 @@
 
 #include "workorder.h"
 
-#define WO_LOOKUP_KEYS	3
+#define WO_LOOKUP_KEYS	4
 
 /* column = value; the column is bigint, int or text */
 typedef struct WoLookupKey
@@ -40,8 +40,10 @@ extern HeapTuple wo_lookup_next(WoLookup *lookup);
 extern void wo_lookup_end(WoLookup *lookup);
 
 extern int64 wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column);
+extern int32 wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column);
 extern bool wo_lookup_bool(WoLookup *lookup, HeapTuple tuple, const char *column);
 extern char *wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column);
+extern bytea *wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column);
 extern Datum wo_lookup_datum(WoLookup *lookup, HeapTuple tuple, const char *column, Oid type,
 							 bool *isnull);
 

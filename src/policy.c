@@ -18,6 +18,7 @@
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "rewrite/rowsecurity.h"
 #include "utils/builtins.h"
 
 #include "policy.h"
@@ -100,6 +101,52 @@ leaf_people(const WoFlow *flow, int leaf, Jsonb *columns)
 			if (flow->states[s].on[flow->action_view].n > 0)
 				return allowed_people(flow, &flow->states[s].on[flow->action_view], columns);
 	return pstrdup("false");
+}
+
+/*
+ * wo_policy_sight tells how much the actor sees of the tickets that rest in a
+ * leaf, by the same rules.
+ */
+WoSight
+wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor)
+{
+	const WoCandidateList *list = NULL;
+	WoSight		sight = WO_SEES_NONE;
+
+	if (flow->action_view >= 0)
+		for (int s = leaf; s >= 0 && list == NULL; s = flow->states[s].parent)
+			if (flow->states[s].on[flow->action_view].n > 0)
+				list = &flow->states[s].on[flow->action_view];
+	for (int i = 0; list != NULL && i < list->n; i++)
+	{
+		const WoCandidate *candidate = &list->item[i];
+
+		if (candidate->everybody ||
+			bms_overlap(candidate->roles, wo_actor_flow_roles(actor, flow)))
+			return WO_SEES_ALL;
+		if (!bms_is_empty(candidate->relations))
+			sight = WO_SEES_SOME;
+	}
+	return sight;
+}
+
+/*
+ * wo_policies_are_ours tells whether users have added no policy to a table.
+ */
+bool
+wo_policies_are_ours(Relation rel)
+{
+	ListCell   *lc;
+
+	if (rel->rd_rel->relrowsecurity && rel->rd_rsdesc != NULL)
+		foreach(lc, rel->rd_rsdesc->policies)
+		{
+			const RowSecurityPolicy *policy = lfirst(lc);
+
+			if (strncmp(policy->policy_name, "workorder_", strlen("workorder_")) != 0)
+				return false;
+		}
+	return true;
 }
 
 /*

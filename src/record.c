@@ -8,6 +8,7 @@
  * works out which columns changed, and appends the journal line.  Lines of one
  * statement are written together by the AFTER STATEMENT trigger, unless the
  * row is in a partition, where the statement trigger belongs to the parent.
+ * Totals follow every row, imported ones too (tally.c).
  *
  * All memory is the per-tuple context of the trigger manager.
  *
@@ -28,6 +29,7 @@
 #include "guard.h"
 #include "journal.h"
 #include "line.h"
+#include "tally.h"
 #include "timer.h"
 #include "value.h"
 
@@ -54,6 +56,19 @@ append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *r
 			wo_journal_append(&base, true);
 	}
 	wo_journal_append(line, together);
+}
+
+/*
+ * count tells the tally which state the row has left, and which it has
+ * entered.
+ */
+static void
+count(const WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	if (binding->counted)
+		wo_tally_move(binding, wo_binding_tenant(binding, row != NULL ? row : old),
+					  old != NULL ? wo_row_text(binding, old, WO_STATE) : NULL,
+					  row != NULL ? wo_row_text(binding, row, WO_STATE) : NULL);
 }
 
 /*
@@ -163,6 +178,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		row = wo_row(binding, trigdata->tg_trigtuple);
+		count(binding, NULL, &row);
 		if (is_import(trigdata, binding, &row))
 			return PointerGetDatum(NULL);
 		if (binding->overtaken)
@@ -190,6 +206,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			check_overtaken(trigdata, binding, &old, &row);
 		wo_line_for_change(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
+		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
 	}
 	else
@@ -202,6 +219,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		line.actor = actor->id;
 		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
 		append(binding, &line, &old, NULL, together);
+		count(binding, &old, NULL);
 		wo_timer_follow(binding, &old, NULL);
 	}
 	return PointerGetDatum(NULL);
@@ -209,7 +227,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 
 /*
  * workorder_record_flush is the AFTER STATEMENT trigger: the lines of the
- * statement go into the journal together.
+ * statement go into the journal together, and its moves into the tally.
  */
 Datum
 workorder_record_flush(PG_FUNCTION_ARGS)
@@ -220,5 +238,6 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
 	wo_journal_flush();
+	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

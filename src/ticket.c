@@ -27,7 +27,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parse_relation.h"
-#include "rewrite/rowsecurity.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -40,6 +39,7 @@
 #include "actor.h"
 #include "flow.h"
 #include "permit.h"
+#include "policy.h"
 #include "ticket.h"
 #include "value.h"
 
@@ -70,21 +70,8 @@ sees_by_policy(Relation rel)
 static bool
 is_plain(Relation rel)
 {
-	ListCell   *lc;
-
-	if (rel->rd_rel->relkind != RELKIND_RELATION || !OidIsValid(wo_primary_key(rel)))
-		return false;
-	if (rel->rd_rel->relrowsecurity && rel->rd_rsdesc != NULL)
-	{
-		foreach(lc, rel->rd_rsdesc->policies)
-		{
-			RowSecurityPolicy *policy = lfirst(lc);
-
-			if (strncmp(policy->policy_name, "workorder_", strlen("workorder_")) != 0)
-				return false;
-		}
-	}
-	return true;
+	return rel->rd_rel->relkind == RELKIND_RELATION && OidIsValid(wo_primary_key(rel)) &&
+		wo_policies_are_ours(rel);
 }
 
 /*
@@ -172,7 +159,8 @@ may_see(WoBinding *binding, HeapTuple tuple)
 		.old = row.values,
 		.old_null = row.nulls,
 		.row = row.values,
-		.row_null = row.nulls
+		.row_null = row.nulls,
+		.quiet = true
 	};
 	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
 	char	   *state = wo_row_text(binding, &row, WO_STATE);

@@ -282,6 +282,8 @@ verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool na
 	v->fold = wo_fold_create(v->binding);
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
 	verify_tickets(v, ticket);
+	if (ticket == NULL)
+		wo_verify_totals(v);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(v->table_context);
 	relation_close(rel, AccessShareLock);

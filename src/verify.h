@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.h
- *	  What verify.c and verify_rules.c share; nobody else needs it.
+ *	  What verify.c, verify_rules.c and verify_total.c share; nobody else needs it.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,6 +58,8 @@ extern void wo_verify_protection(WoVerify *v, Relation rel);
 extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
 extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
 
+/* verify_total.c */
+extern void wo_verify_totals(WoVerify *v);
 /* verify_timers.c */
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
 extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);

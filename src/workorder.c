@@ -23,6 +23,7 @@
 #include "flow.h"
 #include "journal.h"
 #include "native.h"
+#include "tally.h"
 #include "sweeper.h"
 #include "workorder.h"
 
@@ -124,6 +125,17 @@ wo_now(void)
 }
 
 /*
+ * wo_ensure_durable makes the transaction wait for its WAL: what is
+ * acknowledged must survive a crash, whatever the session asked for.
+ */
+void
+wo_ensure_durable(void)
+{
+	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		ForceSyncCommit();
+}
+
+/*
  * wo_shown shortens a name that somebody gave to what fits into a message.
  */
 const char *
@@ -180,5 +192,6 @@ _PG_init(void)
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_tally_init();
 	wo_native_init();
 }

@@ -29,9 +29,12 @@
 
 /* Error class of the extension; PostgREST and the door map them by the digits. */
 #define ERRCODE_WO_INVALID		MAKE_SQLSTATE('W','O','4','0','0')	/* invalid input */
+#define ERRCODE_WO_UNAUTHENTICATED	MAKE_SQLSTATE('W','O','4','0','1')	/* nobody, or not who he says */
 #define ERRCODE_WO_DENIED		MAKE_SQLSTATE('W','O','4','0','3')	/* not permitted */
 #define ERRCODE_WO_NOT_FOUND	MAKE_SQLSTATE('W','O','4','0','4')	/* no such ticket, flow, state or action */
 #define ERRCODE_WO_CONFLICT		MAKE_SQLSTATE('W','O','4','0','9')	/* not in this state, or lost a race */
+#define ERRCODE_WO_UNPROCESSABLE	MAKE_SQLSTATE('W','O','4','2','2')	/* well-formed, but not what was meant */
+#define ERRCODE_WO_UNAVAILABLE	MAKE_SQLSTATE('W','O','5','0','3')	/* something the administrator has to provide is missing */
 
 /* Settings (workorder.c) */
 extern bool wo_durable;			/* workorder.durable */
@@ -42,6 +45,7 @@ extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuratio
 extern char *wo_now_text;		/* workorder.now, superuser only: a fixed clock for tests and imports */
 
 extern TimestampTz wo_now(void);
+extern void wo_ensure_durable(void);
 extern const char *wo_shown(const char *name);
 
 /*

@@ -73,6 +73,8 @@ lines=$(ask $source 'SELECT count(*) FROM workorder.journal')
 ok "there are at least 10,000 tickets ($tickets)" test "$tickets" -ge 10000
 ok "there are at least 15,000 journal lines ($lines)" test "$lines" -ge 15000
 ok 'in every state' test "$(ask $source 'SELECT count(DISTINCT state) FROM repair')" -ge 4
+ok 'there is a conversation' test "$(ask $source 'SELECT count(*) FROM workorder.reply')" -eq 102
+ok 'totals are kept, folded and not yet' test "$(ask $source 'SELECT least((SELECT count(*) FROM workorder.tally), (SELECT count(*) FROM workorder.tally_change))')" -ge 1
 ok 'timers are set' test "$(ask $source 'SELECT count(*) FROM workorder.timer')" -ge 1000
 is 'the source is sound' "$(ask $source 'SELECT code, count(*) FROM workorder.verify() GROUP BY 1')" ''
 
@@ -104,7 +106,9 @@ goes_on() {
     SELECT state FROM workorder.act('repair', (SELECT max(id) FROM repair), 'comment', 'after the restore');
     INSERT INTO repair (price) VALUES (1) RETURNING id > (SELECT max(id) FROM repair), revision, last_action;
     SELECT workorder.next_number('orders');
-    SELECT * FROM workorder.verify();")" $'1|done\nheld\nt|1|create\n8'
+    SELECT workorder.add_reply('repair', 1000, 'after the restore');
+    SELECT count(*), max(content) FROM workorder.replies('repair', '{1, 1000}');
+    SELECT * FROM workorder.verify();")" $'1|done\nheld\nt|1|create\n8\n501\n3|reply 1000\n回复'
 }
 
 # --- every way out and back -----------------------------------------------------

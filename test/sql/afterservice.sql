@@ -123,7 +123,7 @@ SELECT ask($$put_order(2, '{"deductions":[]}')$$, 'charge_number', 'deductions')
 SELECT ask($$put_order(2, '{"deductions":[{"compensation":0}],"charge_number":"HACK"}')$$, 'charge_number', 'deductions');
 :load
 :CR
-SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$path_id('abc')$$), ask($$put_order(afterservice.path_id('99999999999999999999'), '{"remark":"x"}')$$);
+SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('abc'), '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('99999999999999999999'), '{"remark":"x"}')$$);
 SELECT ask($$put_order(2, '{"remark":"x"}')$$), ask($$put_order(5, '{"remark":"x"}')$$), ask($$put_order(4, '{"remark":"x"}')$$);
 SELECT ask($$put_order(1, '{"deductions":[{"compensation":-1}]}')$$), ask($$put_order(1, '{"tracks":[{"remark":"a"},{}]}')$$);
 SELECT ask($$put_order(1, '[]')$$), ask($$put_order(1, 'null')$$), ask('put_order(1, NULL)');

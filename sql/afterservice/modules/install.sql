@@ -117,6 +117,8 @@ BEGIN
   END LOOP;
 
   PERFORM workorder.guard('afterservice.orders', 'afterservice');
+  -- Every list of orders tells how many there are.
+  PERFORM workorder.count_rows('afterservice.orders');
   CREATE TRIGGER afterservice_complete_insert BEFORE INSERT ON afterservice.orders
     FOR EACH ROW WHEN (NEW.revision IS NULL)
     EXECUTE FUNCTION afterservice.complete_order();

@@ -22,6 +22,7 @@ AS $$
 BEGIN
   IF current_setting('workorder.maintenance')::boolean THEN
     PERFORM workorder.journal_maintenance(TG_ARGV[0]::int, 0, format('TRUNCATE %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
+    PERFORM workorder.discount_rows(TG_ARGV[0]::int, TG_RELID);
     RETURN NULL;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'WO403',
@@ -311,6 +312,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(unguard.relation::text, 'null')),
       DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
   END IF;
+  PERFORM workorder.count_rows(unguard.relation, false);
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
   DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);

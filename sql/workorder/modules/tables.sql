@@ -45,12 +45,14 @@ CREATE TABLE workorder.guarded (
   id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass NOT NULL UNIQUE,
   flow text NOT NULL,
-  columns jsonb NOT NULL DEFAULT '{}');
+  columns jsonb NOT NULL DEFAULT '{}',
+  counted boolean NOT NULL DEFAULT false);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
 COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (relation_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
 COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
+COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
 
 CREATE TABLE workorder.actor (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
@@ -98,9 +100,9 @@ COMMENT ON COLUMN workorder.password.hash IS 'Blowfish hash.';
 CREATE TABLE workorder.secret (
   name text PRIMARY KEY,
   value text NOT NULL);
-COMMENT ON TABLE workorder.secret IS 'Keys and settings of the token service: jwt, web_role, token_seconds. Only the owner reads it.';
+COMMENT ON TABLE workorder.secret IS 'Keys, and settings of the token service: jwt, web_role, token_seconds; credential and credential_previous, for a tenant of its own credential.<tenant>. Only the owner reads it.';
 COMMENT ON COLUMN workorder.secret.name IS 'Which one.';
-COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes.';
+COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes, a key of credentials 64 hexadecimal digits.';
 
 CREATE TABLE workorder.journal (
   tenant_id bigint NOT NULL,
@@ -161,7 +163,7 @@ COMMENT ON VIEW workorder.flow_action IS 'Transitions of every flow version, in 
 
 CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
-  j.action, j.from_state, j.to_state, j.note, j.changes
+  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
 FROM workorder.journal j
 JOIN workorder.guarded g ON g.id = j.relation_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id

@@ -1,0 +1,1 @@
+SELECT workorder.total('ticket_small', '{open,review}');

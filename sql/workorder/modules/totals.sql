@@ -1,0 +1,147 @@
+-- How many tickets there are.
+
+CREATE FUNCTION workorder.install_totals() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $install$
+BEGIN
+  EXECUTE $ddl$
+CREATE TABLE workorder.tally (
+  tenant_id bigint NOT NULL,
+  relation_id int NOT NULL,
+  state text NOT NULL,
+  n bigint NOT NULL,
+  PRIMARY KEY (tenant_id, relation_id, state))
+WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+COMMENT ON TABLE workorder.tally IS 'How many tickets of a counted table rest in a state, but for what workorder.tally_change still holds. Read by workorder.total().';
+COMMENT ON COLUMN workorder.tally.tenant_id IS 'Whose tickets.';
+COMMENT ON COLUMN workorder.tally.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.tally.state IS 'Leaf in which they rest.';
+COMMENT ON COLUMN workorder.tally.n IS 'How many.';
+
+-- No key and no index: every act on a counted table appends to it, nobody looks
+-- for one row of it, and it is short, because it is folded all the time.
+CREATE TABLE workorder.tally_change (
+  tenant_id bigint NOT NULL,
+  relation_id int NOT NULL,
+  from_state text,
+  to_state text,
+  n bigint NOT NULL)
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
+-- A publication of all tables would refuse to fold it otherwise.
+ALTER TABLE workorder.tally_change REPLICA IDENTITY FULL;
+COMMENT ON TABLE workorder.tally_change IS 'What statements have moved on counted tables since workorder.tally was folded, one row for each pair of states.';
+COMMENT ON COLUMN workorder.tally_change.tenant_id IS 'Whose tickets.';
+COMMENT ON COLUMN workorder.tally_change.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.tally_change.from_state IS 'Leaf before; null if the tickets were new.';
+COMMENT ON COLUMN workorder.tally_change.to_state IS 'Leaf after; null if the tickets are gone.';
+COMMENT ON COLUMN workorder.tally_change.n IS 'How many tickets.';
+  $ddl$;
+END
+$install$;
+REVOKE ALL ON FUNCTION workorder.install_totals() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.install_totals() IS 'Makes the tables that keep totals; part of workorder.install().';
+
+CREATE FUNCTION workorder.total(relation regclass, states text[] DEFAULT NULL) RETURNS bigint
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_total';
+REVOKE ALL ON FUNCTION workorder.total(regclass, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.total(regclass, text[]) IS
+'How many tickets of his tenant the caller sees in a guarded table: all of them, or those in these states (paths; a compound state stands for the leaves in it). Equals count(*) in the same snapshot, the caller''s own uncommitted changes included. Of a table that count_rows() has put on the tally it costs the same however many there are, for states of which the flow''s "view" lets the caller see every ticket; the others are counted under row-level security. Needs SELECT on the tenant and the state column. Raises WO400 for a null state, WO404 for a table that is not guarded and for a state that no version of its flow has.';
+
+CREATE FUNCTION workorder.fold_totals() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_fold_totals';
+REVOKE ALL ON FUNCTION workorder.fold_totals() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.fold_totals() IS
+'Folds workorder.tally_change into workorder.tally and returns how many rows it has folded. Writers do that by the way, so it is needed only where all transactions are REPEATABLE READ or SERIALIZABLE: those do not fold. Waits for nobody but count_rows().';
+
+CREATE FUNCTION workorder.count_rows(relation regclass, counted boolean DEFAULT true) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  args text;
+  is_counted boolean;
+  state_column text;
+  result bigint;
+BEGIN
+  SELECT t.tgnargs > 5 INTO is_counted FROM pg_trigger t
+  WHERE t.tgrelid = count_rows.relation AND t.tgname = '_workorder_record' AND t.tgparentid = 0;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(count_rows.relation::text, 'null')),
+      DETAIL = 'Only tickets are counted.', HINT = 'Give it a flow with workorder.guard().';
+  END IF;
+  IF count_rows.counted IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'argument "counted" is missing',
+      DETAIL = 'It must not be null.', HINT = 'Give true to keep totals, false to stop.';
+  END IF;
+  IF NOT count_rows.counted AND NOT is_counted THEN
+    RETURN NULL;
+  END IF;
+  IF count_rows.counted AND current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = 'count_rows() needs a transaction that is READ COMMITTED',
+      DETAIL = 'It must see what was committed before it had locked the table.',
+      HINT = 'Run it on its own.', SCHEMA = 'workorder';
+  END IF;
+  -- Whoever writes the table, or folds its changes, holds a lock that this one waits for.
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', count_rows.relation);
+  SELECT x.id, x.flow, x.columns INTO STRICT g FROM workorder.guarded x WHERE x.relation = count_rows.relation;
+  key := workorder.ticket_key(count_rows.relation);
+  state_column := coalesce(g.columns ->> 'state', 'state');
+
+  DELETE FROM workorder.tally y WHERE y.relation_id = g.id;
+  DELETE FROM workorder.tally_change c WHERE c.relation_id = g.id;
+  IF count_rows.counted THEN
+    EXECUTE format('INSERT INTO workorder.tally (tenant_id, relation_id, state, n)
+      SELECT %1$I, $1, %2$I, count(*) FROM %3$s WHERE %2$I IS NOT NULL GROUP BY 1, 3', key.tenant_column, state_column, count_rows.relation)
+    USING g.id;
+    SELECT coalesce(sum(y.n), 0) INTO result FROM workorder.tally y WHERE y.relation_id = g.id;
+  END IF;
+  UPDATE workorder.guarded x SET counted = count_rows.counted WHERE x.id = g.id AND x.counted <> count_rows.counted;
+
+  IF is_counted <> count_rows.counted THEN
+    -- One argument more tells the trigger to count.
+    args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
+      || CASE WHEN count_rows.counted THEN ', ''counted''' ELSE '' END;
+    EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', count_rows.relation, args);
+  END IF;
+  RETURN result;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.count_rows(regclass, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.count_rows(regclass, boolean) IS
+'Puts a guarded table on the tally, so that workorder.total() of it costs the same however many tickets there are, or (false) takes it off. Counts what is there under a lock that keeps writers out meanwhile, and returns how many tickets of all tenants that are; null when it is taken off. Called again it counts anew: after the table was written past its triggers (session_replication_role = replica, disabled triggers, partitions attached or detached). Needs to own the table. Raises WO404 for a table that is not guarded, WO409 outside of READ COMMITTED.';
+
+CREATE FUNCTION workorder.discount_rows(relation_id int, rows_of regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  part regclass;
+BEGIN
+  SELECT x.columns INTO g FROM workorder.guarded x WHERE x.id = discount_rows.relation_id AND x.counted;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  key := workorder.ticket_key(discount_rows.rows_of);
+  -- Partitions have this trigger themselves, but for those that came later.
+  FOR part IN
+    SELECT discount_rows.rows_of
+    UNION SELECT p.relid FROM pg_partition_tree(discount_rows.rows_of) p
+    WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.relid AND t.tgname = '~workorder_truncate')
+  LOOP
+    EXECUTE format('INSERT INTO workorder.tally_change (tenant_id, relation_id, from_state, n)
+      SELECT %1$I, $1, %2$I, count(*) FROM ONLY %3$s GROUP BY 1, 3', key.tenant_column,
+      coalesce(g.columns ->> 'state', 'state'), part)
+    USING discount_rows.relation_id;
+  END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.discount_rows(int, regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.discount_rows(int, regclass) IS
+'Takes the rows of a table or partition off the tally, before it is truncated under workorder.maintenance.';

@@ -1,0 +1,475 @@
+/*-------------------------------------------------------------------------
+ *
+ * tally.c
+ *	  How many tickets of a table rest in each state, kept with every change.
+ *
+ * A table is counted once count_rows() has asked for it.  Then each statement
+ * appends to workorder.tally_change what it has moved: one row for each pair
+ * of states, from where to where and how many; nobody waits for anybody.  Now
+ * and then these rows are folded into workorder.tally, one row for each state.
+ * What a snapshot sees of both tables together is what it sees of the counted
+ * table, since a change commits with its tickets and a fold all at once.
+ *
+ * Changes of the running statement wait here, marked with their
+ * subtransaction as the journal's lines are (see journal.c).  While a table
+ * has anything waiting here, its tally is not what the table holds; so a mark
+ * stands here from the first row that a statement touches until its changes
+ * are written.
+ *
+ * tally_change has no index: it is short, because whoever begins a new page
+ * of it folds what there is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "as_owner.h"
+#include "lookup.h"
+#include "replay.h"
+#include "store.h"
+#include "tally.h"
+
+PG_FUNCTION_INFO_V1(workorder_fold_totals);
+
+/* Columns of workorder.tally_change, as install() makes them. */
+enum
+{
+	Anum_change_tenant = 1,
+	Anum_change_relation,
+	Anum_change_from_state,
+	Anum_change_to_state,
+	Anum_change_n,
+	Natts_change = Anum_change_n
+};
+
+/* More different moves than this are not kept until the statement ends. */
+#define FLUSH_MOVES		64
+
+/* How many changes a writer folds at most, on behalf of everybody. */
+#define FOLD_CHANGES	1000
+
+/* Rows that the running statement has moved, or the mark that it is running. */
+typedef struct Move
+{
+	SubTransactionId subid;
+	int32		relation;		/* workorder.guarded.id */
+	int			depth;			/* of triggers, to know a statement's end by */
+	int64		n;				/* 0 = a mark */
+	int64		tenant;
+	const char *from;			/* NULL = the rows are new */
+	const char *to;				/* NULL = the rows are gone */
+} Move;
+
+/* Both live in TopTransactionContext and go with it. */
+static Move *pending = NULL;
+static int	npending = 0;
+static int	pending_allocated = 0;
+static MemoryContext name_context = NULL;
+
+/* Where workorder.tally_change is; forgotten when it is invalidated. */
+static Oid	change_oid = InvalidOid;
+
+/*
+ * Several may fold at once without harm, but they would wait for each other
+ * at the rows of tally: so it is one at a time, and the others go on.
+ */
+static WoStatement fold = {
+	.table = "tally_change",
+	.text = "WITH turn AS ("
+	" SELECT g.id FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1"
+	" FOR NO KEY UPDATE SKIP LOCKED),"
+	" taken AS ("
+	" DELETE FROM workorder.tally_change c"
+	" WHERE c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"  SELECT d.ctid FROM workorder.tally_change d, turn t"
+	"  WHERE d.relation_id OPERATOR(pg_catalog.=) t.id LIMIT $2))"
+	" RETURNING c.tenant_id, c.from_state, c.to_state, c.n),"
+	" folded AS ("
+	" INSERT INTO workorder.tally AS y (tenant_id, relation_id, state, n)"
+	" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
+	" FROM (SELECT tenant_id, to_state AS state, n FROM taken"
+	"  UNION ALL SELECT tenant_id, from_state, OPERATOR(pg_catalog.-) n FROM taken) s"
+	" WHERE s.state IS NOT NULL GROUP BY s.tenant_id, s.state"
+	" HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
+	" ON CONFLICT (tenant_id, relation_id, state)"
+	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n)"
+	" SELECT pg_catalog.count(*) FROM taken",
+	.nargs = 2,
+	.types = {INT4OID, INT8OID}
+};
+
+static WoStatement read_tally = {
+	.table = "tally",
+	.text = "SELECT (coalesce(("
+	"  SELECT pg_catalog.sum(y.n) FROM workorder.tally y"
+	"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.relation_id OPERATOR(pg_catalog.=) $1"
+	"  AND ($3 OR y.state OPERATOR(pg_catalog.=) ANY ($4))), 0)"
+	" OPERATOR(pg_catalog.+) coalesce(("
+	"  SELECT pg_catalog.sum(CASE WHEN c.to_state IS NULL THEN 0"
+	"    WHEN $3 OR c.to_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END"
+	"   OPERATOR(pg_catalog.-) CASE WHEN c.from_state IS NULL THEN 0"
+	"    WHEN $3 OR c.from_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END)"
+	"  FROM workorder.tally_change c"
+	"  WHERE c.relation_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
+	" FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1 AND g.counted",
+	.reads = true,
+	.nargs = 4,
+	.types = {INT4OID, INT8OID, BOOLOID, TEXTARRAYOID}
+};
+
+static bool write_moves(void);
+
+static void
+forget_pending(void)
+{
+	/* the memory goes with the transaction */
+	pending = NULL;
+	npending = 0;
+	pending_allocated = 0;
+	name_context = NULL;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			(void) write_moves();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			forget_pending();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
+						SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = 0; i < npending; i++)
+			if (pending[i].subid == subid)
+				pending[i].subid = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		/* later subtransactions have higher ids and come later */
+		while (npending > 0 && pending[npending - 1].subid >= subid)
+			npending--;
+	}
+}
+
+static void
+forget_table(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == change_oid)
+		change_oid = InvalidOid;
+}
+
+void
+wo_tally_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
+/*
+ * add_pending makes room for one more.
+ */
+static Move *
+add_pending(int32 relation)
+{
+	if (pending == NULL)
+	{
+		pending_allocated = 16;
+		pending = MemoryContextAlloc(TopTransactionContext, sizeof(Move) * pending_allocated);
+		name_context = AllocSetContextCreate(TopTransactionContext, "workorder states moved between",
+											 ALLOCSET_SMALL_SIZES);
+	}
+	else if (npending == pending_allocated)
+	{
+		pending_allocated *= 2;
+		pending = repalloc(pending, sizeof(Move) * pending_allocated);
+	}
+	memset(&pending[npending], 0, sizeof(Move));
+	pending[npending].subid = GetCurrentSubTransactionId();
+	pending[npending].relation = relation;
+	return &pending[npending++];
+}
+
+/*
+ * wo_tally_begin marks that a statement is about to change rows of a table.
+ */
+void
+wo_tally_begin(const WoBinding *binding)
+{
+	SubTransactionId subid;
+	int			depth;
+
+	if (!binding->counted)
+		return;
+	subid = GetCurrentSubTransactionId();
+	depth = trigger_depth();
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+		if (pending[i].n == 0 && pending[i].relation == binding->relation_id && pending[i].depth == depth)
+			return;
+	add_pending(binding->relation_id)->depth = depth;
+}
+
+static bool
+same_state(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/*
+ * wo_tally_move takes note that a row has come to rest in another state.
+ */
+void
+wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			nmoves = 0;
+	Move	   *move;
+
+	if (!binding->counted || same_state(from, to))
+		return;
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+	{
+		move = &pending[i];
+		if (move->n == 0)
+			continue;
+		if (move->relation == binding->relation_id && move->tenant == tenant &&
+			same_state(move->from, from) && same_state(move->to, to))
+		{
+			move->n++;
+			return;
+		}
+		nmoves++;
+	}
+	if (nmoves >= FLUSH_MOVES)
+		(void) write_moves();
+	move = add_pending(binding->relation_id);
+	move->n = 1;
+	move->tenant = tenant;
+	move->from = from != NULL ? MemoryContextStrdup(name_context, from) : NULL;
+	move->to = to != NULL ? MemoryContextStrdup(name_context, to) : NULL;
+}
+
+/*
+ * open_change opens the table, looking it up only if it may have changed.
+ */
+static Relation
+open_change(void)
+{
+	Relation	change;
+
+	if (!OidIsValid(change_oid))
+	{
+		Oid			found = wo_lookup_table("tally_change", false);
+
+		change = table_open(found, RowExclusiveLock);
+		change_oid = found;
+	}
+	else
+		change = table_open(change_oid, RowExclusiveLock);
+	if (RelationGetDescr(change)->natts < Natts_change)
+		elog(ERROR, "workorder.tally_change has %d columns, expected at least %d",
+			 RelationGetDescr(change)->natts, (int) Natts_change);
+	return change;
+}
+
+static HeapTuple
+form_change(TupleDesc desc, const Move *move)
+{
+	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	memset(nulls, false, sizeof(bool) * Natts_change);
+	/* columns that users added take no value */
+	memset(nulls + Natts_change, true, sizeof(bool) * (desc->natts - Natts_change));
+	values[Anum_change_tenant - 1] = Int64GetDatum(move->tenant);
+	values[Anum_change_relation - 1] = Int32GetDatum(move->relation);
+	values[Anum_change_n - 1] = Int64GetDatum(move->n);
+	if (move->from != NULL)
+		values[Anum_change_from_state - 1] = CStringGetTextDatum(move->from);
+	else
+		nulls[Anum_change_from_state - 1] = true;
+	if (move->to != NULL)
+		values[Anum_change_to_state - 1] = CStringGetTextDatum(move->to);
+	else
+		nulls[Anum_change_to_state - 1] = true;
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * write_moves writes what waits in this subtransaction; marks stay.  Returns
+ * whether a new page was begun.
+ */
+static bool
+write_moves(void)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = npending;
+	int			kept;
+	int			ntuples = 0;
+	HeapTuple  *tuples;
+	Relation	change;
+	bool		turned = false;
+
+	while (first > 0 && pending[first - 1].subid == subid)
+		if (pending[--first].n != 0)
+			ntuples++;
+	if (ntuples == 0)
+		return false;
+
+	change = open_change();
+	tuples = palloc(sizeof(HeapTuple) * ntuples);
+	ntuples = 0;
+	kept = first;
+	for (int i = first; i < npending; i++)
+	{
+		if (pending[i].n != 0)
+			tuples[ntuples++] = form_change(RelationGetDescr(change), &pending[i]);
+		else
+			pending[kept++] = pending[i];
+	}
+	npending = kept;
+	wo_store(change, tuples, ntuples, NULL);
+	table_close(change, NoLock);
+
+	for (int i = 0; i < ntuples; i++)
+		if (ItemPointerGetOffsetNumber(&tuples[i]->t_self) == FirstOffsetNumber)
+			turned = true;
+	/* marks name no states */
+	while (first > 0 && pending[first - 1].n == 0)
+		first--;
+	if (first == 0)
+		MemoryContextReset(name_context);
+	return turned;
+}
+
+/*
+ * wo_tally_flush is called at the end of a statement on a table: what it has
+ * moved is written.  A statement on a partition has no such end; its moves
+ * wait for the next one, or for the commit.
+ *
+ * Whoever begins a new page folds what there is, unless his transaction keeps
+ * to an old snapshot, which could make that fail.
+ */
+void
+wo_tally_flush(Relation rel)
+{
+	const WoBinding *binding;
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			depth = trigger_depth();
+	bool		turned;
+
+	if (npending == 0)
+		return;
+	turned = write_moves();
+	binding = wo_binding_if_guarded(rel);
+	if (binding == NULL)
+		return;
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+		if (pending[i].relation == binding->relation_id && pending[i].depth >= depth)
+		{
+			npending--;
+			memmove(&pending[i], &pending[i + 1], sizeof(Move) * (npending - i));
+		}
+	if (turned && !IsolationUsesXactSnapshot())
+	{
+		Datum		values[2] = {Int32GetDatum(binding->relation_id), Int64GetDatum(FOLD_CHANGES)};
+
+		(void) wo_run_as_owner(&fold, values, NULL);
+	}
+}
+
+/*
+ * wo_tally_read reads a tenant's total of a table from the tally, of these
+ * states or (NULL) of all, as the active snapshot sees it.  False if the tally
+ * cannot tell: the table is not counted, or was not in the eyes of that
+ * snapshot, or this session is in the middle of changing it.
+ */
+bool
+wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total)
+{
+	Datum		values[4] = {
+		Int32GetDatum(binding->relation_id),
+		Int64GetDatum(tenant),
+		BoolGetDatum(states == NULL),
+		PointerGetDatum(states != NULL ? states : construct_empty_array(TEXTOID))
+	};
+
+	if (!binding->counted)
+		return false;
+	for (int i = 0; i < npending; i++)
+		if (pending[i].relation == binding->relation_id)
+			return false;
+	return wo_run_as_owner(&read_tally, values, total);
+}
+
+/*
+ * fold_totals() folds all changes of all counted tables and returns how many.
+ * A table's writers are not waited for, but count_rows() is.
+ */
+Datum
+workorder_fold_totals(PG_FUNCTION_ARGS)
+{
+	WoStream	stream;
+	HeapTuple	tuple;
+	int64		result = 0;
+
+	PreventCommandIfReadOnly("workorder.fold_totals()");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	wo_stream_open(&stream, wo_lookup_table("guarded", false),
+				   "SELECT id, relation::pg_catalog.oid FROM workorder.guarded WHERE counted ORDER BY id",
+				   0, NULL, NULL);
+	while ((tuple = wo_stream_next(&stream)) != NULL)
+	{
+		TupleDesc	desc = stream.batch->tupdesc;
+		bool		isnull;
+		Datum		values[2] = {SPI_getbinval(tuple, desc, 1, &isnull), Int64GetDatum(PG_INT64_MAX)};
+		Relation	rel = try_table_open(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+										 RowExclusiveLock);
+		int64		folded = 0;
+
+		if (rel == NULL)
+			continue;
+		(void) wo_run_as_owner(&fold, values, &folded);
+		result += folded;
+		table_close(rel, NoLock);
+	}
+	wo_stream_close(&stream);
+	SPI_finish();
+	PG_RETURN_INT64(result);
+}
