@@ -100,7 +100,7 @@ read_zone(Calendar *calendar, const WoLookupKey *tenant)
 				(errcode(ERRCODE_WO_NOT_FOUND),
 				 errmsg("there is no calendar \"%s\"", wo_shown(calendar->name)),
 				 errdetail("Calendars are those of the tenant, in workorder.calendar."),
-				 errhint("Make it with workorder.set_calendar(), or correct the name.")));
+				 errhint("Make it: a row of workorder.calendar, and its hours in workorder.working_hour.")));
 	calendar->zone = pg_tzset(zone);
 	if (calendar->zone == NULL)
 		ereport(ERROR,

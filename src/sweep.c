@@ -47,9 +47,9 @@
 /* Timers that are looked at, and tickets that are locked, together. */
 #define CHUNK	1000
 
-/* What did not work is tried again after a minute, then two, then four, up to a day. */
+/* What did not work is tried again after a minute, then two, then four, in the end every 17 hours. */
 #define RETRY_FIRST		(60 * USECS_PER_SEC)
-#define RETRY_DOUBLINGS	11
+#define RETRY_DOUBLINGS	10
 
 PG_FUNCTION_INFO_V1(workorder_sweep);
 PG_FUNCTION_INFO_V1(workorder_next_due);

@@ -276,7 +276,8 @@ describe(const WoFlow *flow, const WoClock *clock)
 {
 	const WoState *state = &flow->states[clock->state];
 
-	return psprintf("timer \"%s\" of state \"%s\"", state->delays[clock->delay].text, state->path);
+	return clock->state == 0 ? psprintf("timer \"%s\" of the flow", state->delays[clock->delay].text) :
+		psprintf("timer \"%s\" of state \"%s\"", state->delays[clock->delay].text, state->path);
 }
 
 /*
@@ -317,7 +318,7 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 	for (int i = 0; i < actual.n && !v->retime; i++)
 		if (find(wanted, &actual.item[i]) == NULL)
 			wo_verify_report(v, ticket, v->fold->revision, "timers",
-							 "%s is set, and the ticket is not there", describe(actual.flow, &actual.item[i]));
+							 "%s is set, and the ticket is not in it", describe(actual.flow, &actual.item[i]));
 	if (strays > 0 && !v->retime)
 		wo_verify_report(v, ticket, v->fold->revision, "timers",
 						 "timers are set that the ticket's version of its flow does not know");

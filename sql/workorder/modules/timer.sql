@@ -107,7 +107,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_sweep';
 REVOKE ALL ON FUNCTION workorder.sweep(int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.sweep(int) IS
-'Takes the timers that are due, of all tenants, the earliest first and at most so many, and returns how many it took. Each is judged by the flow ("after") and journalled as the action "after" and its duration, by the tenant''s system actor. A timer of which no guard holds is spent; one that raises an error is tried again after a minute, two, four and so on, up to a day, and shows in workorder.overdue. Tickets that are locked are left for the next time, so several may sweep at once. Needs EXECUTE and nothing else: statements run as the tables'' owners. Raises WO400 for a max below 1.';
+'Takes the timers that are due, of all tenants, the earliest first and at most so many, and returns how many it took. Each is judged by the flow ("after") and journalled as the action "after" and its duration, by the tenant''s system actor. A timer of which no guard holds is spent; one that raises an error is tried again after a minute, two, four and so on, in the end every 17 hours, and shows in workorder.overdue. Tickets that are locked are left for the next time, so several may sweep at once. Needs EXECUTE and nothing else: statements run as the tables'' owners. Raises WO400 for a max below 1.';
 
 CREATE FUNCTION workorder.next_due() RETURNS timestamptz
 LANGUAGE c VOLATILE PARALLEL UNSAFE
