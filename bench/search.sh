@@ -63,11 +63,11 @@ terms() {
   cat <<'TERMS'
 故障	two characters, 1 %	/50
 主板烧毁	four characters, 0.1 %	/50
-障	one character, 1 %	
+障	one character, 1 %
 龘龖	two characters, absent	1 ms
 gateway	a word, 0.2 %	/50
-VPN	three letters, 1 %	
-reset pass	parts of two words, 0.5 %	
+VPN	three letters, 1 %
+reset pass	parts of two words, 0.5 %
 TERMS
 }
 

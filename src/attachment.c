@@ -40,15 +40,25 @@ static WoStatement store = {
 
 /*
  * attach(relation, ticket_id, content, content_type, filename, action, uuid)
- * stores a file with a ticket.  The function is strict.
+ * stores a file with a ticket.
  */
 Datum
 workorder_attach(PG_FUNCTION_ARGS)
 {
+	static const char *const names[] = {
+		"relation", "ticket_id", "content", "content_type", "filename", "action", "uuid"
+	};
 	const WoActor *actor;
 	Datum		values[9];
 	int			relation_id;
 
+	for (int i = 0; i < lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("argument \"%s\" is missing", names[i]),
+					 errdetail("It must not be null."),
+					 errhint("Give the table, the ticket's number, the file and its media type.")));
 	PreventCommandIfReadOnly("workorder.attach()");
 	PreventCommandIfParallelMode("workorder.attach()");
 	if (wo_value_blank(TEXTOID, PG_GETARG_DATUM(3), false))

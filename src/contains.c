@@ -8,8 +8,7 @@
  * has, as an index does, only if its function is LEAKPROOF: it must tell
  * nothing of its arguments but by its result.  LIKE is not, as it raises
  * errors.  contains() is: it sends no messages, and whether it raises an error
- * depends on the collation and on the encoding of the database, never on what
- * the texts are.  The term too may come from a hidden row, so there is no
+ * depends on the collation, never on what the texts are.  The term too may come from a hidden row, so there is no
  * limit to its size but memory; the document is read as a stream.
  *
  * Neither argument is a pattern.  Both are folded (fold.c), so case does not

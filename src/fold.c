@@ -73,12 +73,6 @@ find_fold(Oid collation)
 				(errcode(ERRCODE_INDETERMINATE_COLLATION),
 				 errmsg("could not determine which collation to use for search"),
 				 errhint("Use the COLLATE clause to set the collation explicitly.")));
-	if (GetDatabaseEncoding() != PG_UTF8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("search needs a database in UTF8"),
-				 errdetail("The encoding of this database is %s.", GetDatabaseEncodingName()),
-				 errhint("Use LIKE without an index of workorder.bigram_ops, or move to a database in UTF8.")));
 
 	for (link = &folds; *link != NULL && (*link)->collation != collation; link = &(*link)->next)
 		;
@@ -170,8 +164,8 @@ learn(WoFold *fold, pg_wchar c)
 }
 
 /*
- * wo_fold_start begins to read a text.  Raises an error for an unknown
- * collation, and in a database that is not UTF8.
+ * wo_fold_start begins to read a text in UTF8, which the extension is created
+ * for only.  Raises an error for an unknown collation.
  */
 void
 wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len)

@@ -59,6 +59,12 @@ sequences() {
 # The definitions, grants and comments included; the key of \restrict is random.
 definitions() { pg_dump --schema-only -d "$1" | sed '/^\\\(un\)\{0,1\}restrict /d'; }
 
+# What the index for search finds, and that it was asked.
+search() {
+  ask "$1" "SET enable_seqscan = off; EXPLAIN (COSTS OFF) SELECT id FROM repair WHERE workorder.contains(\"Fault text\", 'FAULT 77');
+    SELECT count(*), sum(id) FROM repair WHERE workorder.contains(\"Fault text\", 'FAULT 77');"
+}
+
 # Which triggers fire, and when.
 triggers() {
   ask "$1" "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_catalog.pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
@@ -76,6 +82,8 @@ ok 'in every state' test "$(ask $source 'SELECT count(DISTINCT state) FROM repai
 ok 'there is a conversation' test "$(ask $source 'SELECT count(*) FROM workorder.reply')" -eq 102
 ok 'totals are kept, folded and not yet' test "$(ask $source 'SELECT least((SELECT count(*) FROM workorder.tally), (SELECT count(*) FROM workorder.tally_change))')" -ge 1
 ok 'timers are set' test "$(ask $source 'SELECT count(*) FROM workorder.timer')" -ge 1000
+found=$(search $source)
+like 'search uses its index' "$found" 'Bitmap Index Scan on repair_search'
 is 'the source is sound' "$(ask $source 'SELECT code, count(*) FROM workorder.verify() GROUP BY 1')" ''
 
 contents $source >"$scratch/contents"
@@ -92,6 +100,7 @@ same() {
   is "$1: the sequences stand where they stood" "$(sequences "$2" | diff "$scratch/sequences" - 2>&1)" ''
   is "$1: the definitions are the same" "$(definitions "$2" | diff "$scratch/definitions" - 2>&1 | head -n 40)" ''
   is "$1: verify() finds nothing" "$(ask "$2" 'SELECT * FROM workorder.verify() LIMIT 5')" ''
+  is "$1: search finds the same" "$(search "$2")" "$found"
 }
 
 same_triggers() {

@@ -46,6 +46,7 @@ CREATE TABLE repair (
   length int GENERATED ALWAYS AS (length("Fault text")) STORED,
   PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('repair', 'repair');
+CREATE INDEX repair_search ON repair USING gin ("Fault text" workorder.bigram_ops);
 SELECT workorder.count_rows('repair');
 
 CREATE SCHEMA "Own schema";

@@ -6,7 +6,7 @@ AS $$
 BEGIN
   PERFORM workorder.grant_addon('workorder_active_job', role, ARRAY[
     'install', 'install_dictionaries', 'install_owner_functions', 'install_http', 'grant_access', 'grant_feed',
-    'import_workers', 'load_orders', 'load_batch', 'load_activities', 'set_time_zone', 'check_order']);
+    'import_workers', 'import_texts', 'wrong_text', 'load_orders', 'load_batch', 'load_activities', 'set_time_zone', 'check_order']);
   EXECUTE format('GRANT EXECUTE ON FUNCTION active_job.order_exists(text) TO %s', role);
   EXECUTE format('GRANT SELECT ON active_job.worker, active_job.activity TO %s', role);
   -- Orders come by the feed and stay.

@@ -69,6 +69,33 @@ $$;
 COMMENT ON FUNCTION active_job.load_orders(jsonb, boolean) IS
   'What active_job.import() does, with the rights of whoever calls it.';
 
+CREATE FUNCTION active_job.import_texts()
+RETURNS TABLE (name text, longest int)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT * FROM (VALUES ('order_id'::text, 64), ('activity_id', 64), ('worker_id', 64), ('customer_name', 200),
+    ('customer_type', 50), ('phone', 50), ('mobile', 50), ('broadband_account', 100), ('email', 200), ('qq', 50)) AS t (name, longest);
+END;
+COMMENT ON FUNCTION active_job.import_texts() IS
+  'The texts of an order as it is imported, and how long each may be; those that end in _id may be whole numbers, too.';
+
+CREATE FUNCTION active_job.wrong_text(item jsonb)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT t.name
+  FROM active_job.import_texts() AS t
+  WHERE CASE jsonb_typeof(item -> t.name)
+      WHEN 'string' THEN char_length(item ->> t.name) > t.longest
+      WHEN 'number' THEN t.name NOT LIKE '%\_id' OR item ->> t.name !~ '^[0-9]{1,40}$'
+      WHEN 'null' THEN false
+      ELSE item ? t.name
+    END
+  LIMIT 1;
+END;
+COMMENT ON FUNCTION active_job.wrong_text(jsonb) IS
+  'The first text of an imported order that is none, or too long; null if there is none.';
+
 CREATE FUNCTION active_job.load_batch(orders jsonb, before int, first_places jsonb, moment timestamptz,
   OUT imported int, OUT changed int, OUT unchanged int, OUT problems jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -77,48 +104,41 @@ AS $$
 #variable_conflict use_column
 DECLARE
   tenant CONSTANT bigint := workorder.tenant_id();
+  objects jsonb := orders;
+  mistyped boolean;
   differing jsonb;
   closed jsonb;
 BEGIN
-  WITH given AS MATERIALIZED (
-    SELECT before + e.n::int AS place, i.*, jsonb_typeof(e.value) AS type,
-      coalesce(nullif(e.value -> 'marketing_info', 'null'), '{}') AS marketing_info,
-      -- Text by text: this is asked of every order.
-      CASE
-        WHEN jsonb_typeof(e.value -> 'order_id') NOT IN ('string', 'number') THEN 'order_id'
-        WHEN jsonb_typeof(e.value -> 'activity_id') NOT IN ('string', 'number') THEN 'activity_id'
-        WHEN jsonb_typeof(e.value -> 'worker_id') NOT IN ('string', 'number') THEN 'worker_id'
-        WHEN jsonb_typeof(e.value -> 'customer_name') NOT IN ('string', 'null') OR char_length(i.customer_name) > 200 THEN 'customer_name'
-        WHEN jsonb_typeof(e.value -> 'customer_type') NOT IN ('string', 'null') OR char_length(i.customer_type) > 50 THEN 'customer_type'
-        WHEN jsonb_typeof(e.value -> 'phone') NOT IN ('string', 'null') OR char_length(i.phone) > 50 THEN 'phone'
-        WHEN jsonb_typeof(e.value -> 'mobile') NOT IN ('string', 'null') OR char_length(i.mobile) > 50 THEN 'mobile'
-        WHEN jsonb_typeof(e.value -> 'broadband_account') NOT IN ('string', 'null') OR char_length(i.broadband_account) > 100 THEN 'broadband_account'
-        WHEN jsonb_typeof(e.value -> 'email') NOT IN ('string', 'null') OR char_length(i.email) > 200 THEN 'email'
-        WHEN jsonb_typeof(e.value -> 'qq') NOT IN ('string', 'null') OR char_length(i.qq) > 50 THEN 'qq'
-      END AS wrong
-    FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n)
-    CROSS JOIN LATERAL (
-      SELECT e.value ->> 'order_id' AS order_id, e.value ->> 'activity_id' AS activity_id, e.value ->> 'worker_id' AS worker_id,
-        nullif(e.value ->> 'customer_name', '') AS customer_name, nullif(e.value ->> 'customer_type', '') AS customer_type,
-        nullif(e.value ->> 'phone', '') AS phone, nullif(e.value ->> 'mobile', '') AS mobile,
-        nullif(e.value ->> 'broadband_account', '') AS broadband_account,
-        nullif(e.value ->> 'email', '') AS email, nullif(e.value ->> 'qq', '') AS qq
-      OFFSET 0) AS i),
-  judged AS MATERIALIZED (
-    SELECT g.*, o.id, w.actor_id AS holder_id, keeps.id IS NOT NULL AS is_kept,
-      (g.activity_id, g.customer_name, g.customer_type, g.phone, g.mobile, g.broadband_account, g.email, g.qq, g.marketing_info)
+  IF jsonb_path_exists(orders, 'strict $[*] ? (@.type() != "object")') THEN
+    SELECT jsonb_agg(CASE WHEN jsonb_typeof(e.value) = 'object' THEN e.value ELSE '{}' END ORDER BY e.n) INTO objects
+    FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n);
+  END IF;
+  -- One look at all of them tells whether texts have to be looked at one by one.
+  SELECT jsonb_path_exists(objects, format('lax $[*] ? (%s)',
+      string_agg(format('(@.%1$I.type() != "string" && @.%1$I.type() != "null")', t.name), ' || '))::jsonpath)
+  INTO mistyped
+  FROM active_job.import_texts() AS t;
+
+  WITH judged AS MATERIALIZED (
+    SELECT before + g.n::int AS place, g.order_id, g.activity_id, g.worker_id, i.*, o.id, w.actor_id AS holder_id,
+      keeps.id IS NOT NULL AS is_kept,
+      (g.activity_id, i.customer_name, i.customer_type, i.phone, i.mobile, i.broadband_account, i.email, i.qq, i.marketing_info)
         IS DISTINCT FROM (o.activity_id, o.customer_name, o.customer_type, o.phone, o.mobile, o.broadband_account,
           o.email, o.qq, o.marketing_info) AS differs,
       CASE
-        WHEN g.type <> 'object' THEN 'not an object'
+        WHEN g.order_id IS NULL AND jsonb_typeof(orders -> (g.n::int - 1)) <> 'object' THEN 'not an object'
         WHEN coalesce(g.order_id, '') = '' THEN 'missing field: order_id'
-        WHEN g.wrong IS NOT NULL THEN 'invalid value: ' || g.wrong
-        WHEN g.order_id !~ '^[A-Za-z0-9_-]+$' OR char_length(g.order_id) > 64 THEN 'invalid value: order_id'
+        WHEN (mistyped OR greatest(char_length(g.order_id), char_length(g.activity_id), char_length(g.worker_id), char_length(i.customer_name),
+            char_length(i.customer_type), char_length(i.phone), char_length(i.mobile), char_length(i.broadband_account),
+            char_length(i.email), char_length(i.qq)) > 50)
+          AND active_job.wrong_text(objects -> (g.n::int - 1)) IS NOT NULL
+          THEN 'invalid value: ' || active_job.wrong_text(objects -> (g.n::int - 1))
+        WHEN g.order_id !~ '^[A-Za-z0-9_-]+$' THEN 'invalid value: order_id'
         WHEN g.order_id IN ('contact-reason', 'contact', 'shipping', 'retrieve') THEN 'reserved order_id'
-        WHEN (first_places ->> g.order_id)::int <> g.place THEN 'order_id comes twice'
-        WHEN CASE WHEN g.marketing_info <> '{}' THEN jsonb_typeof(g.marketing_info) <> 'object'
-            OR pg_column_size(g.marketing_info) > 16384
-            OR jsonb_path_exists(g.marketing_info, 'strict $.* ? (@.type() != "string")', silent => true) END
+        WHEN (first_places ->> g.order_id)::int <> before + g.n THEN 'order_id comes twice'
+        WHEN CASE WHEN i.marketing_info <> '{}' THEN jsonb_typeof(i.marketing_info) <> 'object'
+            OR pg_column_size(i.marketing_info) > 16384
+            OR jsonb_path_exists(i.marketing_info, 'strict $.* ? (@.type() != "string")', silent => true) END
           THEN 'invalid value: marketing_info'
         WHEN coalesce(g.activity_id, '') = '' THEN 'missing field: activity_id'
         WHEN a.activity_id IS NULL THEN 'unknown activity'
@@ -128,7 +148,15 @@ BEGIN
           WHEN EXISTS (SELECT FROM active_job.worker x WHERE x.tenant_id = tenant AND x.worker_id = g.worker_id)
             THEN 'inactive worker' ELSE 'unknown worker' END
       END AS reason
-    FROM given g
+    FROM ROWS FROM (jsonb_to_recordset(objects) AS (order_id text, activity_id text, worker_id text, customer_name text,
+        customer_type text, phone text, mobile text, broadband_account text, email text, qq text, marketing_info jsonb))
+      WITH ORDINALITY AS g (order_id, activity_id, worker_id, customer_name, customer_type, phone, mobile, broadband_account,
+        email, qq, marketing_info, n)
+    CROSS JOIN LATERAL (
+      SELECT nullif(g.customer_name, '') AS customer_name, nullif(g.customer_type, '') AS customer_type,
+        nullif(g.phone, '') AS phone, nullif(g.mobile, '') AS mobile, nullif(g.broadband_account, '') AS broadband_account,
+        nullif(g.email, '') AS email, nullif(g.qq, '') AS qq,
+        coalesce(nullif(g.marketing_info, 'null'), '{}') AS marketing_info) AS i
     LEFT JOIN active_job.activity a ON a.tenant_id = tenant AND a.activity_id = g.activity_id
     LEFT JOIN active_job.active_workers() w ON w.worker_id = g.worker_id
     LEFT JOIN active_job.orders o ON o.tenant_id = tenant AND o.order_id = g.order_id

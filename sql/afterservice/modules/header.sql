@@ -76,15 +76,16 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  list CONSTANT jsonb := afterservice.read_fields(fields,
-    jsonb_build_array(jsonb_build_object('name', name, 'kind', 'list', 'max', 200, 'null', false, 'blank', false))) -> name;
+  list jsonb;
   result jsonb := '[]';
   item jsonb;
   i int := 0;
 BEGIN
-  IF list IS NULL THEN
+  IF NOT fields ? name THEN
     RETURN NULL;
   END IF;
+  list := afterservice.read_fields(fields,
+    jsonb_build_array(jsonb_build_object('name', name, 'kind', 'list', 'max', 200, 'null', false, 'blank', false))) -> name;
   FOR item IN SELECT e.value FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
     IF jsonb_typeof(item) <> 'object' THEN
       PERFORM afterservice.refuse_invalid(format('%s[%s]', name, i), 'It must be an object.');

@@ -88,7 +88,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM call_center.require_employee();
-  RETURN workorder.http_json(200, call_center.ticket_json(call_center.http_ticket_id(request))::json);
+  RETURN workorder.http_json(200, call_center.ticket_json(call_center.http_ticket_id(request)));
 END
 $$;
 COMMENT ON FUNCTION call_center.http_get_ticket(workorder.http_request) IS
@@ -104,7 +104,7 @@ DECLARE
 BEGIN
   PERFORM call_center.require_employee();
   RETURN workorder.http_json(200,
-    call_center.update_ticket(call_center.http_ticket_id(request), call_center.http_fields(request))::json);
+    call_center.update_ticket(call_center.http_ticket_id(request), call_center.http_fields(request)));
 EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' THEN
   GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
   RETURN call_center.http_refusal(SQLSTATE, problems);

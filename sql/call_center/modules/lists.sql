@@ -181,7 +181,7 @@ $$;
 COMMENT ON FUNCTION call_center.ticket_total(text, text, bigint[]) IS
   'How many tickets a filter finds, if that is known without counting: all of them, or those of some statuses. Null otherwise.';
 
-CREATE FUNCTION call_center.list_tickets(fields jsonb DEFAULT '{}', OUT data jsonb, OUT meta jsonb)
+CREATE FUNCTION call_center.list_tickets(fields jsonb DEFAULT '{}', OUT data json, OUT meta jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -201,7 +201,7 @@ COMMENT ON FUNCTION call_center.list_tickets(jsonb) IS
   'TK-1: a page of the tickets that the caller may see, newest first, by the filters of the query. Raises WO422.';
 
 CREATE FUNCTION call_center.ticket_list(ids bigint[])
-RETURNS jsonb
+RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -209,6 +209,8 @@ DECLARE
   tenant CONSTANT bigint := workorder.tenant_id();
   zone CONSTANT text := call_center.time_zone();
 BEGIN
+  -- What several tickets refer to is dressed once.  json, not jsonb: an object
+  -- that is finished goes into the next as it is.
   RETURN (
     WITH page AS MATERIALIZED (
       SELECT t.*, w.n
@@ -219,12 +221,34 @@ BEGIN
       FROM call_center.interact_collection AS c
       WHERE c.tenant_id = tenant AND c.ticket_id = ANY (ids) AND NOT c.deleted),
     people AS MATERIALIZED (
-      SELECT p.*
+      SELECT p.id, p.actor_id, p.item::json AS item
       FROM call_center.people(
         ARRAY(SELECT DISTINCT c.handler_id FROM calls AS c),
         ARRAY(SELECT p.creator_id FROM page AS p UNION SELECT p.handler_id FROM page AS p)) AS p),
-    talks AS (
-      SELECT c.ticket_id, jsonb_agg(call_center.shown(to_jsonb(c)) - 'ticket_id' || jsonb_build_object(
+    contacts AS MATERIALIZED (
+      SELECT r.id, call_center.shown(to_jsonb(r))::json AS item
+      FROM call_center.contact AS r
+      WHERE r.tenant_id = tenant AND r.id = ANY (ARRAY(SELECT p.contact_id FROM page AS p))),
+    sponsors AS MATERIALIZED (
+      SELECT r.id, call_center.shown(to_jsonb(r))::json AS item
+      FROM call_center.sponsor AS r
+      WHERE r.tenant_id = tenant AND r.id = ANY (ARRAY(SELECT p.sponsor_id FROM page AS p))),
+    queues AS MATERIALIZED (
+      SELECT r.id, call_center.shown(to_jsonb(r))::json AS item
+      FROM call_center.campaign_queue AS r
+      WHERE r.tenant_id = tenant AND r.id = ANY (ARRAY(SELECT p.campaign_queue_id FROM page AS p))),
+    codes AS MATERIALIZED (
+      SELECT r.id, call_center.shown(to_jsonb(r))::json AS item
+      FROM call_center.termination_code AS r
+      WHERE r.tenant_id = tenant AND r.id = ANY (ARRAY(SELECT p.termination_code_id FROM page AS p))),
+    matters AS MATERIALIZED (
+      SELECT r.id, c.id AS category_id, call_center.shown(to_jsonb(c))::json AS category,
+        (call_center.shown(to_jsonb(r)) || jsonb_build_object('category', call_center.shown(to_jsonb(c))))::json AS item
+      FROM call_center.sub_category AS r
+      LEFT JOIN call_center.category AS c ON c.tenant_id = tenant AND c.id = r.category_id
+      WHERE r.tenant_id = tenant AND r.id = ANY (ARRAY(SELECT p.sub_category_id FROM page AS p))),
+    talks AS MATERIALIZED (
+      SELECT c.ticket_id, json_agg(call_center.shown(to_jsonb(c)) - 'ticket_id' || jsonb_build_object(
         'first_enter_queue_at', workorder.time_text(c.first_enter_queue_at, zone),
         'acw_at', workorder.time_text(c.acw_at, zone),
         'last_finished_at', workorder.time_text(c.last_finished_at, zone),
@@ -232,7 +256,7 @@ BEGIN
       FROM calls AS c
       LEFT JOIN people AS handler ON handler.id = c.handler_id
       GROUP BY c.ticket_id)
-    SELECT coalesce(jsonb_agg(jsonb_build_object(
+    SELECT coalesce(json_agg(json_build_object(
         'id', p.id,
         'subject', p.subject,
         'content', p.content,
@@ -240,34 +264,33 @@ BEGIN
         'status', p.status,
         'status_memo', p.status_memo,
         'priority', p.priority,
-        'contact', call_center.shown(to_jsonb(contact)),
+        'contact', contacts.item,
         'contact_id', p.contact_id,
-        'sub_category', call_center.shown(to_jsonb(sub_category)) || jsonb_build_object('category', call_center.shown(to_jsonb(category))),
+        'sub_category', matters.item,
         'sub_category_id', p.sub_category_id,
         'creater', creater.item,
         'handler_id', handler.id,
         'handler', handler.item,
         'interact_collections', coalesce(talks.items, '[]'),
         'sponsor_id', p.sponsor_id,
-        'sponsor', call_center.shown(to_jsonb(sponsor)),
-        'campaign_queue', call_center.shown(to_jsonb(campaign_queue)),
+        'sponsor', sponsors.item,
+        'campaign_queue', queues.item,
         'campaign_queue_id', p.campaign_queue_id,
         'created_at', workorder.time_text(p.created_at, zone),
         'updated_at', workorder.time_text(p.updated_at, zone),
         'termination_code_id', p.termination_code_id,
-        'termination_code', call_center.shown(to_jsonb(termination_code)),
-        'category', call_center.shown(to_jsonb(category)),
-        'category_id', category.id) ORDER BY p.n), '[]')
+        'termination_code', codes.item,
+        'category', matters.category,
+        'category_id', matters.category_id) ORDER BY p.n), '[]')
     FROM page AS p
     LEFT JOIN people AS creater ON creater.actor_id = p.creator_id
     LEFT JOIN people AS handler ON handler.actor_id = p.handler_id
-    LEFT JOIN talks ON talks.ticket_id = p.id
-    LEFT JOIN call_center.contact ON contact.tenant_id = tenant AND contact.id = p.contact_id
-    LEFT JOIN call_center.sub_category ON sub_category.tenant_id = tenant AND sub_category.id = p.sub_category_id
-    LEFT JOIN call_center.category ON category.tenant_id = tenant AND category.id = sub_category.category_id
-    LEFT JOIN call_center.sponsor ON sponsor.tenant_id = tenant AND sponsor.id = p.sponsor_id
-    LEFT JOIN call_center.campaign_queue ON campaign_queue.tenant_id = tenant AND campaign_queue.id = p.campaign_queue_id
-    LEFT JOIN call_center.termination_code ON termination_code.tenant_id = tenant AND termination_code.id = p.termination_code_id);
+    LEFT JOIN contacts ON contacts.id = p.contact_id
+    LEFT JOIN sponsors ON sponsors.id = p.sponsor_id
+    LEFT JOIN queues ON queues.id = p.campaign_queue_id
+    LEFT JOIN codes ON codes.id = p.termination_code_id
+    LEFT JOIN matters ON matters.id = p.sub_category_id
+    LEFT JOIN talks ON talks.ticket_id = p.id);
 END
 $$;
 COMMENT ON FUNCTION call_center.ticket_list(bigint[]) IS

@@ -78,12 +78,12 @@ COMMENT ON FUNCTION call_center.ticket_values(jsonb, jsonb) IS
   'Columns of call_center.ticket with the values that the fields of TK-2 give them, or of TK-4, if old is the row as it is; the handler, who is sent as an employee''s number, becomes the actor he is. Raises WO422 with all problems.';
 
 CREATE FUNCTION call_center.ticket_json(ticket_id bigint)
-RETURNS jsonb
+RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  result CONSTANT jsonb := call_center.ticket_list(ARRAY[ticket_id]) -> 0;
+  result CONSTANT json := call_center.ticket_list(ARRAY[ticket_id]) -> 0;
 BEGIN
   IF result IS NULL THEN
     PERFORM call_center.refuse_unknown();
@@ -95,7 +95,7 @@ COMMENT ON FUNCTION call_center.ticket_json(bigint) IS
   'TK-3: the ticket object. Raises WO404.';
 
 CREATE FUNCTION call_center.create_ticket(fields jsonb)
-RETURNS jsonb
+RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -115,7 +115,7 @@ COMMENT ON FUNCTION call_center.create_ticket(jsonb) IS
   'TK-2: makes a ticket of the caller''s from these fields, in any of the four statuses, and returns its object. Raises WO422, WO403.';
 
 CREATE FUNCTION call_center.update_ticket(ticket_id bigint, fields jsonb)
-RETURNS jsonb
+RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

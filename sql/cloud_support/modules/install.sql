@@ -66,6 +66,9 @@ BEGIN
   CREATE INDEX ON cloud_support.workorder (tenant_id, state, entered_at, id) INCLUDE (creator_id);
   CREATE INDEX ON cloud_support.workorder (tenant_id, creator_id);
 
+  -- The list tells its length with every page.
+  PERFORM workorder.count_rows('cloud_support.workorder');
+
   -- Row-level security hides what is somebody else's; the API tells it from
   -- what is not there (403, 404).  A view reads as its owner.
   CREATE VIEW cloud_support.workorder_number WITH (security_barrier = true) AS

@@ -106,9 +106,7 @@ DECLARE
 BEGIN
   -- The policy judges anyhow; said once more, the own rows come off their index.
   IF workorder.has_role('cloud_support.support') THEN
-    SELECT count(*) INTO total
-    FROM cloud_support.workorder w
-    WHERE w.tenant_id = tenant;
+    total := workorder.total('cloud_support.workorder');
     ids := ARRAY(
       SELECT w.id
       FROM cloud_support.workorder w
@@ -116,15 +114,13 @@ BEGIN
       ORDER BY w.state, w.entered_at, w.id
       LIMIT size OFFSET skipped);
   ELSE
-    SELECT count(*) INTO total
-    FROM cloud_support.workorder w
-    WHERE w.tenant_id = tenant AND w.creator_id = actor;
-    ids := ARRAY(
-      SELECT w.id
+    WITH own AS MATERIALIZED (
+      SELECT w.id, w.state, w.entered_at
       FROM cloud_support.workorder w
-      WHERE w.tenant_id = tenant AND w.creator_id = actor
-      ORDER BY w.state, w.entered_at, w.id
-      LIMIT size OFFSET skipped);
+      WHERE w.tenant_id = tenant AND w.creator_id = actor)
+    SELECT (SELECT count(*) FROM own),
+      ARRAY(SELECT o.id FROM own o ORDER BY o.state, o.entered_at, o.id LIMIT size OFFSET skipped)
+    INTO total, ids;
   END IF;
   results := (
     SELECT coalesce(json_agg(to_json(shown) ORDER BY wanted.n), '[]')

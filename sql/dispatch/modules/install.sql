@@ -35,7 +35,7 @@ BEGIN
     past jsonb CHECK (jsonb_typeof(past) = 'array'),
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, uuid),
-    CHECK (images <> '[]' OR content ~ '[^[:space:]]'));
+    CONSTRAINT ticket_says_something CHECK (images <> '[]' OR NOT workorder.is_blank(to_jsonb(content))));
   COMMENT ON TABLE dispatch.ticket IS 'Tickets; the engine keeps their state (flow dispatch)';
   COMMENT ON COLUMN dispatch.ticket.tenant_id IS 'Whose ticket';
   COMMENT ON COLUMN dispatch.ticket.id IS 'The engine''s number; clients know the uuid';

@@ -22,7 +22,7 @@ CREATE FUNCTION workorder.is_blank(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR value = 'null'::jsonb
   OR (jsonb_typeof(value) = 'string'
-      AND btrim(value #>> '{}', U&' \0009\000A\000B\000C\000D\0085\00A0\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000') = '');
+      AND btrim(value #>> '{}', '" \u0009\u000A\u000B\u000C\u000D\u0085\u00A0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000"'::jsonb #>> '{}') = '');
 REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
 'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';

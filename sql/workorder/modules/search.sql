@@ -16,7 +16,7 @@ SUPPORT workorder.contains_support
 AS 'MODULE_PATHNAME', 'workorder_contains';
 REVOKE ALL ON FUNCTION workorder.contains(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.contains(text, text) IS
-'Whether a text contains a term in whatever case: what document ILIKE ''%term%'' finds when %, _ and \ in the term stand for themselves, and besides, final and other sigma are one letter, and dots above do not count (i, ı, İ). An index of workorder.bigram_ops on the document serves it, under row-level security too. An empty term is in every text; null if either is null. Raises 0A000 in a database that is not UTF8, and 42P22 if the collation cannot be determined.';
+'Whether a text contains a term in whatever case: what document ILIKE ''%term%'' finds when %, _ and \ in the term stand for themselves, and besides, final and other sigma are one letter, and dots above do not count (nor does i without its dot differ from i). An index of workorder.bigram_ops on the document serves it, under row-level security too. An empty term is in every text; null if either is null. Raises 42P22 if the collation cannot be determined.';
 
 CREATE OPERATOR workorder.@> (
   FUNCTION = workorder.contains,
@@ -32,7 +32,7 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_bigram_extract_value';
 REVOKE ALL ON FUNCTION workorder.bigram_extract_value(text, internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.bigram_extract_value(text, internal) IS
-'Support of bigram_ops: the keys of a text. Raises 0A000 in a database that is not UTF8.';
+'Support of bigram_ops: the keys of a text.';
 
 CREATE FUNCTION workorder.bigram_extract_query(text, internal, int2, internal, internal, internal, internal) RETURNS internal
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
