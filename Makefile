@@ -6,10 +6,14 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
 
 # The engine's modules, in the order in which they depend on each other.
-ENGINE_MODULES = header identity flow actor access journal ask reply diagram prove http guard totals input addon tables install grants
+ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard totals input addon attachment tables timer install grants
 # Each add-on: its modules, in order; the flow document goes in between them.
-ADDONS = afterservice
+ADDONS = active_job afterservice call_center cloud_support dispatch
+active_job_MODULES = header flow install workers contacts orders lists import http grants
 afterservice_MODULES = header flow install orders parts duty lists http grants
+call_center_MODULES = header flow install directories lists tickets http grants
+cloud_support_MODULES = header flow install workorders replies http grants
+dispatch_MODULES = header flow install people images tickets replies http grants
 
 MODULE_big = workorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))

@@ -20,12 +20,19 @@ ALTER ROLE workorder_user SET statement_timeout = '20s';
 ALTER ROLE authenticator SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE authenticator SET lock_timeout = '15s';
 
--- What people write, their passwords and their tokens are parameters of
--- statements, and filters of theirs are in the statements: out of the log.
+-- What people write, their passwords, credentials and tokens are parameters of
+-- statements, and filters of theirs are in the statements: out of the log,
+-- whatever the server logs of others.  (A setting of an extension that is not
+-- loaded does no harm.)
 ALTER ROLE authenticator SET log_statement = 'none';
 ALTER ROLE authenticator SET log_min_error_statement = 'panic';
 ALTER ROLE authenticator SET log_parameter_max_length = 0;
 ALTER ROLE authenticator SET log_parameter_max_length_on_error = 0;
+ALTER ROLE authenticator SET debug_print_parse = off;
+ALTER ROLE authenticator SET debug_print_rewritten = off;
+ALTER ROLE authenticator SET debug_print_plan = off;
+-- Plans of statements within functions hold the values that they were made for.
+ALTER ROLE authenticator SET auto_explain.log_min_duration = -1;
 
 SELECT workorder.grant_access('workorder_user');
 SELECT workorder.grant_anonymous('workorder_anonymous');

@@ -6,7 +6,8 @@
  * The person is resolved in this order; the first that applies decides, and a
  * later one is never tried because an earlier one names nobody:
  *
- * 0. C code that authenticated somebody itself (wo_actor_assume());
+ * 0. the system, while it sweeps (wo_actor_be_system()); C code that
+ *	  authenticated somebody itself (wo_actor_assume());
  * 1. if the session user is in workorder.gateway_roles: request.jwt.claims
  *	  (sub = login, tenant_id), and nothing else.  No claims, claims that are
  *	  not JSON or name no one: anonymous;
@@ -78,6 +79,10 @@ typedef struct Assumption
 } Assumption;
 
 static Assumption *assumed = NULL;
+
+/* For which tenant the system acts, 0 if it does not, and as whom. */
+static int64 system_tenant = 0;
+static int64 system_id = 0;
 
 static const WoActor *resolve(void);
 static const WoActor *resolve_claims(const char *claims);
@@ -249,6 +254,16 @@ wo_actor_assume(int64 tenant, int64 id)
 }
 
 /*
+ * wo_actor_be_system lets the system act, or ends that.
+ */
+void
+wo_actor_be_system(int64 tenant, int64 id)
+{
+	system_tenant = tenant;
+	system_id = id;
+}
+
+/*
  * on_role_change runs when a database role changed: its name may be another.
  */
 static void
@@ -345,6 +360,11 @@ resolve(void)
 
 	generation = wo_people_refresh();
 
+	if (system_tenant != 0)
+	{
+		actor = system_id == 0 ? NULL : wo_people_by_id(system_tenant, system_id);
+		return actor != NULL ? actor : wo_people_anonymous(system_tenant);
+	}
 	if (assumed != NULL)
 		return active_or_anonymous(wo_people_by_id(assumed->tenant, assumed->id),
 								   assumed->tenant);

@@ -25,8 +25,8 @@ typedef struct WoActor
  * Pointers and lists returned here stay valid until the end of the
  * transaction and belong to actor.c: do not change or free them.
  *
- * wo_actor_current() never returns NULL, and never a disabled person: who may
- * nothing is the anonymous actor of his tenant.  The other two return NULL
+ * wo_actor_current() never returns NULL, and never a disabled person but the
+ * system itself: who may nothing is the anonymous actor of his tenant.  The other two return NULL
  * for nobody, and a disabled person with active = false; id 0 is anonymous.
  */
 extern const WoActor *wo_actor_current(void);
@@ -42,6 +42,14 @@ extern List *wo_actor_holders(int64 tenant, const char *role);	/* List of int64 
  * this transaction, or until the subtransaction that said so is rolled back.
  */
 extern void wo_actor_assume(int64 tenant, int64 id);
+
+/*
+ * For the sweeper: the system acts for a tenant, until the next call; tenant 0
+ * ends it.  id is its row of workorder.actor, which holds no role and is not
+ * active, so that nobody else can be it.
+ */
+#define WO_SYSTEM_LOGIN		"$system"
+extern void wo_actor_be_system(int64 tenant, int64 id);
 
 extern void wo_actor_init(void);
 

@@ -52,7 +52,7 @@ execute(WoStatement *statement, Datum *values, bool reads, Oid *user, int *conte
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-	code = SPI_execute_plan(statement->plan, values, NULL, reads, 0);
+	code = SPI_execute_plan(statement->plan, values, statement->nulls, reads, 0);
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
 	return table;

@@ -13,7 +13,7 @@
 
 #include "workorder.h"
 
-#define WO_STATEMENT_ARGS	6
+#define WO_STATEMENT_ARGS	9
 
 /* Declare it static: the plan is kept in it. */
 typedef struct WoStatement
@@ -23,6 +23,7 @@ typedef struct WoStatement
 	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
+	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */
 	SPIPlanPtr	plan;			/* NULL until first used */
 } WoStatement;
 

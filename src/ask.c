@@ -306,6 +306,27 @@ workorder_actions(PG_FUNCTION_ARGS)
 }
 
 /*
+ * wo_require raises the reason if the caller could not take an action on a
+ * ticket, whatever else the action needs.  Returns what the journal calls the
+ * table.
+ */
+int
+wo_require(Oid relid, int64 id, const char *action)
+{
+	Question	q;
+	List	   *reasons;
+	ListCell   *lc;
+
+	begin_question(&q, relid, id, NULL, NULL);
+	(void) judge(&q, action, true, &reasons);
+	foreach(lc, reasons)
+		if (!((WoReason *) lfirst(lc))->input)
+			wo_refuse(&q.c, lfirst(lc));
+	table_close(q.rel, NoLock);
+	return q.binding->relation_id;
+}
+
+/*
  * standing(relation, id) returns the engine's columns of a ticket under their
  * own names, whatever the table calls them.  The order slots, which are empty
  * at rest, and the digest are left out.

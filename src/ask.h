@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * ask.h
- *	  Opening a guarded table for a caller, and who may see a ticket (ask.c),
- *	  for the functions that tell about it or take an action on it.
+ *	  Questions about a ticket (ask.c), for the functions that tell about it
+ *	  or keep things with it.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,5 +13,6 @@
 
 extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
 extern bool wo_visible(Oid relid, int64 id);
+extern int	wo_require(Oid relid, int64 id, const char *action);
 
 #endif							/* WO_ASK_H */

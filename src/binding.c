@@ -169,7 +169,7 @@ wo_binding_for_relation(Relation rel)
  * could still change the row that the guard has judged.
  */
 static bool
-is_overtaken(Relation rel, const Trigger *guard)
+is_overtaken(Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
@@ -180,7 +180,7 @@ is_overtaken(Relation rel, const Trigger *guard)
 		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
 			!TRIGGER_FOR_DELETE(trigger->tgtype) &&
 			trigger->tgenabled != TRIGGER_DISABLED &&
-			strcmp(trigger->tgname, guard->tgname) > 0)
+			strcmp(trigger->tgname, GUARD_TRIGGER) > 0)
 			return true;
 	}
 	return false;
@@ -244,7 +244,7 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->flow_name = pstrdup(trigger->tgargs[1]);
 	/* with its constraints, for they say what a column added later holds */
 	binding->desc = CreateTupleDescCopyConstr(desc);
-	binding->overtaken = is_overtaken(rel, trigger);
+	binding->overtaken = is_overtaken(rel);
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||

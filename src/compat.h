@@ -73,6 +73,11 @@
 #define WO_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
+/* 18 says noreturn as C11 does, in front */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* 16 tells EvalPlanQual of result relations */
 #if PG_VERSION_NUM >= 160000
 #define wo_eval_plan_qual_init(epq, estate) EvalPlanQualInit((epq), (estate), NULL, NIL, -1, NIL)

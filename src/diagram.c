@@ -27,6 +27,9 @@
 
 PG_FUNCTION_INFO_V1(workorder_draw);
 
+/* What the edges of "create" start at. */
+#define START	(-1)
+
 /* One step of a ticket, as the journal tells it. */
 typedef struct Step
 {
@@ -126,7 +129,9 @@ mermaid_close_state(Picture *p, int state, int depth)
 static void
 mermaid_edge(Picture *p, int source, int target, const char *label, bool taken)
 {
-	if (source == 0)
+	if (source == START)
+		appendStringInfo(&p->out, "  [*] --> s%d : ", target);
+	else if (source == 0)
 		appendStringInfo(&p->out, "  any --> s%d : ", target);
 	else
 		appendStringInfo(&p->out, "  s%d --> s%d : ", source, target);
@@ -219,14 +224,14 @@ dot_edge(Picture *p, int source, int target, const char *label, bool taken)
 {
 	const WoState *states = p->flow->states;
 
-	if (source == 0)
-		appendStringInfo(&p->out, "  any -> s%d [", leaf_of(p->flow, target));
+	if (source <= 0)
+		appendStringInfo(&p->out, "  %s -> s%d [", source == START ? "start" : "any", leaf_of(p->flow, target));
 	else
 		appendStringInfo(&p->out, "  s%d -> s%d [", leaf_of(p->flow, source), leaf_of(p->flow, target));
 	/* an edge of a box is an edge of a leaf in it, cut off at the border */
-	if (source != 0 && states[source].kind == WO_STATE_COMPOUND && !wo_flow_within(p->flow, target, source))
+	if (source > 0 && states[source].kind == WO_STATE_COMPOUND && !wo_flow_within(p->flow, target, source))
 		appendStringInfo(&p->out, "ltail=cluster_s%d, ", source);
-	if (states[target].kind == WO_STATE_COMPOUND && (source == 0 || !wo_flow_within(p->flow, source, target)))
+	if (states[target].kind == WO_STATE_COMPOUND && (source <= 0 || !wo_flow_within(p->flow, source, target)))
 		appendStringInfo(&p->out, "lhead=cluster_s%d, ", target);
 	appendStringInfoString(&p->out, "label=\"");
 	dot_escape(&p->out, label);
@@ -321,7 +326,8 @@ draw_list(Picture *p, const Format *format, const WoCandidateList *list, const c
 		}
 		if (taken)
 			appendStringInfoChar(&label, ')');
-		format->edge(p, c->source, c->target, label.data, taken);
+		format->edge(p, c->action >= 0 && c->action == p->flow->action_create ? START : c->source,
+					 c->target, label.data, taken);
 	}
 	pfree(label.data);
 }
@@ -341,7 +347,7 @@ draw_edges(Picture *p, const Format *format)
 		for (int a = 0; a < flow->nactions; a++)
 			draw_list(p, format, &state->on[a], flow->actions[a]);
 		for (int d = 0; d < state->ndelays; d++)
-			draw_list(p, format, &state->delays[d].candidates, psprintf("after %s", state->delays[d].duration));
+			draw_list(p, format, &state->delays[d].candidates, state->delays[d].action);
 	}
 }
 
@@ -354,7 +360,7 @@ has_root_edges(const WoFlow *flow)
 	const WoState *root = &flow->states[0];
 
 	for (int a = 0; a < flow->nactions; a++)
-		for (int i = 0; i < root->on[a].n; i++)
+		for (int i = 0; i < root->on[a].n && a != flow->action_create; i++)
 			if (root->on[a].item[i].target >= 0)
 				return true;
 	for (int d = 0; d < root->ndelays; d++)

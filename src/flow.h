@@ -44,7 +44,7 @@ extern void wo_flow_add_finding(List **findings, const char *code, const char *w
 extern JsonPath *wo_path_parse(const char *text, char **problem);
 extern void wo_path_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg);
 extern bool wo_path_is_predicate(JsonPath *path);
-extern bool wo_duration_parse(const char *text, Interval *interval, const char **problem);
+extern bool wo_delay_parse(const char *text, Interval *interval, const char **calendar, const char **problem);
 
 /* flow.c */
 extern int	wo_flow_state(const WoFlow *flow, const char *path, int len);

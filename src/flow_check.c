@@ -185,7 +185,8 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 	if (c->action < 0)
 		return;
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
-		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0)
+		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
+		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)
@@ -450,12 +451,41 @@ check_members(const WoFlow *flow, const WoCandidate *c, List **findings, void *a
 }
 
 /*
+ * check_calendar reports a timer that counts the working time of a calendar
+ * which the tenant does not have.
+ */
+static void
+check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, List **findings)
+{
+	WoLookupKey keys[2] = {
+		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
+		{"name", TEXTOID, CStringGetTextDatum(delay->calendar)}
+	};
+	WoLookup	lookup;
+	bool		found;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("calendar", false), keys, 2);
+	found = wo_lookup_next(&lookup) != NULL;
+	wo_lookup_end(&lookup);
+	if (!found)
+		wo_flow_add_finding(findings, "unknown_calendar",
+							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
+							"Make the calendar first: a row of workorder.calendar, and its working hours.",
+							"there is no calendar \"%s\"", delay->calendar);
+}
+
+/*
  * wo_flow_check_members appends the quorums that today's people of a tenant
- * cannot meet.  It is for publishing: people come and go, documents stay.
+ * cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
  */
 void
 wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
 {
-	if (OidIsValid(wo_lookup_table("membership", true)))
-		for_each_candidate(flow, check_members, findings, &tenant);
+	if (!OidIsValid(wo_lookup_table("membership", true)))
+		return;
+	for_each_candidate(flow, check_members, findings, &tenant);
+	for (int s = 0; s < flow->nstates; s++)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			if (flow->states[s].delays[d].calendar != NULL)
+				check_calendar(tenant, flow, s, &flow->states[s].delays[d], findings);
 }

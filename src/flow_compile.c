@@ -23,7 +23,7 @@
 #include "flow_compile.h"
 
 static const char *const root_keys = "Known keys here: id, description, roles, initial, on, states, after, type, meta, tags.";
-static const char *const state_keys = "Known keys here: id, type, initial, states, on, after, label, code, description, history, target, meta, tags.";
+static const char *const state_keys = "Known keys here: id, type, initial, states, on, after, pauses, label, code, description, history, target, meta, tags.";
 
 static void read_states(WoCompiler *cx, int parent, JsonbContainer *states, int depth);
 
@@ -253,6 +253,8 @@ settle_kind(WoCompiler *cx, int state, bool type_given, bool history_given, bool
 								  state == 0 ? "the flow has no states" : "this compound state has no states");
 			break;
 	}
+	if (s->pauses && (s->kind == WO_STATE_HISTORY || s->kind == WO_STATE_FINAL))
+		misplaced(cx, state, "pauses", s->kind == WO_STATE_FINAL ? "a final state" : "a history state");
 	if (s->kind != WO_STATE_HISTORY && history_given)
 		misplaced(cx, state, "history", "a plain state");
 	if (s->kind != WO_STATE_HISTORY && draft->resume != NULL)
@@ -301,6 +303,13 @@ read_key(WoCompiler *cx, int state, JsonbValue *key, JsonbValue *value,
 	}
 	else if (state != 0 && wo_compile_is_key(key, "target"))
 		wo_compile_string(cx, value, &draft->resume);
+	else if (state != 0 && wo_compile_is_key(key, "pauses"))
+	{
+		if (value->type == jbvBool)
+			cx->flow->pausing |= cx->flow->states[state].pauses = value->val.boolean;
+		else
+			wo_compile_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
+	}
 	else
 		wo_compile_defect(cx, "unknown_key", state == 0 ? root_keys : state_keys,
 						  "there is no key \"%s\" here",

@@ -328,11 +328,11 @@ follows_form(const char *p)
 }
 
 /*
- * wo_duration_parse reads an ISO 8601 duration.  If it is wrong, *problem
- * says why.
+ * parse_duration reads an ISO 8601 duration.  If it is wrong, *problem says
+ * why.
  */
-bool
-wo_duration_parse(const char *text, Interval *interval, const char **problem)
+static bool
+parse_duration(const char *text, Interval *interval, const char **problem)
 {
 	struct pg_itm_in itm;
 	int			dtype;
@@ -350,4 +350,25 @@ wo_duration_parse(const char *text, Interval *interval, const char **problem)
 		return false;
 	*problem = "is no time at all";
 	return days > 0;
+}
+
+/*
+ * wo_delay_parse reads a duration, or one of working time, "PT16H@office".
+ * *calendar points into the text, or is NULL.
+ */
+bool
+wo_delay_parse(const char *text, Interval *interval, const char **calendar, const char **problem)
+{
+	const char *at = strchr(text, '@');
+
+	*calendar = at != NULL ? at + 1 : NULL;
+	if (!parse_duration(at != NULL ? pnstrdup(text, at - text) : text, interval, problem))
+		return false;
+	if (at == NULL)
+		return true;
+	*problem = "has months, which are not working time";
+	if (interval->month != 0)
+		return false;
+	*problem = "names no calendar";
+	return at[1] != '\0' && strlen(at + 1) < NAMEDATALEN && strchr(at + 1, '@') == NULL;
 }

@@ -163,7 +163,33 @@ follow(Search *search, Place *place)
 	for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
 			(void) follow_list(search, place, &flow->states[s].delays[d].candidates,
-							   psprintf("after %s", flow->states[s].delays[d].duration));
+							   flow->states[s].delays[d].action);
+}
+
+/*
+ * begin finds where a ticket may start: in the initial state, or where
+ * "create" leads from there.
+ */
+static void
+begin(Search *search)
+{
+	const WoFlow *flow = search->flow;
+	int			start = wo_flow_initial(flow);
+	const WoCandidateList *list = NULL;
+
+	for (int s = start; s >= 0 && flow->action_create >= 0 && list == NULL; s = flow->states[s].parent)
+		if (flow->states[s].on[flow->action_create].n > 0)
+			list = &flow->states[s].on[flow->action_create];
+	if (list == NULL)
+		find(search, NULL, NULL, start, NULL);
+	for (int i = 0; list != NULL && i < list->n; i++)
+	{
+		Jsonb	   *remembered = NULL;
+		int			leaf = list->item[i].target < 0 ? start :
+			wo_flow_move(flow, &list->item[i], start, NULL, &remembered);
+
+		find(search, NULL, NULL, leaf, remembered);
+	}
 }
 
 /*
@@ -179,7 +205,7 @@ wo_flow_way(const WoFlow *flow, int to, int avoid)
 	List	   *way = NIL;
 
 	search.known = places_create(CurrentMemoryContext, 256, NULL);
-	find(&search, NULL, NULL, wo_flow_initial(flow), NULL);
+	begin(&search);
 	for (Place *place = head.next; place != NULL; place = place->next)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -517,6 +517,27 @@ wo_compile_on(WoCompiler *cx, int state)
 }
 
 /*
+ * compile_delay reads a key of "after": a duration, or "$" and the name of a
+ * setting that holds one.
+ */
+static void
+compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
+{
+	const char *problem;
+
+	delay->text = text;
+	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
+	if (text[0] == '$')
+	{
+		if (wo_compile_name(cx, "a setting", text + 1))
+			delay->setting = text + 1;
+	}
+	else if (!wo_delay_parse(text, &delay->interval, &delay->calendar, &problem))
+		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
+						  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
+}
+
+/*
  * wo_compile_after compiles the timers of a state.
  */
 void
@@ -543,14 +564,11 @@ wo_compile_after(WoCompiler *cx, int state)
 		WoDelay    *delay = &s->delays[s->ndelays];
 		char	   *text = wo_compile_text(cx, &key);
 		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(text, strlen(text)));
-		const char *problem;
 
-		delay->duration = text;
-		if (!wo_duration_parse(text, &delay->interval, &problem))
-			wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H; at most a hundred years.",
-							  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
+		compile_delay(cx, delay, text);
 		compile_candidates(cx, state, -1, &value, &delay->candidates);
 		s->ndelays++;
+		cx->flow->ndelays++;
 		wo_compile_leave(cx, mark);
 	}
 	wo_compile_leave(cx, outer);

@@ -29,6 +29,7 @@
 #include "guard.h"
 #include "permit.h"
 #include "tally.h"
+#include "timer.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_guard_row);
@@ -150,7 +151,7 @@ seal(WoCase *c)
  * take carries out a permitted action on the row of the case.
  */
 static void
-take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
+take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 {
 	const WoFlow *flow = c->flow;
 	const WoCandidate *taken = verdict->taken;
@@ -187,7 +188,7 @@ take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
 			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_WO_CONFLICT),
-						 errmsg("\"%s\" leads to state \"%s\"", flow->actions[action], flow->states[leaf].path),
+						 errmsg("\"%s\" leads to state \"%s\"", action, flow->states[leaf].path),
 						 errdetail("The statement also sets another state."),
 						 errhint("Set the action only; the state follows from it.")));
 		}
@@ -207,7 +208,7 @@ take(WoCase *c, int action, const WoVerdict *verdict, const char *note)
 	set_engine(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
 	if (visits)
 		set_engine(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
-	set_engine_text(c, WO_LAST_ACTION, flow->actions[action]);
+	set_engine_text(c, WO_LAST_ACTION, action);
 	set_engine_text(c, WO_LAST_NOTE, note);
 	set_engine(c, WO_ACTION, (Datum) 0, true);
 	set_engine(c, WO_NOTE, (Datum) 0, true);
@@ -317,12 +318,9 @@ resolve_state(WoCase *c, const char *wanted)
 	}
 	if (nfound == 1)
 		return found;
-	if (nfound == 0 && nleading == 1)
-	{
-		/* one way leads there: say what stands in it */
-		(void) wo_permit(c, leading, false, &verdict);
+	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
+	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, &verdict))
 		wo_refuse(c, linitial(verdict.reasons));
-	}
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_CONFLICT),
 			 nfound > 1 ?
@@ -493,7 +491,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 			TupleDescAttr(binding->desc, i)->attidentity == '\0';
 	c.changed = changed;
 	permit_or_refuse(&c, c.flow->action_create, &verdict);
-	take(&c, c.flow->action_create, &verdict, note);
+	take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
 	return finish(&c, trigdata->tg_trigtuple);
 }
 
@@ -518,6 +516,26 @@ maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row
 	set_engine(&c, WO_DIGEST, (Datum) 0, true);
 	if (binding->overtaken)
 		set_engine(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_ACT)), false);
+	return finish(&c, trigdata->tg_newtuple);
+}
+
+/*
+ * obey_clock carries out an order of the sweeper's.  A ticket for which no
+ * guard holds is passed over: the row stays as it is.
+ */
+static HeapTuple
+obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
+		   const WoRow *old, WoRow *row)
+{
+	WoCase		c;
+	WoVerdict	verdict;
+	const WoDelay *delay;
+
+	wo_case_begin(&c, binding, old, row);
+	delay = wo_timer_fired(binding->relation_id, action, c.flow, c.leaf);
+	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
+		return NULL;
+	take(&c, delay->action, &verdict, NULL);
 	return finish(&c, trigdata->tg_newtuple);
 }
 
@@ -557,13 +575,16 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 				 binding->role_of[attnum - 1] != WO_STATE)
 			meddled = attnum;
 	}
-	if (wo_maintenance)
+	name = wo_row_text(binding, &row, WO_ACTION);
+	if (wo_maintenance && wo_firing == NULL)
 		return maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)
 		refuse_engine_column(rel, meddled);
+	if (wo_firing != NULL && wo_firing->relation_id == binding->relation_id && name != NULL &&
+		strcmp(name, wo_firing->action) == 0)
+		return obey_clock(trigdata, binding, name, &old, &row);
 
 	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
-	name = wo_row_text(binding, &row, WO_ACTION);
 	/* an update that orders nothing and changes nothing is not an act */
 	if (name == NULL && !state_changed && !any_changed &&
 		row.nulls[binding->engine[WO_NOTE] - 1])
@@ -592,7 +613,7 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		wo_refuse(&c, wo_reason_unknown_action(c.flow, "update"));
 
 	permit_or_refuse(&c, action, &verdict);
-	take(&c, action, &verdict, note);
+	take(&c, c.flow->actions[action], &verdict, note);
 	return finish(&c, trigdata->tg_newtuple);
 }
 

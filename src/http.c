@@ -10,11 +10,12 @@
  *
  * The order of checks is the same for every API: the route (404, 405), the
  * body's size and type (413, 415), somebody acting (401), the body and the
- * query (400), then the handler.  From the third on, everything happens in a
- * subtransaction, and an error there becomes the API's own envelope; so does
- * one of a deferred constraint, which is checked before the subtransaction
- * ends.  What the handler did is undone, too, when it answers with a refusal
- * instead of raising one.
+ * query (400), the key of a request that may come again (400, 422), then the
+ * handler.  From the third on, everything happens in a subtransaction, and an
+ * error there becomes the API's own envelope; so does one of a deferred
+ * constraint, which is checked before the subtransaction ends.  What the
+ * handler did is undone, too, when it answers with a refusal instead of
+ * raising one.
  *
  * Re-thrown are a cancelled query, resources that are exhausted and an
  * operator's intervention: they are the server's, and the gateway knows them.
@@ -94,7 +95,8 @@ workorder_http(PG_FUNCTION_ARGS)
 static void
 read_headers(WoHttpRequest *request)
 {
-	static const char *const names[] = {"x-original-method", "x-original-uri", "x-original-content-type"};
+	static const char *const names[] = {"x-original-method", "x-original-uri", "x-original-content-type",
+	"idempotency-key"};
 	const char *headers = GetConfigOption(HEADERS, true, false);
 	const char *found[lengthof(names)] = {NULL};
 
@@ -117,6 +119,7 @@ read_headers(WoHttpRequest *request)
 	request->method_name = found[0];
 	request->uri = found[1];
 	request->content_type = found[2] != NULL ? found[2] : "";
+	request->key = found[3];
 }
 
 /*
@@ -296,6 +299,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	Datum		datum;
 	Datum		response;
 	bool		isnull;
+	WoOnce		once = {0};
 
 	if (!somebody && !api->anonymous && api->identify == NULL)
 		return WO_REASON_UNAUTHENTICATED;
@@ -319,6 +323,12 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	}
 	if (!wo_http_may_call(&route->handler, response_type))
 		return somebody ? WO_REASON_DENIED : WO_REASON_UNAUTHENTICATED;
+	reason = wo_http_begin_once(request, &once, answer);
+	if (reason != WO_REASON_NONE || answer->status != 0)
+	{
+		SetUserIdAndSecContext(user, security);
+		return reason;
+	}
 	response = wo_http_call(&route->handler, response_type, datum, &isnull);
 	SetUserIdAndSecContext(user, security);
 
@@ -329,6 +339,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 				 errdetail("It returned null."),
 				 errhint("Return workorder.http_empty() to answer with nothing.")));
 	wo_http_answer_response(response, answer);
+	wo_http_keep_once(&once, answer);
 	return WO_REASON_NONE;
 }
 

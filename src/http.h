@@ -12,6 +12,7 @@
 #include "lib/stringinfo.h"
 
 #include "http_parse.h"
+#include "idempotency.h"
 #include "route.h"
 
 /*
@@ -30,6 +31,8 @@ typedef enum WoHttpReason
 	WO_REASON_DENIED,
 	WO_REASON_MALFORMED,
 	WO_REASON_PARAMETER,
+	WO_REASON_KEY,
+	WO_REASON_KEY_REUSED,
 	WO_REASON_BUSY,
 	WO_REASON_INTERNAL
 } WoHttpReason;
@@ -49,6 +52,7 @@ typedef struct WoHttpRequest
 	const char *method_name;
 	const char *uri;
 	const char *content_type;	/* as sent, "" if there is none */
+	const char *key;			/* Idempotency-Key, NULL if there is none */
 	const char *body;
 	size_t		body_len;
 
@@ -90,6 +94,10 @@ typedef struct WoEnvelope
 
 extern char *wo_http_fill_text(const char *text, const WoEnvelope *values);
 extern char *wo_http_fill_template(const char *json, const WoEnvelope *values);
+
+/* http_once.c */
+extern WoHttpReason wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *answer);
+extern void wo_http_keep_once(const WoOnce *once, const WoHttpAnswer *answer);
 
 /* http_handler.c */
 extern Datum wo_http_call(WoHandler *handler, Oid result_type, Datum request, bool *isnull);

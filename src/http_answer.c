@@ -9,6 +9,10 @@
  * connection.)  Nothing of an error that is not the handler's own (class WO)
  * reaches the client; it is logged without the request's body.
  *
+ * Errors that a gateway has, too, such as 401 and 503, are shown by the proxy
+ * with a page of its own, for it cannot know whose they are.  So ours go in a
+ * header as well, from where the proxy takes them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,6 +20,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -26,6 +31,10 @@
 
 #define JSON_CONTENT	"application/json; charset=utf-8"
 #define BYTES_CONTENT	"application/octet-stream"
+
+/* The header for the proxy, and how long it may be. */
+#define ERROR_HEADER	"X-Workorder-Error"
+#define ERROR_LENGTH	4096
 
 /* The error body of who has no API. */
 #define DEFAULT_TEMPLATE "{\"code\":\"$status\",\"message\":\"$message\"}"
@@ -49,6 +58,8 @@ static const Reason reasons[] =
 	[WO_REASON_DENIED] = {"denied", 403, "permission denied"},
 	[WO_REASON_MALFORMED] = {"malformed", 400, "malformed request"},
 	[WO_REASON_PARAMETER] = {"parameter", 400, "invalid value: $name"},
+	[WO_REASON_KEY] = {"idempotency_key", 400, "invalid idempotency key"},
+	[WO_REASON_KEY_REUSED] = {"idempotency_key_reused", 422, "idempotency key was used for another request"},
 	[WO_REASON_BUSY] = {"busy", 503, "service unavailable"},
 	[WO_REASON_INTERNAL] = {"internal", 500, "internal error"},
 };
@@ -65,12 +76,13 @@ enum
 };
 
 static void say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer);
+static void add_error(WoHttpAnswer *answer, const char *body);
 static const char *find_message(const WoApi *api, const char *key, int *status, const char **template);
 static int	status_of(const WoApi *api, int sqlstate);
 static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
 static void add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer);
 static bool is_value(const char *value);
-static void refuse_response(const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_response(const char *detail);
 
 /*
  * say makes the error body, and the headers that belong to its status.
@@ -78,15 +90,48 @@ static void refuse_response(const char *detail) pg_attribute_noreturn();
 static void
 say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer)
 {
+	char	   *body;
+
 	if (template == NULL)
 		template = api != NULL ? api->error : DEFAULT_TEMPLATE;
+	body = wo_http_fill_template(template, values);
 	answer->status = values->status;
 	answer->content_type = JSON_CONTENT;
-	answer->body = (bytea *) cstring_to_text(wo_http_fill_template(template, values));
+	answer->body = (bytea *) cstring_to_text(body);
 	if (values->status == 401)
 		wo_http_add_header(answer, "WWW-Authenticate", "Bearer");
 	else if (values->status == 503)
 		wo_http_add_header(answer, "Retry-After", "1");
+	if (values->status == 401 || values->status == 413 || values->status >= 500)
+		add_error(answer, body);
+}
+
+/*
+ * add_error adds the error body as a header: on one line, and in ASCII.  One
+ * that is too long for a header is left to the proxy's own words.
+ */
+static void
+add_error(WoHttpAnswer *answer, const char *body)
+{
+	StringInfoData line;
+
+	initStringInfo(&line);
+	for (const char *p = body; *p != '\0' && line.len <= ERROR_LENGTH; p += pg_utf_mblen((const unsigned char *) p))
+	{
+		pg_wchar	c = utf8_to_unicode((const unsigned char *) p);
+
+		if (c < 0x20)
+			appendStringInfoChar(&line, ' ');	/* between values: in a string it is escaped */
+		else if (c < 0x7F)
+			appendStringInfoChar(&line, (char) c);
+		else if (c < 0x10000)
+			appendStringInfo(&line, "\\u%04x", c);
+		else
+			appendStringInfo(&line, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+							 0xDC00 + ((c - 0x10000) & 0x3FF));
+	}
+	if (line.len <= ERROR_LENGTH)
+		wo_http_add_header(answer, ERROR_HEADER, line.data);
 }
 
 /*
@@ -216,7 +261,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		{
 			message = "request failed";
 			for (int i = WO_REASON_NOT_FOUND; i <= WO_REASON_INTERNAL; i++)
-				if (reasons[i].status == status && i != WO_REASON_PARAMETER)
+				if (reasons[i].status == status && i != WO_REASON_PARAMETER && i != WO_REASON_KEY)
 					message = reasons[i].message;
 		}
 		values.message = wo_http_fill_text(message, &values);

@@ -483,7 +483,5 @@ wo_journal_flush(void)
 	if (npending == 0)
 		MemoryContextReset(pending_context);
 
-	/* what was acknowledged must survive a crash, whatever the session asked for */
-	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		ForceSyncCommit();
+	wo_ensure_durable();
 }

@@ -3,7 +3,7 @@
  * lookup.c
  *	  Rows of the engine's own tables by key, without SPI.
  *
- * actor.c and credential.c read people, memberships and secrets for callers
+ * actor.c, password.c and secret.c read people, memberships and secrets for callers
  * who may have no privilege on those tables at all, and on every path that
  * needs to be quick.  So they read the heap directly: no parser, no rule, no
  * policy, no trigger comes between.
@@ -31,6 +31,7 @@
 #include "utils/lsyscache.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "lookup.h"
 
@@ -70,6 +71,22 @@ wo_lookup_table(const char *name, bool missing_ok)
 }
 
 /*
+ * wo_relation_owner returns whose a table is.
+ */
+Oid
+wo_relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
  * wo_lookup_begin starts a scan of the rows in which every key column equals
  * its value.  A btree index that starts with these columns, in any order, is
  * used; without one the whole table is read.
@@ -89,7 +106,8 @@ wo_lookup_begin(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys)
 
 		ScanKeyEntryInitialize(&scankeys[i], 0, attnum, BTEqualStrategyNumber,
 							   InvalidOid, att->attcollation,
-							   keys[i].type == INT8OID ? F_INT8EQ : F_TEXTEQ,
+							   keys[i].type == INT8OID ? F_INT8EQ :
+							   keys[i].type == INT4OID ? F_INT4EQ : F_TEXTEQ,
 							   keys[i].value);
 	}
 
@@ -134,6 +152,19 @@ wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
+ * wo_lookup_int32 returns an integer column, 0 for null.
+ */
+int32
+wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, INT4OID),
+									 RelationGetDescr(lookup->rel), &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+/*
  * wo_lookup_bool returns a boolean column, false for null.
  */
 bool
@@ -158,6 +189,30 @@ wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column)
 									 RelationGetDescr(lookup->rel), &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * wo_lookup_bytea returns a copy of a bytea column in the current memory
+ * context, NULL for null.
+ */
+bytea *
+wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, BYTEAOID),
+									 RelationGetDescr(lookup->rel), &isnull);
+
+	return isnull ? NULL : DatumGetByteaPCopy(value);
+}
+
+/*
+ * wo_lookup_datum returns a column of any type that is passed by value.
+ */
+Datum
+wo_lookup_datum(WoLookup *lookup, HeapTuple tuple, const char *column, Oid type, bool *isnull)
+{
+	return heap_getattr(tuple, column_number(lookup->rel, column, type),
+						RelationGetDescr(lookup->rel), isnull);
 }
 
 /*

@@ -43,6 +43,20 @@ reason(const char *code, int sqlstate, const char *message, const char *detail, 
 }
 
 /*
+ * stands_in tells whether the actor counts in a relation column.
+ */
+static bool
+stands_in(const WoCase *c, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, c->standing)
+		if (strcmp(lfirst(lc), column) == 0)
+			return true;
+	return false;
+}
+
+/*
  * wo_actor_in_column tells whether a relation column holds the actor.  For a
  * ticket that exists the stored row counts: nobody makes himself a party by
  * the very update that is judged.
@@ -56,6 +70,8 @@ wo_actor_in_column(const WoCase *c, int column)
 
 	if (c->actor->id == 0 || !c->actor->active ||
 		attnum == InvalidAttrNumber || nulls[attnum - 1])
+		return false;
+	if (c->restricted && !stands_in(c, c->flow->columns[column]))
 		return false;
 	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
 	{
@@ -260,9 +276,11 @@ may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
 	return false;
 }
 
-/* In fast mode the first reason ends the search. */
+/* A quiet case needs no reason, and a fast one no other than the first. */
 #define GIVE(verdict, r, explain) \
 	do { \
+		if (c->quiet) \
+			return false; \
 		(verdict)->reasons = lappend((verdict)->reasons, (r)); \
 		if (!(explain)) \
 			return false; \
@@ -295,7 +313,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 		}
 	}
 
-	if (candidate->require_note && !c->has_note)
+	if (candidate->require_note && !c->has_note && !c->quiet)
 	{
 		WoReason   *r = reason("require", ERRCODE_WO_INVALID,
 							   psprintf("\"%s\" needs a note", action),
@@ -307,7 +325,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 		GIVE(verdict, r, explain);
 	}
 	i = -1;
-	while ((i = bms_next_member(candidate->require, i)) >= 0)
+	while (!c->quiet && (i = bms_next_member(candidate->require, i)) >= 0)
 	{
 		WoReason   *r;
 
@@ -413,6 +431,38 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
 		taken != NULL;
 	return verdict->allowed;
+}
+
+/*
+ * wo_permit_timer judges a transition of the clock: the first candidate whose
+ * guard holds is taken.  None is no defect, it is just not the time for it; a
+ * guard that cannot be decided is one, and is raised.
+ */
+bool
+wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
+{
+	memset(verdict, 0, sizeof(*verdict));
+	for (int i = 0; i < delay->candidates.n; i++)
+	{
+		const WoCandidate *candidate = &delay->candidates.item[i];
+
+		switch (wo_condition_holds(c, candidate->guard))
+		{
+			case WO_TRUE:
+				verdict->taken = candidate;
+				verdict->allowed = verdict->complete = true;
+				return true;
+			case WO_FALSE:
+				break;
+			case WO_UNKNOWN:
+				wo_refuse(c, reason("guard", ERRCODE_WO_INVALID,
+									psprintf("the guard of \"%s\" could not be decided", delay->action),
+									psprintf("%s asks: %s. With this row that is neither true nor false.",
+											 candidate->where, candidate->guard_text),
+									"Look for a division by zero, or a comparison of different types."));
+		}
+	}
+	return false;
 }
 
 /*

@@ -31,6 +31,9 @@ typedef struct WoCase
 	bool	   *row_null;
 	const bool *changed;		/* user columns the caller changed, by attnum - 1; NULL = none */
 	bool		has_note;		/* a note that is not blank was given */
+	bool		quiet;			/* yes or no is enough: no reasons, and input that is missing is no obstacle */
+	bool		restricted;		/* the actor counts in these relation columns only: */
+	const List *standing;		/* their names */
 
 	Jsonb	   *row_json;
 	Jsonb	   *vars_json;
@@ -59,6 +62,7 @@ typedef struct WoVerdict
 
 /* permit.c */
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
+extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
 extern bool wo_permit_view(WoCase *c);
 extern Jsonb *wo_permit_history(const WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
@@ -66,7 +70,7 @@ extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
 extern WoReason *wo_reason_created_already(void);
-extern void wo_refuse(const WoCase *c, const WoReason *reason) pg_attribute_noreturn();
+pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
 extern bool wo_actor_in_column(const WoCase *c, int column);
 
 /* condition.c */

@@ -118,7 +118,8 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 
 	if (!sealed_as(binding, row, WO_SEAL_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
-	if (wo_maintenance)
+	if (wo_maintenance ||
+		(wo_firing != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), wo_firing->action) == 0))
 		return;
 	wo_case_begin(&c, binding, old, &again);
 	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];

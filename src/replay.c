@@ -28,7 +28,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 
 #include "guard.h"
 #include "lookup.h"
@@ -59,7 +58,6 @@ static const char *const replay_query =
 	" action, from_state, to_state, note, changes, digest"
 	" FROM workorder.journal WHERE relation_id OPERATOR(pg_catalog.=) $1";
 
-static Oid	relation_owner(Oid relid);
 static AttrNumber column_number(const WoBinding *binding, const char *name, int len);
 static void set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value);
 static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
@@ -82,7 +80,7 @@ wo_stream_open(WoStream *stream, Oid relid, const char *query,
 
 	memset(stream, 0, sizeof(*stream));
 	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(relation_owner(relid),
+	SetUserIdAndSecContext(wo_relation_owner(relid),
 						   context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_NO_SCROLL);
@@ -461,17 +459,4 @@ set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
 	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, PointerGetDatum(digest), !sealed);
-}
-
-static Oid
-relation_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
 }

@@ -159,7 +159,8 @@ may_see(WoBinding *binding, HeapTuple tuple)
 		.old = row.values,
 		.old_null = row.nulls,
 		.row = row.values,
-		.row_null = row.nulls
+		.row_null = row.nulls,
+		.quiet = true
 	};
 	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
 	char	   *state = wo_row_text(binding, &row, WO_STATE);

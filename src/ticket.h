@@ -23,6 +23,6 @@ extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
 extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 						   int *revision, char **state);
 extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);
-extern void wo_ticket_not_found(Relation rel, int64 id) pg_attribute_noreturn();
+pg_noreturn extern void wo_ticket_not_found(Relation rel, int64 id);
 
 #endif							/* WO_TICKET_H */

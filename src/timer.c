@@ -1,42 +1,83 @@
 /*-------------------------------------------------------------------------
  *
  * timer.c
- *	  Timers follow the ticket: entering a state sets those it declares with
- *	  "after", leaving it removes them.
+ *	  Timers follow the ticket: workorder.timer holds the clocks that run for
+ *	  it, by the rules of clock.c.
  *
- * workorder.timer holds what is due and when; the statements run as its owner
- * (as_owner.c).  Flows without timers, by far the most, cost nothing here.
+ * All of a ticket's timers change under the lock of its row only.  The
+ * statements run as the table's owner (as_owner.c).  Flows without timers, by
+ * far the most, cost nothing here; flows that never pause need not read what
+ * is stored, since it follows from where the ticket was.
+ *
+ * wo_firing is the one thing that does not travel in the row: it tells the
+ * guard that the order "after ..." comes from the sweeper, who has made sure
+ * that the timer is due.  Nobody else can give such an order.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "as_owner.h"
 #include "flow.h"
+#include "lookup.h"
 #include "timer.h"
+#include "value.h"
+
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+	" AND ticket_id OPERATOR(pg_catalog.=) $3"
+
+const WoFiring *wo_firing = NULL;
 
 static WoStatement set_timer = {
 	.table = "timer",
-	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6)"
+	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at, rest, fired_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $8 IS NULL THEN $6 END, $7, $8)"
 	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
-	" DO UPDATE SET due_at = EXCLUDED.due_at",
-	.nargs = 6,
-	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID}
+	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = EXCLUDED.rest,"
+	" fired_at = EXCLUDED.fired_at, tries = 0, problem = NULL",
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID}
 };
 
-static WoStatement clear_timers = {
+static WoStatement clear_states = {
 	.table = "timer",
-	.text = "DELETE FROM workorder.timer"
-	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
-	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4",
+	.text = "DELETE FROM workorder.timer" KEY " AND state OPERATOR(pg_catalog.=) ANY ($4)",
 	.nargs = 4,
-	.types = {INT8OID, INT4OID, INT8OID, TEXTOID}
+	.types = {INT8OID, INT4OID, INT8OID, TEXTARRAYOID}
 };
+
+static WoStatement clear_ticket = {
+	.table = "timer",
+	.text = "DELETE FROM workorder.timer" KEY,
+	.nargs = 3,
+	.types = {INT8OID, INT4OID, INT8OID}
+};
+
+/*
+ * wo_timer_fired tells which timer an order "after ..." means: the one that
+ * the sweeper is firing, if the ticket is in the state that declares it.
+ */
+const WoDelay *
+wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow, int leaf)
+{
+	int			state;
+
+	if (wo_firing == NULL || wo_firing->relation_id != relation_id ||
+		strcmp(wo_firing->action, action) != 0)
+		return NULL;
+	state = wo_flow_state(flow, wo_firing->state, strlen(wo_firing->state));
+	if (state < 0 || !wo_flow_within(flow, leaf, state) || flow->states[leaf].done)
+		return NULL;
+	for (int d = 0; d < flow->states[state].ndelays; d++)
+		if (strcmp(flow->states[state].delays[d].text, wo_firing->delay) == 0)
+			return &flow->states[state].delays[d];
+	return NULL;
+}
 
 /*
  * leaf_of returns the flow and the leaf a row rests in, -1 if unknown.
@@ -52,19 +93,154 @@ leaf_of(WoBinding *binding, const WoRow *row, const WoFlow **flow)
 }
 
 /*
- * has_timers tells whether any state of a flow declares one.
+ * has_timers tells whether any state of a row's flow declares one.
  */
 static bool
 has_timers(WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
-	const WoFlow *flow = row->nulls[attnum - 1] ? NULL :
+	const WoFlow *flow = row == NULL || row->nulls[attnum - 1] ? NULL :
 		wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
 
-	for (int i = 0; flow != NULL && i < flow->nstates; i++)
-		if (flow->states[i].ndelays > 0)
-			return true;
-	return false;
+	return flow != NULL && flow->ndelays > 0;
+}
+
+/*
+ * remembered returns what a row says of the states it left, NULL for nothing.
+ */
+static Jsonb *
+remembered(WoBinding *binding, const WoRow *row)
+{
+	char	   *text = wo_row_text(binding, row, WO_HISTORY);
+
+	return text == NULL ? NULL : DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+/*
+ * presume lists the clocks of a ticket in a leaf as the flow has them, which
+ * is enough to know unless one may have been stopped.
+ */
+static void
+presume(WoClocks *clocks, int leaf)
+{
+	for (int s = leaf; s >= 0; s = clocks->flow->states[s].parent)
+		for (int d = 0; d < clocks->flow->states[s].ndelays; d++)
+			wo_clocks_add(clocks, s, d)->stored = true;
+}
+
+/*
+ * wo_timer_load reads a ticket's clocks; the caller has locked the ticket and
+ * set tenant and flow.  What the flow does not know is left out, and counted.
+ */
+int
+wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
+{
+	WoLookupKey keys[3] = {
+		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
+		{"relation_id", INT4OID, Int32GetDatum(relation_id)},
+		{"ticket_id", INT8OID, Int64GetDatum(ticket)}
+	};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	int			strays = 0;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
+	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	{
+		bool		isnull;
+		char	   *path = wo_lookup_text(&lookup, tuple, "state");
+		char	   *delay = wo_lookup_text(&lookup, tuple, "delay");
+		int			state = wo_flow_state(clocks->flow, path, strlen(path));
+		WoClock    *clock = NULL;
+		Datum		rest;
+
+		for (int d = 0; state >= 0 && d < clocks->flow->states[state].ndelays; d++)
+			if (strcmp(clocks->flow->states[state].delays[d].text, delay) == 0)
+				clock = wo_clocks_add(clocks, state, d);
+		if (clock == NULL)
+		{
+			strays++;
+			continue;
+		}
+		clock->stored = true;
+		clock->due = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "due_at", TIMESTAMPTZOID, &isnull));
+		clock->fired_at = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull));
+		clock->fired = !isnull;
+		rest = wo_lookup_datum(&lookup, tuple, "rest", INTERVALOID, &isnull);
+		clock->paused = !isnull;
+		if (!isnull)
+			clock->rest = DatumGetIntervalP(rest)->time;
+	}
+	wo_lookup_end(&lookup);
+	return strays;
+}
+
+/*
+ * clear_gone deletes the timers of the states that were left.
+ */
+static void
+clear_gone(const WoClocks *clocks, int32 relation_id, int64 ticket)
+{
+	Datum	   *states = palloc(sizeof(Datum) * Max(clocks->n, 1));
+	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+	int			last = -1;
+	int			n = 0;
+
+	for (int i = 0; i < clocks->n; i++)
+	{
+		const WoClock *clock = &clocks->item[i];
+
+		/* all clocks of a state go together, and lie side by side */
+		if (!clock->gone || !clock->stored || clock->state == last)
+			continue;
+		last = clock->state;
+		states[n++] = CStringGetTextDatum(clocks->flow->states[clock->state].path);
+	}
+	if (n == 0)
+		return;
+	values[3] = PointerGetDatum(construct_array(states, n, TEXTOID, -1, false, TYPALIGN_INT));
+	(void) wo_run_as_owner(&clear_states, values, NULL);
+}
+
+/*
+ * wo_timer_save writes what has changed.
+ */
+void
+wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
+{
+	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+
+	clear_gone(clocks, relation_id, ticket);
+	for (int i = 0; i < clocks->n; i++)
+	{
+		const WoClock *clock = &clocks->item[i];
+		const WoState *state = &clocks->flow->states[clock->state];
+		Interval	rest = {.time = clock->rest};
+
+		if (clock->gone || (clock->stored && !clock->changed))
+			continue;
+		values[3] = CStringGetTextDatum(state->path);
+		values[4] = CStringGetTextDatum(state->delays[clock->delay].text);
+		values[5] = TimestampTzGetDatum(clock->due);
+		values[6] = IntervalPGetDatum(&rest);
+		values[7] = TimestampTzGetDatum(clock->fired_at);
+		set_timer.nulls = clock->fired ? "      n " : clock->paused ? "     n n" : "      nn";
+		(void) wo_run_as_owner(&set_timer, values, NULL);
+	}
+}
+
+/*
+ * clear_all deletes all timers of a ticket.
+ */
+static void
+clear_all(WoBinding *binding, const WoRow *row)
+{
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
+	(void) wo_run_as_owner(&clear_ticket, values, NULL);
 }
 
 /*
@@ -74,49 +250,37 @@ has_timers(WoBinding *binding, const WoRow *row)
 void
 wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 {
-	const WoRow *any = row != NULL ? row : old;
-	const WoFlow *old_flow = NULL;
+	WoClocks	clocks = {0};
 	const WoFlow *flow = NULL;
-	int			old_leaf;
-	int			leaf;
-	bool		again = old != NULL && row != NULL &&
-		!wo_same(binding, binding->engine[WO_ENTERED_AT], old, row);
-	Datum		values[6];
+	int			from;
+	int			to;
 
-	/* a repair may move a ticket between flows; everything else stays on its own */
-	if (!has_timers(binding, any) && (old == NULL || !has_timers(binding, old)))
+	if (!has_timers(binding, old) && !has_timers(binding, row))
 		return;
-	old_leaf = old != NULL ? leaf_of(binding, old, &old_flow) : -1;
-	leaf = row != NULL ? leaf_of(binding, row, &flow) : -1;
-	if (old_leaf == leaf && !again)
+	from = old != NULL ? leaf_of(binding, old, &clocks.flow) : -1;
+	to = row != NULL ? leaf_of(binding, row, &flow) : -1;
+	if (old != NULL && row != NULL && clocks.flow == flow && from == to &&
+		wo_same(binding, binding->engine[WO_ENTERED_AT], old, row))
 		return;
-	values[0] = Int64GetDatum(wo_binding_tenant(binding, any));
-	values[1] = Int32GetDatum(binding->relation_id);
-	values[2] = Int64GetDatum(wo_binding_id(binding, any->values));
 
-	for (int s = old_leaf; s >= 0; s = old_flow->states[s].parent)
-	{
-		if (old_flow->states[s].ndelays == 0 ||
-			(leaf >= 0 && s != leaf && old_flow == flow && wo_flow_within(flow, leaf, s)))
-			continue;
-		values[3] = CStringGetTextDatum(old_flow->states[s].path);
-		(void) wo_run_as_owner(&clear_timers, values, NULL);
-	}
-	for (int s = leaf; s >= 0; s = flow->states[s].parent)
-	{
-		if (flow->states[s].ndelays == 0 ||
-			(old_leaf >= 0 && s != leaf && old_flow == flow && wo_flow_within(flow, old_leaf, s)))
-			continue;
-		values[3] = CStringGetTextDatum(flow->states[s].path);
-		for (int i = 0; i < flow->states[s].ndelays; i++)
-		{
-			const WoDelay *delay = &flow->states[s].delays[i];
-
-			values[4] = CStringGetTextDatum(delay->duration);
-			values[5] = DirectFunctionCall2(timestamptz_pl_interval,
-											row->values[binding->engine[WO_ENTERED_AT] - 1],
-											IntervalPGetDatum(&delay->interval));
-			(void) wo_run_as_owner(&set_timer, values, NULL);
-		}
-	}
+	/* a repair may move a ticket between flows, or bring it back from nowhere */
+	if (old != NULL && (from < 0 || to < 0 || clocks.flow != flow || flow->states[to].done))
+		clear_all(binding, old);
+	if (to < 0 || flow->states[to].done)
+		return;
+	clocks.tenant = wo_binding_tenant(binding, row);
+	if (from < 0 || clocks.flow != flow)
+		from = -1;
+	else if (flow->pausing)
+		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+	else
+		presume(&clocks, from);
+	if (from < 0)
+		clocks.flow = flow;
+	wo_clocks_move(&clocks, flow, from, to,
+				   from < 0 ? -1 :
+				   wo_clock_domain(flow, wo_row_text(binding, row, WO_LAST_ACTION), from, to,
+								   remembered(binding, old), remembered(binding, row)),
+				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
+	wo_timer_save(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
 }

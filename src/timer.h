@@ -9,7 +9,23 @@
 #define WO_TIMER_H
 
 #include "binding.h"
+#include "clock.h"
 
+/* Which timer the sweeper is firing just now (sweep.c). */
+typedef struct WoFiring
+{
+	int32		relation_id;
+	const char *state;
+	const char *delay;
+	const char *action;			/* WO_ACTION_AFTER and the delay */
+} WoFiring;
+
+extern const WoFiring *wo_firing;
+
+extern const WoDelay *wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow,
+									 int leaf);
 extern void wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
+extern int	wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket);
+extern void wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket);
 
 #endif							/* WO_TIMER_H */

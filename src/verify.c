@@ -34,10 +34,13 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "actor.h"
 #include "flow.h"
@@ -48,6 +51,7 @@
 #include "verify.h"
 
 PG_FUNCTION_INFO_V1(workorder_verify);
+PG_FUNCTION_INFO_V1(workorder_retime);
 
 /* A table of workorder.guarded. */
 typedef struct Guarded
@@ -59,6 +63,7 @@ typedef struct Guarded
 } Guarded;
 
 static List *list_guarded(Oid relid);
+static void not_guarded(Oid relid) pg_attribute_noreturn();
 static void verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named);
 static void verify_tickets(WoVerify *v, const int64 *ticket);
 static void verify_maintenance(WoVerify *v);
@@ -100,22 +105,61 @@ workorder_verify(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	tables = list_guarded(relid);
 	if (OidIsValid(relid) && tables == NIL)
-	{
-		char	   *name = get_rel_name(relid);
-
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_NOT_FOUND),
-				 name != NULL ? errmsg("table \"%s\" is not guarded", name) :
-				 errmsg("table with OID %u does not exist", relid),
-				 errdetail("It has no flow, so there is no journal to compare it with."),
-				 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
-	}
+		not_guarded(relid);
 	foreach(lc, tables)
 		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
 		verify_maintenance(&v);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/*
+ * retime(relation regclass, id bigint) sets the timers of one ticket of the
+ * current tenant, or of all tickets of a table, as their history demands, and
+ * returns how many tickets had others.  Nobody acts meanwhile.
+ */
+Datum
+workorder_retime(PG_FUNCTION_ARGS)
+{
+	int64		id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	WoVerify	v = {.retime = true};
+	List	   *tables;
+
+	PreventCommandIfReadOnly("workorder.retime()");
+	PreventCommandIfParallelMode("workorder.retime()");
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("argument \"relation\" is missing"),
+				 errdetail("Timers are set table by table."),
+				 errhint("Give the table.")));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	tables = list_guarded(PG_GETARG_OID(0));
+	if (tables == NIL)
+		not_guarded(PG_GETARG_OID(0));
+	if (wo_owns_relation(PG_GETARG_OID(0), GetUserId()))
+		LockRelationOid(PG_GETARG_OID(0), ShareRowExclusiveLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	verify_guarded(&v, linitial(tables), PG_ARGISNULL(1) ? NULL : &id, true);
+	PopActiveSnapshot();
+	SPI_finish();
+	PG_RETURN_INT64(v.retimed);
+}
+
+/* Tells that a table has no flow. */
+static void
+not_guarded(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_NOT_FOUND),
+			 name != NULL ? errmsg("table \"%s\" is not guarded", name) :
+			 errmsg("table with OID %u does not exist", relid),
+			 errdetail("It has no flow, so there is no journal to compare it with."),
+			 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
 }
 
 /* Adds a finding. */
@@ -125,6 +169,10 @@ wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, co
 	Datum		values[5];
 	bool		nulls[5];
 	StringInfoData message;
+
+	/* who mends timers has not asked for anything else */
+	if (v->retime)
+		return;
 
 	initStringInfo(&message);
 	for (;;)
@@ -302,6 +350,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 	wo_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
 				   ticket != NULL ? 2 : 0, types, values);
 	replay = wo_replay_open(binding->relation_id, tenant, ticket);
+	wo_verify_timers_open(v, tenant, ticket);
 	row.values = palloc(sizeof(Datum) * binding->desc->natts);
 	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
 
@@ -313,6 +362,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		int64		current_tenant = line != NULL ? line->tenant : 0;
 		int64		current = line != NULL ? line->ticket : 0;
 		bool		there = false;
+		bool		timed;
 
 		CHECK_FOR_INTERRUPTS();
 		if (tuple != NULL)
@@ -333,6 +383,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 
 		wo_fold_reset(v->fold);
 		v->flow_told = false;
+		memset(&v->clocks, 0, sizeof(v->clocks));
 		for (; line != NULL && compare_key(line->tenant, line->ticket, current_tenant, current) == 0;
 			 line = wo_replay_next(replay))
 		{
@@ -343,9 +394,15 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		}
 
 		old = MemoryContextSwitchTo(v->context);
+		timed = wo_verify_timed(v, current_tenant, current);
 		if (there)
+		{
 			check_row(v, current, &row);
-		else if (v->fold->exists)
+			wo_verify_timers(v, current_tenant, current, &row, timed);
+		}
+		else if (timed)
+			wo_verify_stray_timers(v, current_tenant, current);
+		if (!there && v->fold->exists)
 			wo_verify_report(v, current, v->fold->revision, "row_missing",
 							 "the journal does not tell that the ticket was deleted, but it is gone");
 		MemoryContextSwitchTo(old);
@@ -353,6 +410,9 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		if (there)
 			tuple = wo_stream_next(&rows);
 	}
+	/* whatever has timers after the last ticket is none */
+	(void) wo_verify_timed(v, PG_INT64_MAX, PG_INT64_MAX);
+	wo_stream_close(&v->timers);
 	wo_replay_close(replay);
 	wo_stream_close(&rows);
 }
@@ -459,6 +519,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 	WoFold	   *fold = v->fold;
 	bool		base = wo_line_is_base(line);
 	Bitmapset  *surprises = NULL;
+	Jsonb	   *before;
 	bool	   *known;
 	int			attnum = -1;
 
@@ -487,10 +548,12 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 	}
 	wo_verify_step(v, line);
 
+	before = wo_verify_history(v);
 	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
 	if (!wo_fold_apply(fold, line, sealed, &surprises))
 		wo_verify_report(v, line->ticket, line->revision, "changes",
 						 "the line's changes are not {\"column\": [old, new], ...}");
+	wo_verify_clocks(v, line, before);
 	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
 	{
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);

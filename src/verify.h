@@ -10,6 +10,7 @@
 
 #include "nodes/execnodes.h"
 
+#include "clock.h"
 #include "flow.h"
 #include "replay.h"
 
@@ -39,6 +40,12 @@ typedef struct WoVerify
 	MemoryContext context;		/* of one row; reset with each ticket */
 	MemoryContext table_context;	/* of one table: binding aside, all of the above */
 	bool		flow_told;		/* this ticket's flow is known to be missing */
+	WoClocks	clocks;			/* of this ticket, as its lines so far make them */
+	WoStream	timers;			/* which tickets have timers, in order */
+	HeapTuple	timed;			/* the next of them, NULL at the end */
+	bool		retime;			/* timers are mended, and nothing is reported */
+	bool		touched;		/* this ticket's were */
+	int64		retimed;		/* tickets whose timers were mended */
 } WoVerify;
 
 /* verify.c */
@@ -53,5 +60,12 @@ extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 
 /* verify_total.c */
 extern void wo_verify_totals(WoVerify *v);
+/* verify_timers.c */
+extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
+extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket);
+extern Jsonb *wo_verify_history(WoVerify *v);
+extern void wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before);
+extern void wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
 
 #endif							/* WO_VERIFY_H */

@@ -101,7 +101,7 @@ wo_verify_protection(WoVerify *v, Relation rel)
 
 /*
  * Checks that a step is one the ticket's flow version has, or a beginning in
- * its initial state.
+ * its initial state or where "create" leads from there.
  */
 void
 wo_verify_step(WoVerify *v, const WoJournalLine *line)
@@ -135,10 +135,11 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 	}
 	if (line->from_state == NULL)
 	{
-		if (line->to_state == NULL || strcmp(action, "create") != 0 ||
-			strcmp(line->to_state, flow->states[wo_flow_initial(flow)].path) != 0)
+		to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : -1;
+		if (to < 0 || strcmp(action, "create") != 0 ||
+			!is_edge(v, line, flow, wo_flow_initial(flow), to))
 			wo_verify_report(v, line->ticket, line->revision, "initial",
-							 "the ticket was not created in the initial state of version %d of flow \"%s\"",
+							 "the ticket was not created in a state in which version %d of flow \"%s\" begins",
 							 flow->version, flow->name);
 		return;
 	}
@@ -334,7 +335,8 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 		}
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
-			if (leads(flow, &state->delays[i].candidates, from, to, before, after))
+			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
+				leads(flow, &state->delays[i].candidates, from, to, before, after))
 				return true;
 	}
 	return false;

@@ -24,6 +24,7 @@
 #include "journal.h"
 #include "native.h"
 #include "tally.h"
+#include "sweeper.h"
 #include "workorder.h"
 
 WO_MODULE_MAGIC;
@@ -124,6 +125,17 @@ wo_now(void)
 }
 
 /*
+ * wo_ensure_durable makes the transaction wait for its WAL: what is
+ * acknowledged must survive a crash, whatever the session asked for.
+ */
+void
+wo_ensure_durable(void)
+{
+	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		ForceSyncCommit();
+}
+
+/*
  * wo_shown shortens a name that somebody gave to what fits into a message.
  */
 const char *
@@ -173,6 +185,7 @@ _PG_init(void)
 							   "Empty means the real clock.",
 							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_now, assign_now, NULL);
+	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");
 
 	wo_flow_cache_init();

@@ -29,9 +29,12 @@
 
 /* Error class of the extension; PostgREST and the door map them by the digits. */
 #define ERRCODE_WO_INVALID		MAKE_SQLSTATE('W','O','4','0','0')	/* invalid input */
+#define ERRCODE_WO_UNAUTHENTICATED	MAKE_SQLSTATE('W','O','4','0','1')	/* nobody, or not who he says */
 #define ERRCODE_WO_DENIED		MAKE_SQLSTATE('W','O','4','0','3')	/* not permitted */
 #define ERRCODE_WO_NOT_FOUND	MAKE_SQLSTATE('W','O','4','0','4')	/* no such ticket, flow, state or action */
 #define ERRCODE_WO_CONFLICT		MAKE_SQLSTATE('W','O','4','0','9')	/* not in this state, or lost a race */
+#define ERRCODE_WO_UNPROCESSABLE	MAKE_SQLSTATE('W','O','4','2','2')	/* well-formed, but not what was meant */
+#define ERRCODE_WO_UNAVAILABLE	MAKE_SQLSTATE('W','O','5','0','3')	/* something the administrator has to provide is missing */
 
 /* Settings (workorder.c) */
 extern bool wo_durable;			/* workorder.durable */
@@ -42,6 +45,7 @@ extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuratio
 extern char *wo_now_text;		/* workorder.now, superuser only: a fixed clock for tests and imports */
 
 extern TimestampTz wo_now(void);
+extern void wo_ensure_durable(void);
 extern const char *wo_shown(const char *name);
 
 /*
@@ -117,10 +121,16 @@ typedef struct WoCandidateList
 /* after: a transition that is due some time after the state is entered */
 typedef struct WoDelay
 {
-	const char *duration;		/* as written, ISO 8601 */
+	const char *text;			/* as written: "P3D", "PT16H@office", "$setting" */
+	const char *action;			/* what the journal calls it: "after P3D" */
+	const char *setting;		/* the tenant says how long; NULL = the flow does */
+	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
 	WoCandidateList candidates;	/* action = -1, no allow */
 } WoDelay;
+
+/* What the journal calls a transition of the clock begins with this. */
+#define WO_ACTION_AFTER		"after "
 
 typedef struct WoState
 {
@@ -135,6 +145,7 @@ typedef struct WoState
 	int			resume;			/* history: default target, -1 = the parent's initial */
 	bool		remembers;		/* compound with a history child */
 	bool		done;			/* final child of the root: nothing leads out */
+	bool		pauses;			/* clocks of the states around it and before it stand still */
 	WoCandidateList *on;		/* [WoFlow.nactions] */
 	int			ndelays;
 	WoDelay    *delays;
@@ -158,6 +169,8 @@ typedef struct WoFlow
 	int		   *by_path;		/* states ordered by path, for wo_flow_state() */
 	int		   *by_column;		/* columns ordered by name, for wo_flow_column() */
 	bool		complete;		/* every state and target was understood: the chart can be walked */
+	int			ndelays;		/* in all states */
+	bool		pausing;		/* some state pauses */
 
 	/* the row operations, -1 if the document does not name them */
 	int			action_create;

@@ -59,6 +59,12 @@ sequences() {
 # The definitions, grants and comments included; the key of \restrict is random.
 definitions() { pg_dump --schema-only -d "$1" | sed '/^\\\(un\)\{0,1\}restrict /d'; }
 
+# What the index for search finds, and that it was asked.
+search() {
+  ask "$1" "SET enable_seqscan = off; EXPLAIN (COSTS OFF) SELECT id FROM repair WHERE workorder.contains(\"Fault text\", 'FAULT 77');
+    SELECT count(*), sum(id) FROM repair WHERE workorder.contains(\"Fault text\", 'FAULT 77');"
+}
+
 # Which triggers fire, and when.
 triggers() {
   ask "$1" "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_catalog.pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
@@ -73,8 +79,11 @@ lines=$(ask $source 'SELECT count(*) FROM workorder.journal')
 ok "there are at least 10,000 tickets ($tickets)" test "$tickets" -ge 10000
 ok "there are at least 15,000 journal lines ($lines)" test "$lines" -ge 15000
 ok 'in every state' test "$(ask $source 'SELECT count(DISTINCT state) FROM repair')" -ge 4
+ok 'there is a conversation' test "$(ask $source 'SELECT count(*) FROM workorder.reply')" -eq 102
 ok 'totals are kept, folded and not yet' test "$(ask $source 'SELECT least((SELECT count(*) FROM workorder.tally), (SELECT count(*) FROM workorder.tally_change))')" -ge 1
 ok 'timers are set' test "$(ask $source 'SELECT count(*) FROM workorder.timer')" -ge 1000
+found=$(search $source)
+like 'search uses its index' "$found" 'Bitmap Index Scan on repair_search'
 is 'the source is sound' "$(ask $source 'SELECT code, count(*) FROM workorder.verify() GROUP BY 1')" ''
 
 contents $source >"$scratch/contents"
@@ -91,6 +100,7 @@ same() {
   is "$1: the sequences stand where they stood" "$(sequences "$2" | diff "$scratch/sequences" - 2>&1)" ''
   is "$1: the definitions are the same" "$(definitions "$2" | diff "$scratch/definitions" - 2>&1 | head -n 40)" ''
   is "$1: verify() finds nothing" "$(ask "$2" 'SELECT * FROM workorder.verify() LIMIT 5')" ''
+  is "$1: search finds the same" "$(search "$2")" "$found"
 }
 
 same_triggers() {
@@ -105,7 +115,9 @@ goes_on() {
     SELECT state FROM workorder.act('repair', (SELECT max(id) FROM repair), 'comment', 'after the restore');
     INSERT INTO repair (price) VALUES (1) RETURNING id > (SELECT max(id) FROM repair), revision, last_action;
     SELECT workorder.next_number('orders');
-    SELECT * FROM workorder.verify();")" $'1|done\nheld\nt|1|create\n8'
+    SELECT workorder.add_reply('repair', 1000, 'after the restore');
+    SELECT count(*), max(content) FROM workorder.replies('repair', '{1, 1000}');
+    SELECT * FROM workorder.verify();")" $'1|done\nheld\nt|1|create\n8\n501\n3|reply 1000\n回复'
 }
 
 # --- every way out and back -----------------------------------------------------

@@ -15,7 +15,7 @@ SELECT workorder.publish($${
   "id": "repair", "roles": ["clerk", "boss"], "initial": "open",
   "on": {
     "create": {"allow": "*"}, "view": {"allow": "*"}, "update": {"allow": ["clerk", "boss"]}, "delete": {"allow": ["boss"]},
-    "comment": {"allow": "*", "require": ["note"]}},
+    "comment": {"allow": "*", "require": ["note"]}, "reply": {"allow": "*"}},
   "states": {
     "open": {
       "initial": "draft",
@@ -46,6 +46,7 @@ CREATE TABLE repair (
   length int GENERATED ALWAYS AS (length("Fault text")) STORED,
   PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('repair', 'repair');
+CREATE INDEX repair_search ON repair USING gin ("Fault text" workorder.bigram_ops);
 SELECT workorder.count_rows('repair');
 
 CREATE SCHEMA "Own schema";
@@ -77,6 +78,7 @@ UPDATE repair SET action = 'hold', note = E'waiting for a part\n第二行' WHERE
 UPDATE repair SET action = 'resume' WHERE id BETWEEN 1 AND 300;
 UPDATE repair SET mood = NULL, doc = NULL, tags = '{}' WHERE id BETWEEN 301 AND 400;
 SELECT count(workorder.act('repair', n, 'comment', format('remark %s', n))) FROM generate_series(1000, 1400) n;
+SELECT count(workorder.add_reply('repair', n, format(E'reply %s\n回复', n), CASE WHEN n % 2 = 0 THEN '{"image": []}'::jsonb END)) FROM generate_series(1000, 1100) n;
 SET workorder.actor = 'boss1';
 UPDATE repair SET action = 'approve' WHERE id BETWEEN 600 AND 1500;
 SET workorder.actor = 'boss2';
@@ -90,6 +92,7 @@ RESET workorder.actor;
 -- What users add, and what they load with a history from elsewhere.
 INSERT INTO repair ("Fault text", revision, state, created_at, updated_at, last_action)
 OVERRIDING USER VALUE SELECT 'imported', 0, 'held', '2020-01-01', '2020-02-02', 'comment' FROM generate_series(1, 50) n;
+SELECT workorder.import_replies('repair', '[{"ticket_id": 1, "at": "2020-01-01", "content": "from elsewhere", "id": 500}]');
 ALTER TABLE repair ADD COLUMN added text, ADD COLUMN weight int DEFAULT 5;
 CREATE INDEX repair_price ON repair (price) WHERE price > 100;
 CREATE STATISTICS repair_statistics ON price, mood FROM repair;

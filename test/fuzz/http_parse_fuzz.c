@@ -7,9 +7,6 @@
  * sanitizer watches the memory: inputs and every allocation are exact, so that
  * one byte too far is noticed.  What is checked besides is in the comments.
  *
- * With clang, libFuzzer drives it.  Built with -DSTANDALONE it drives itself:
- * it mutates the files it is given for some seconds.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,9 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../src/http_parse.h"
+#include "fuzz.h"
 
 /* every allocation, to be given back after each input */
 static void **chunks = NULL;
@@ -41,10 +38,8 @@ remember(void *pointer)
 void *
 palloc(size_t size)
 {
-	void	   *pointer = malloc(size > 0 ? size : 1);
+	void	   *pointer = exact(size);
 
-	if (pointer == NULL)
-		abort();
 	memset(pointer, 0xA5, size);
 	remember(pointer);
 	return pointer;
@@ -68,16 +63,6 @@ give_back(void)
 	for (size_t i = 0; i < nchunks; i++)
 		free(chunks[i]);
 	nchunks = 0;
-}
-
-static void
-promise(int kept, const char *what)
-{
-	if (!kept)
-	{
-		fprintf(stderr, "broken promise: %s\n", what);
-		abort();
-	}
 }
 
 /* touches every byte, so that the sanitizer sees a span that is too long */
@@ -178,8 +163,6 @@ check_media_type(const char *data, size_t len)
 		promise(!(*p >= 'A' && *p <= 'Z'), "a media type is lower case");
 }
 
-int			LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -230,90 +213,5 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	return 0;
 }
 
-#ifdef STANDALONE
-
-#define MAX_INPUT	4096
-#define MAX_CORPUS	256
-
-static uint8_t corpus[MAX_CORPUS][MAX_INPUT];
-static size_t corpus_len[MAX_CORPUS];
-
-/* copies an input and changes some of it */
-static size_t
-mutate(uint8_t *to, int n)
-{
-	static const char *const words[] = {"\r\n", "--b", "--b--", "%00", "%2F", "..", "//", "\"", "\\", "=", "&", ";",
-	"[]", "\xC0\xAF", "\xED\xA0\x80", "\xF0\x9F\x98\x80", "\r\n\r\n", "name=\"a\"", "filename*=UTF-8''%", ": "};
-	int			from = rand() % n;
-	size_t		len = corpus_len[from];
-
-	memcpy(to, corpus[from], len);
-	for (int i = rand() % 8; i >= 0; i--)
-	{
-		size_t		at = 1 + (len > 1 ? rand() % (len - 1) : 0);
-		const char *word = words[rand() % (sizeof(words) / sizeof(words[0]))];
-		size_t		word_len = strlen(word);
-
-		switch (rand() % 5)
-		{
-			case 0:
-				to[at] = (uint8_t) rand();
-				if (at == len)
-					len++;
-				break;
-			case 1:
-				len = at;
-				break;
-			case 2:
-				if (at < len)
-				{
-					memmove(to + at, to + at + 1, len - at - 1);
-					len--;
-				}
-				break;
-			default:
-				if (at > len || len + word_len > MAX_INPUT)
-					break;
-				memmove(to + at + word_len, to + at, len - at);
-				memcpy(to + at, word, word_len);
-				len += word_len;
-				break;
-		}
-	}
-	return len;
-}
-
-int
-main(int argc, char **argv)
-{
-	time_t		end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 10);
-	unsigned long done = 0;
-	int			n = 0;
-
-	srand(argc > 2 ? (unsigned) atoi(argv[2]) : 1);
-	for (int i = 3; i < argc && n < MAX_CORPUS; i++)
-	{
-		FILE	   *file = fopen(argv[i], "rb");
-
-		if (file == NULL)
-			continue;
-		corpus_len[n] = fread(corpus[n], 1, MAX_INPUT / 2, file);
-		fclose(file);
-		if (corpus_len[n] > 0)
-			n++;
-	}
-	if (n == 0)
-		return 2;
-	while (time(NULL) < end)
-		for (int i = 0; i < 1000; i++, done++)
-		{
-			uint8_t		input[MAX_INPUT + 1];
-			size_t		len = mutate(input, n);
-
-			LLVMFuzzerTestOneInput(input, len);
-		}
-	printf("%lu inputs\n", done);
-	return 0;
-}
-
-#endif							/* STANDALONE */
+const char *const fuzz_words[] = {"\r\n", "--b", "--b--", "%00", "%2F", "..", "//", "\"", "\\", "=", "&", ";",
+	"[]", "\xC0\xAF", "\xED\xA0\x80", "\xF0\x9F\x98\x80", "\r\n\r\n", "name=\"a\"", "filename*=UTF-8''%", ": ", NULL};

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * postgres.h
- *	  What src/http_parse.c and src/http_multipart.c need of a server, when
- *	  they are built without one.  Memory is given back all at once.
+ *	  What the parsers in src/ need of a server, when they are built without
+ *	  one.  Memory is given back all at once.
  *
  *-------------------------------------------------------------------------
  */

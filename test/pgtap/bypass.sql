@@ -8,8 +8,8 @@
 --   owner   of the table and of the engine's tables
 --   super   superuser
 --
--- All but anon act for Ann, who made both tickets: 1 is a draft, 2 waits for a
--- manager, whose role she does not hold.
+-- All but anon act for Ann, who made tickets 1 and 2: 1 is a draft, 2 waits for a
+-- manager, whose role she does not hold.  3 is Bob's, and has reply 1.
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -33,16 +33,22 @@ SELECT workorder.publish('{
   "states": {
     "draft": {"on": {
       "update": {"allow": ["$creator_id"], "fields": ["days"]},
+      "reply": {"allow": ["$creator_id"]},
       "submit": {"target": "review", "allow": ["$creator_id"]}}},
     "review": {"on": {
       "approve": {"target": "granted", "allow": ["manager"]}}},
     "granted": {"type": "final"}}}');
 SELECT workorder.guard('bypass.leave_request', 'bypass');
 SELECT workorder.enrol('ann', 'Ann', '{employee}');
+SELECT workorder.enrol('bob', 'Bob', '{employee}');
 
 SET LOCAL workorder.actor = 'ann';
 INSERT INTO bypass.leave_request (id, days) VALUES (1, 3), (2, 5);
 UPDATE bypass.leave_request SET action = 'submit' WHERE id = 2;
+SET LOCAL workorder.actor = 'bob';
+INSERT INTO bypass.leave_request (id, days) VALUES (3, 1);
+ALTER TABLE workorder.reply ALTER id RESTART;
+SELECT workorder.add_reply('bypass.leave_request', 3, 'between us');
 RESET workorder.actor;
 
 SELECT workorder.grant_access('regress_bypass_anon');
@@ -112,6 +118,18 @@ INSERT INTO matrix (statement, anon, app, writer, owner, super) VALUES
   ('INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, revision + 1, now(), 1, NULL, ''approve'', ''review'', ''granted'', NULL, NULL, digest FROM workorder.journal WHERE ticket_id = 2 ORDER BY revision DESC LIMIT 1',
     '42501', 'WO403', 'WO403', '1', '1'),
   ('UPDATE workorder.flow SET definition = ''{}''', '42501', 'WO409', 'WO409', 'WO409', 'WO409'),
+  -- the conversation: the flow says who may, and the table is reached through it only
+  ('SELECT workorder.add_reply(''bypass.leave_request'', 1, ''x'')', 'WO404', '1', '1', '1', '1'),
+  ('SELECT workorder.add_reply(''bypass.leave_request'', 2, ''x'')', 'WO404', 'WO409', 'WO409', 'WO409', 'WO409'),
+  ('SELECT workorder.add_reply(''bypass.leave_request'', 3, ''x'')', 'WO404', 'WO404', 'WO404', 'WO403', 'WO403'),
+  ('SELECT FROM workorder.replies(''bypass.leave_request'', ''{1, 2, 3}'')', '0', '0', '0', '1', '1'),
+  ('SELECT workorder.remove_reply(''bypass.leave_request'', 3, 1)', 'WO404', 'WO404', 'WO404', 'WO403', 'WO403'),
+  ('SELECT FROM workorder.reply', '42501', '42501', '1', '1', '1'),
+  ('UPDATE workorder.reply SET content = ''forged''', '42501', '42501', '1', '1', '1'),
+  ('INSERT INTO workorder.reply SELECT tenant_id, relation_id, 1, 2, actor_id, at, ''forged'', NULL, 1 FROM workorder.reply',
+    '42501', '42501', '1', '1', '1'),
+  ('SELECT workorder.import_replies(''bypass.leave_request'', ''[{"ticket_id": 1, "at": "2020-01-01", "content": "forged"}]'')',
+    '42501', '42501', '42501', '1', '1'),
   -- the switches
   ('SET LOCAL workorder.maintenance = on', '42501', '42501', '42501', '42501', '0'),
   ('SET LOCAL session_replication_role = replica', '42501', '42501', '42501', '42501', '0'),

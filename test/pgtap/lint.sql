@@ -36,6 +36,7 @@ CREATE TEMP VIEW keyless(name) AS VALUES
   ('workorder.tally_change');   -- appended to by every act, folded as a whole
 CREATE TEMP VIEW volatile_but_safe(name) AS VALUES
   ('workorder.clock()'),              -- the time, as clock_timestamp()
+  ('workorder.random_key()'),         -- random bytes, nothing else
   ('workorder.password_hash(text)');  -- random salt, nothing else
 
 CREATE TEMP VIEW lint AS

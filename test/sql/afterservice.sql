@@ -123,7 +123,7 @@ SELECT ask($$put_order(2, '{"deductions":[]}')$$, 'charge_number', 'deductions')
 SELECT ask($$put_order(2, '{"deductions":[{"compensation":0}],"charge_number":"HACK"}')$$, 'charge_number', 'deductions');
 :load
 :CR
-SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$path_id('abc')$$), ask($$put_order(afterservice.path_id('99999999999999999999'), '{"remark":"x"}')$$);
+SELECT ask($$put_order(999, '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('abc'), '{"remark":"x"}')$$), ask($$put_order(workorder.path_id('99999999999999999999'), '{"remark":"x"}')$$);
 SELECT ask($$put_order(2, '{"remark":"x"}')$$), ask($$put_order(5, '{"remark":"x"}')$$), ask($$put_order(4, '{"remark":"x"}')$$);
 SELECT ask($$put_order(1, '{"deductions":[{"compensation":-1}]}')$$), ask($$put_order(1, '{"tracks":[{"remark":"a"},{}]}')$$);
 SELECT ask($$put_order(1, '[]')$$), ask($$put_order(1, 'null')$$), ask('put_order(1, NULL)');
@@ -448,15 +448,26 @@ SELECT ask('journals(3)', 'id', 'operation', 'from_status', 'to_status');
 SELECT h.revision, h.action, h.from_state, h.to_state, h.actor, h.note FROM workorder.history h
 WHERE h.relation = 'afterservice.orders'::regclass AND h.ticket_id = 3 ORDER BY h.revision;
 -- overdue by the clock, if the tenant wants it
-SELECT afterservice.expire_orders();
-INSERT INTO afterservice.setting (overdue_after) VALUES ('5 years');
-SELECT afterservice.expire_orders(), afterservice.expire_orders();
+RESET ROLE;
+SELECT workorder.sweep();
+SELECT afterservice.set_overdue_after('five years');
+SELECT afterservice.set_overdue_after('P5Y') AS retimed;
+-- whoever touches an order has it counted anew, content alone will do
+:AD
+SELECT ask($$assign_order(2, '李专员')$$, 'status');
+RESET ROLE;
+SELECT ticket_id, state, delay, due_at FROM workorder.timer ORDER BY ticket_id;
+SELECT * FROM workorder.verify('afterservice.orders');
+SELECT workorder.sweep(), workorder.sweep();
+SELECT h.ticket_id, h.actor, h.action, h.from_state, h.to_state FROM workorder.history h WHERE h.actor = 'system' ORDER BY h.ticket_id;
+:AD
 SELECT ask($$list_orders(workflow_status => 'overdue')$$, 'id', 'status');
 SELECT ask('resume_order(1)', 'status');
-UPDATE afterservice.setting SET overdue_after = NULL;
-SELECT afterservice.expire_orders();
+RESET ROLE;
+SELECT afterservice.set_overdue_after(NULL) AS retimed;
+SELECT workorder.sweep(), count(*) AS timers FROM workorder.timer;
 :FI
-UPDATE afterservice.setting SET overdue_after = '1 day';
+SELECT afterservice.set_overdue_after('P1D');
 
 -- the directories: loading them again changes nothing, and only the administrator may
 :AD

@@ -318,6 +318,17 @@ SELECT code FROM refused($$SELECT workorder.guard('regress_guard.clash', 'guard_
 SELECT code FROM refused($$SELECT workorder.unguard('regress_guard.leave_request')$$);
 RESET ROLE;
 
+-- statistics that are gathered while a statement runs do not come between its triggers
+CREATE FUNCTION look_again() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  ANALYZE regress_guard.leave_request;
+  RETURN 1;
+END
+$$;
+SET workorder.actor = 'guard_ann';
+INSERT INTO leave_request (days) VALUES (1), (2) RETURNING look_again(), revision;
+RESET workorder.actor;
+
 SELECT * FROM workorder.verify('leave_request') UNION ALL SELECT * FROM workorder.verify('mapped');
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA workorder FROM regress_guard_other;
 DROP OWNED BY regress_guard_other;

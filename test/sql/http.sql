@@ -86,10 +86,13 @@ INSERT INTO workorder.route (api, method, pattern, handler) VALUES
   ('regress_locked', 'GET', '/regress/locked', 'regress_http.echo'),
   ('regress_locked', 'POST', '/regress/locked', 'regress_http.echo');
 
--- send() is the gateway.  Headers are shown but for the usual Content-Type.
+-- send() is the gateway.  Headers are shown but for the usual Content-Type, and
+-- for the error that nginx shows if it is the one in the body.
 CREATE FUNCTION send(method text, uri text, body bytea DEFAULT '', type text DEFAULT NULL,
   OUT status text, OUT headers text, OUT body_out text)
 LANGUAGE plpgsql AS $$
+DECLARE
+  page jsonb;
 BEGIN
   PERFORM set_config('request.headers', json_build_object('x-original-method', method, 'x-original-uri', uri,
     'x-original-content-type', coalesce(type, ''))::text, true);
@@ -97,6 +100,10 @@ BEGIN
                    ELSE convert_from(api.http_write(body), 'UTF8') END;
   status := current_setting('response.status');
   headers := replace(current_setting('response.headers'), '[{"Content-Type": "application/json; charset=utf-8"}', '[-');
+  page := substring(headers FROM '"X-Workorder-Error": ("(?:[^"\\]|\\.)*")');
+  IF (page #>> '{}')::jsonb = nullif(body_out, '')::jsonb THEN
+    headers := regexp_replace(headers, ', {"X-Workorder-Error": "([^"\\]|\\.)*"}', '');
+  END IF;
 END
 $$;
 CREATE FUNCTION send(method text, uri text, body text, type text DEFAULT 'application/json',

@@ -93,11 +93,16 @@ DELETE FROM workorder.reply;
 \echo :SQLSTATE
 SELECT workorder.import_replies('ticket', '[]');
 \echo :SQLSTATE
--- what is said is written with the names of pg_catalog, whatever the path says
-CREATE FUNCTION pg_temp.owner_now(jsonb, jsonb) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'runs as %', current_user; END $$;
-CREATE OPERATOR pg_temp.<> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = pg_temp.owner_now);
-SET search_path = pg_temp, pg_catalog;
+-- an operator in the caller's path is not run as the owner
+RESET ROLE;
+CREATE SCHEMA regress_reply_trap;
+CREATE FUNCTION regress_reply_trap.spring(jsonb, jsonb) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the trap springs'; END $$;
+CREATE OPERATOR regress_reply_trap.<> (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = regress_reply_trap.spring);
+GRANT USAGE ON SCHEMA regress_reply_trap TO regress_reply_web;
+SET ROLE regress_reply_web;
+SET search_path = regress_reply_trap, pg_catalog;
 SET workorder.actor = 'reply_max';
+SELECT '{}'::jsonb <> '{}';
 SELECT workorder.add_reply('regress_reply.ticket', 2, 'with data', '{}') AS id;
 SET search_path = regress_reply;
 
@@ -197,9 +202,11 @@ SELECT count(*) FROM workorder.replies('ticket', '{1}');
 RESET ROLE;
 SELECT count(*) FROM workorder.replies('ticket', '{1}');
 -- a table that does not journal takes no replies
-ALTER TABLE ticket DISABLE TRIGGER USER;
-SET workorder.actor = 'reply_max';
-SELECT workorder.add_reply('ticket', 2, 'x');
+SELECT workorder.enrol('reply_nil', 'Nil', '{helper,clerk}') > 0 AS enrolled;
+ALTER TABLE ticket DISABLE TRIGGER "_workorder_record";
+SET workorder.actor = 'reply_nil';
+INSERT INTO ticket (id, title) VALUES (3, 'nobody tells of it');
+SELECT workorder.add_reply('ticket', 3, 'x');
 \echo :SQLSTATE
 RESET workorder.actor;
 
@@ -207,6 +214,6 @@ REVOKE SET ON PARAMETER workorder.actor, workorder.tenant FROM regress_reply_web
 DROP OWNED BY regress_reply_web;
 DROP ROLE regress_reply_web;
 DELETE FROM workorder.reply r USING workorder.guarded g WHERE r.relation_id = g.id AND g.relation = 'ticket'::regclass;
-DROP SCHEMA regress_reply CASCADE;
+DROP SCHEMA regress_reply, regress_reply_trap CASCADE;
 RESET search_path;
 DELETE FROM workorder.actor WHERE login LIKE 'reply\_%';

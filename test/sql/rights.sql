@@ -64,14 +64,14 @@ SELECT privilege_type, array_agg(column_name::text ORDER BY column_name::text) A
 WHERE grantee = 'regress_rights_web' AND table_name = 'paper' AND privilege_type <> 'SELECT' GROUP BY 1 ORDER BY 1;
 SELECT privilege_type FROM information_schema.table_privileges WHERE grantee = 'regress_rights_web' AND table_name = 'paper' ORDER BY 1;
 -- of the engine's own what it needs, and nothing that holds secrets, rules or history
-SELECT t AS kept FROM unnest('{flow,guarded,password,secret,journal,timer,installation}'::text[]) t
+SELECT t AS kept FROM unnest('{flow,guarded,password,secret,journal,reply,timer,installation}'::text[]) t
 WHERE NOT has_any_column_privilege('regress_rights_web', 'workorder.' || t, 'SELECT, INSERT, UPDATE, REFERENCES')
   AND NOT has_table_privilege('regress_rights_web', 'workorder.' || t, 'DELETE, TRUNCATE, TRIGGER');
 SELECT c.relname AS written FROM pg_class c WHERE c.relnamespace = 'workorder'::regnamespace AND c.relkind IN ('r', 'v')
   AND (has_any_column_privilege('regress_rights_web', c.oid, 'INSERT, UPDATE') OR has_table_privilege('regress_rights_web', c.oid, 'DELETE, TRUNCATE, TRIGGER'));
 SELECT p.name, has_function_privilege('regress_rights_web', p.oid, 'EXECUTE') AS may FROM (
   SELECT DISTINCT ON (proname) proname AS name, oid FROM pg_proc WHERE pronamespace = 'workorder'::regnamespace
-    AND proname IN ('act', 'can', 'explain', 'actions', 'as_of', 'visible', 'actor_id', 'tenant_id', 'has_role', 'sign_in',
+    AND proname IN ('act', 'can', 'explain', 'actions', 'as_of', 'visible', 'add_reply', 'replies', 'remove_reply', 'import_replies', 'actor_id', 'tenant_id', 'has_role', 'sign_in',
       'install', 'upgrade', 'publish', 'draft', 'set_life', 'guard', 'unguard', 'grant_access', 'enrol', 'disable', 'map_role', 'set_password', 'token', 'verify', 'journal_maintenance', 'refresh_policies')) p
 ORDER BY may DESC, name;
 

@@ -5,16 +5,17 @@
 
 tap_count=0
 
-# ok <name> <command...>: passes if the command succeeds; shows its output if not.
+# ok <name> <command...>: passes if the command succeeds; shows its output if
+# not.  It is in $tap_output until the next one.
 ok() {
-  local name=$1 output
+  local name=$1
   shift
   tap_count=$((tap_count + 1))
-  if output=$("$@" 2>&1); then
+  if tap_output=$("$@" 2>&1); then
     printf 'ok %d - %s\n' "$tap_count" "$name"
   else
     printf 'not ok %d - %s\n' "$tap_count" "$name"
-    diag "$*" "$output"
+    diag "$*" "$tap_output"
   fi
 }
 

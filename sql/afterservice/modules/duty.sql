@@ -5,28 +5,29 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   o jsonb;
-  changes jsonb := '{}';
-  name text;
+  changes jsonb;
+  given_date text;
 BEGIN
   PERFORM afterservice.object_of(body);
   o := afterservice.lock_order(order_id);
   PERFORM afterservice.require_in_progress(o);
   PERFORM afterservice.require_owner(o);
 
-  FOREACH name IN ARRAY ARRAY['abnormal_type', 'abnormal_reason', 'publishment', 'publish_to', 'duty_to'] LOOP
-    CONTINUE WHEN NOT body ? name;
-    changes := changes || jsonb_build_object(name, afterservice.text_of(body -> name, name, 200));
-  END LOOP;
-  IF body ? 'duty_to' THEN
-    changes := changes || jsonb_build_object('duty_to_id', afterservice.supplier_named(body ->> 'duty_to'));
+  changes := afterservice.read_fields(body, '[
+    {"name": "abnormal_type", "kind": "text", "max": 200, "null": true},
+    {"name": "abnormal_reason", "kind": "text", "max": 200, "null": true},
+    {"name": "publishment", "kind": "text", "max": 200, "null": true},
+    {"name": "publish_to", "kind": "text", "max": 200, "null": true},
+    {"name": "duty_to", "kind": "text", "max": 200, "null": true},
+    {"name": "compensation", "kind": "money", "null": true, "blank": false},
+    {"name": "duty_date", "from": ["DutyDate"], "kind": "text", "null": true}]');
+  -- A day or a time, kept as it was written once it is known to exist.
+  given_date := changes ->> 'duty_date';
+  IF given_date !~ '^[0-9-]{10}( [0-9:]{8})?$' OR (given_date IS NOT NULL AND workorder.input_time(given_date, false, false) IS NULL) THEN
+    PERFORM afterservice.refuse_invalid('duty_date', 'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
   END IF;
-  IF body ? 'compensation' THEN
-    changes := changes || jsonb_build_object('compensation', afterservice.money_of(body -> 'compensation', 'compensation'));
-  END IF;
-  -- Older clients send the date as DutyDate.
-  IF body ?| '{duty_date,DutyDate}' THEN
-    changes := changes || jsonb_build_object('duty_date',
-      afterservice.date_of(coalesce(body -> 'duty_date', body -> 'DutyDate'), 'duty_date'));
+  IF changes ? 'duty_to' THEN
+    changes := changes || jsonb_build_object('duty_to_id', afterservice.supplier_named(changes ->> 'duty_to'));
   END IF;
 
   PERFORM workorder.act('afterservice.orders', order_id, 'update', changes => changes);
@@ -77,7 +78,7 @@ BEGIN
           UNION ALL
           SELECT d.code, 0
           FROM workorder.dictionary d
-          WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1
+          WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1 AND d.active
             AND afterservice.takes_part()) AS u
         GROUP BY u.value) AS r $query$, field)
     USING field

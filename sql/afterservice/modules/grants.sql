@@ -15,28 +15,14 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  f regprocedure;
 BEGIN
-  PERFORM workorder.grant_access(role);
+  PERFORM workorder.grant_addon('workorder_afterservice', role,
+    '{install,install_http,set_overdue_after,trust_operator_name,http_identify,grant_access,complete_order}');
   -- Whoever inserts an order gives what AS-1 takes; the rest comes by itself or later.
   EXECUTE format('REVOKE INSERT ON afterservice.orders FROM %s', role);
   EXECUTE format('GRANT INSERT (type, customer_name, accuser_name, reason, remark, note) ON afterservice.orders TO %s', role);
-
-  EXECUTE format('GRANT USAGE ON SCHEMA afterservice TO %s', role);
-  FOR f IN
-    SELECT p.oid
-    FROM pg_depend d
-    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'workorder_afterservice'
-    JOIN pg_proc p ON p.oid = d.objid
-    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-      AND p.proname NOT IN ('install', 'install_http', 'trust_operator_name', 'http_identify', 'grant_access', 'complete_order')
-  LOOP
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
-  END LOOP;
   -- The policies decide who reads and who keeps the directories.
-  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON afterservice.supplier, afterservice.matcher,
-    afterservice.product, afterservice.setting TO %s', role);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON afterservice.supplier, afterservice.matcher, afterservice.product TO %s', role);
   -- The same rights on the view as on the table: it shows and takes nothing else.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON api.orders TO %s', role);
 END

@@ -1,45 +1,19 @@
 \echo Use "CREATE EXTENSION workorder_afterservice CASCADE" to load this file. \quit
 
--- The schema is not a member of the extension: it also holds the tables that
--- afterservice.install() makes, and those belong to the user.  So make sure
--- that it is ours before anything is put in it.
-DO $$
-BEGIN
-  IF (SELECT n.nspowner <> r.oid
-      FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
-      WHERE n.nspname = 'afterservice' AND r.rolname = current_user) THEN
-    RAISE EXCEPTION USING
-      ERRCODE = 'insufficient_privilege',
-      MESSAGE = 'schema "afterservice" belongs to somebody else',
-      DETAIL = 'Whoever owns the schema could replace what the extension calls.',
-      HINT = 'Drop the schema, or make the installing role its owner.';
-  END IF;
-END
-$$;
-
-COMMENT ON SCHEMA afterservice IS 'After-sale disputes: orders and their approval. Code belongs to the extension, tables to you.';
+SELECT workorder.own_schema('afterservice',
+  'After-sale disputes: orders and their approval. Code belongs to the extension, tables to you.');
 
 -- ---------------------------------------------------------------------------
--- Reading input.  These functions know nothing of orders: they take a JSON
--- value and the name it has in messages, and return a checked SQL value or
--- raise WO400 with "missing field: <name>" or "invalid value: <name>".
+-- Reading input: what workorder.judge_input() finds, in the words of contract
+-- 4.0, with places in lists and the tenant's dictionaries.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.refuse(code text, message text, detail text, hint text)
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RAISE EXCEPTION USING
-    ERRCODE = refuse.code,
-    MESSAGE = refuse.message,
-    DETAIL = refuse.detail,
-    HINT = refuse.hint;
-END
-$$;
-COMMENT ON FUNCTION afterservice.refuse(text, text, text, text) IS
-  'Raises an error: SQLSTATE (WO400, WO403, WO404, WO409), message, detail and hint. Never returns; not immutable, or the planner would run it.';
+CREATE FUNCTION afterservice.wording()
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"required": "missing field: $name", "invalid": "invalid value: $name"}'::jsonb;
+COMMENT ON FUNCTION afterservice.wording() IS
+  'What the API says of a bad field. Contract 4.0.';
 
 CREATE FUNCTION afterservice.refuse_missing(name text)
 RETURNS void
@@ -47,7 +21,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM afterservice.refuse('WO400', 'missing field: ' || name,
+  PERFORM workorder.refuse('WO400', workorder.input_message(afterservice.wording(), 'required', name, NULL),
     'The field is required here and must not be blank.', 'Send the field.');
 END
 $$;
@@ -60,29 +34,79 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM afterservice.refuse('WO400', 'invalid value: ' || name, rule, 'Correct the value.');
+  PERFORM workorder.refuse('WO400', workorder.input_message(afterservice.wording(), 'invalid', name, NULL), rule,
+    'Correct the value.');
 END
 $$;
 COMMENT ON FUNCTION afterservice.refuse_invalid(text, text) IS
   'Raises WO400 "invalid value: <name>" with the broken rule as detail. Contract 4.0.';
 
-CREATE FUNCTION afterservice.is_blank(value jsonb)
-RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN value IS NULL OR value = 'null'::jsonb
-  OR (jsonb_typeof(value) = 'string'
-      AND btrim(value #>> '{}', U&' \0009\000A\000B\000C\000D\0085\00A0\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000') = '');
-COMMENT ON FUNCTION afterservice.is_blank(jsonb) IS
-  'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';
+CREATE FUNCTION afterservice.read_fields(fields jsonb, rules jsonb, place text DEFAULT '', held jsonb DEFAULT '{}')
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb := '{}';
+  field record;
+BEGIN
+  FOR field IN SELECT * FROM workorder.judge_input(fields, rules) LOOP
+    IF field.rule = 'required' THEN
+      PERFORM afterservice.refuse_missing(place || field.name);
+    ELSIF field.rule IS NOT NULL THEN
+      PERFORM afterservice.refuse_invalid(place || field.name, CASE
+        WHEN field.bound IS NOT NULL THEN format('The %s of its size is %s.', CASE field.rule WHEN 'max' THEN 'most' ELSE 'least' END, field.bound)
+        ELSE format('It must be of the kind "%s".', field.rule) END);
+    -- An order may be sent back whole, so what it holds already is never refused.
+    ELSIF field.name IN ('type', 'reason') AND field.value IS DISTINCT FROM held -> field.name
+          AND NOT workorder.in_dictionary('afterservice', field.name, field.value #>> '{}') THEN
+      PERFORM afterservice.refuse_invalid(field.name, 'It is not in the dictionary.');
+    END IF;
+    result := result || jsonb_build_object(field.name, field.value);
+  END LOOP;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.read_fields(jsonb, jsonb, text, jsonb) IS
+  'The checked values of a request by rules as workorder.read_input() takes them; type and reason must be in the tenant''s dictionary, unless the order that is changed (held) has them already. place goes before names in messages ("tracks[0]."). Raises WO400 for the first problem.';
+
+CREATE FUNCTION afterservice.read_list(fields jsonb, name text, rules jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  list jsonb;
+  result jsonb := '[]';
+  item jsonb;
+  i int := 0;
+BEGIN
+  IF NOT fields ? name THEN
+    RETURN NULL;
+  END IF;
+  list := afterservice.read_fields(fields,
+    jsonb_build_array(jsonb_build_object('name', name, 'kind', 'list', 'max', 200, 'null', false, 'blank', false))) -> name;
+  FOR item IN SELECT e.value FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
+    IF jsonb_typeof(item) <> 'object' THEN
+      PERFORM afterservice.refuse_invalid(format('%s[%s]', name, i), 'It must be an object.');
+    END IF;
+    result := result || afterservice.read_fields(item, rules, format('%s[%s].', name, i));
+    i := i + 1;
+  END LOOP;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.read_list(jsonb, text, jsonb) IS
+  'A field that is a list of at most 200 objects, each with nothing but what the rules know; null if the field was not sent. Raises WO400. Contract AS-3.';
 
 CREATE FUNCTION afterservice.object_of(value jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF jsonb_typeof(value) IS DISTINCT FROM 'object' THEN
-    PERFORM afterservice.refuse('WO400', 'malformed JSON',
+    PERFORM workorder.refuse('WO400', 'malformed JSON',
       'The body must be a JSON object.', 'Send {"field": value, ...}.');
   END IF;
   RETURN value;
@@ -91,114 +115,12 @@ $$;
 COMMENT ON FUNCTION afterservice.object_of(jsonb) IS
   'Returns the body of a request if it is an object; raises WO400 "malformed JSON" otherwise.';
 
-CREATE FUNCTION afterservice.text_of(value jsonb, name text, max_length int)
+CREATE FUNCTION afterservice.time_zone()
 RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  result text := value #>> '{}';
-BEGIN
-  IF result IS NOT NULL AND (jsonb_typeof(value) <> 'string' OR char_length(result) > max_length) THEN
-    PERFORM afterservice.refuse_invalid(name, format('It must be a text of at most %s characters.', max_length));
-  END IF;
-  RETURN result;
-END
-$$;
-COMMENT ON FUNCTION afterservice.text_of(jsonb, text, int) IS
-  'Returns a text verbatim, null for an absent or null field; raises WO400 if it is no text or too long (code points).';
-
-CREATE FUNCTION afterservice.required_text_of(value jsonb, name text, max_length int)
-RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF afterservice.is_blank(value) THEN
-    PERFORM afterservice.refuse_missing(name);
-  END IF;
-  RETURN afterservice.text_of(value, name, max_length);
-END
-$$;
-COMMENT ON FUNCTION afterservice.required_text_of(jsonb, text, int) IS
-  'Returns a text that is not blank; raises WO400 otherwise.';
-
-CREATE FUNCTION afterservice.money_of(value jsonb, name text)
-RETURNS numeric
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  given text := value #>> '{}';
-  result numeric;
-BEGIN
-  IF given IS NULL THEN
-    RETURN NULL;
-  END IF;
-  IF jsonb_typeof(value) = 'number' OR (jsonb_typeof(value) = 'string' AND given ~ '^[0-9]{1,20}(\.[0-9]{1,20})?$') THEN
-    result := trim_scale(given::numeric);
-    IF result >= 0 AND result < 1e12 AND scale(result) <= 2 THEN
-      RETURN result;
-    END IF;
-  END IF;
-  PERFORM afterservice.refuse_invalid(name, 'It must be an amount from 0 to 999999999999.99 with at most two decimals.');
-END
-$$;
-COMMENT ON FUNCTION afterservice.money_of(jsonb, text) IS
-  'Returns an amount given as a number or as text, null for an absent or null field; raises WO400 otherwise.';
-
-CREATE FUNCTION afterservice.flag_of(value jsonb, name text)
-RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF value IS NULL OR value = 'null' THEN
-    RETURN NULL;
-  ELSIF value IN ('true', '1') THEN
-    RETURN true;
-  ELSIF value IN ('false', '0') THEN
-    RETURN false;
-  END IF;
-  PERFORM afterservice.refuse_invalid(name, 'It must be true, false, 1 or 0.');
-END
-$$;
-COMMENT ON FUNCTION afterservice.flag_of(jsonb, text) IS
-  'Returns a truth value given as true, false, 1 or 0, null for an absent or null field; raises WO400 otherwise.';
-
-CREATE FUNCTION afterservice.date_of(value jsonb, name text)
-RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  given text := value #>> '{}';
-  part text[];
-BEGIN
-  IF given IS NULL THEN
-    RETURN NULL;
-  END IF;
-  IF jsonb_typeof(value) = 'string' THEN
-    part := regexp_match(given,
-      '^([0-9]{4})-(0[1-9]|1[0-2])-([0-9]{2})( ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?$');
-  END IF;
-  IF part[1]::int > 0
-     AND part[3]::int BETWEEN 1 AND extract(day FROM make_date(part[1]::int, part[2]::int, 1) + interval '1 month - 1 day')
-  THEN
-    RETURN given;
-  END IF;
-  PERFORM afterservice.refuse_invalid(name, 'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
-END
-$$;
-COMMENT ON FUNCTION afterservice.date_of(jsonb, text) IS
-  'Returns a day or a time as it was written, once it is known to exist; null for an absent or null field; raises WO400 otherwise.';
-
-CREATE FUNCTION afterservice.time_text(at timestamptz)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN to_char(at, 'YYYY-MM-DD HH24:MI:SS');
-COMMENT ON FUNCTION afterservice.time_text(timestamptz) IS
-  'A time as the API writes it, in the time zone of the session.';
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN workorder.setting('afterservice', 'time_zone', current_setting('TimeZone'));
+COMMENT ON FUNCTION afterservice.time_zone() IS
+  'Time zone in which the current tenant is told times and numbers its days: workorder.set_setting(''afterservice'', ''time_zone'', ''Asia/Shanghai''), else that of the session.';
 
 CREATE FUNCTION afterservice.page_number(page text)
 RETURNS bigint
@@ -217,28 +139,6 @@ RETURN CASE WHEN per_page ~ '^0*[1-9][0-9]?$' THEN per_page::int
             ELSE 20 END;
 COMMENT ON FUNCTION afterservice.page_size(text) IS
   'How many items a page holds: at most 100; 20 unless it is a positive number. Contract 4.0, paging.';
-
-CREATE FUNCTION afterservice.path_id(id text)
-RETURNS bigint
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF id !~ '^[0-9]+$' THEN
-    PERFORM afterservice.refuse('WO404', 'not found', 'The id in the path is no whole number.', 'Check the path.');
-  END IF;
-  RETURN CASE WHEN id::numeric <= 2147483647 THEN id::bigint END;
-END
-$$;
-COMMENT ON FUNCTION afterservice.path_id(text) IS
-  'The id in a path; null if there can be no such row; raises WO404 "not found" if it is not made of digits. Contract 4.0.';
-
-CREATE FUNCTION afterservice.clock()
-RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce(nullif(current_setting('workorder.now', true), '')::timestamptz, statement_timestamp());
-COMMENT ON FUNCTION afterservice.clock() IS
-  'The time of the statement, or the fixed clock of the setting workorder.now.';
 
 CREATE FUNCTION afterservice.actor_name()
 RETURNS text
@@ -260,7 +160,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF coalesce(claimed, 'null') <> 'null' AND claimed IS DISTINCT FROM to_jsonb(afterservice.actor_name()) THEN
-    PERFORM afterservice.refuse('WO403', 'permission denied',
+    PERFORM workorder.refuse('WO403', 'permission denied',
       'The name in the request is not the name of the person who acts.',
       'Leave the name out, or sign in as that person.');
   END IF;
@@ -268,22 +168,3 @@ END
 $$;
 COMMENT ON FUNCTION afterservice.require_name(jsonb) IS
   'Raises WO403 "permission denied" if a name is given and is not the actor''s. Contract 4.0, identity.';
-
-CREATE FUNCTION afterservice.in_dictionary(kind text, code text)
-RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN EXISTS (
-      SELECT FROM workorder.dictionary d
-      WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice'
-        AND d.kind = in_dictionary.kind AND d.code = in_dictionary.code)
-    OR NOT EXISTS (
-      SELECT FROM workorder.dictionary d
-      WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice'
-        AND d.kind = in_dictionary.kind);
-END
-$$;
-COMMENT ON FUNCTION afterservice.in_dictionary(text, text) IS
-  'Whether a value is in a dictionary of the tenant; an empty dictionary takes any. Contract AS-1, type and reason.';

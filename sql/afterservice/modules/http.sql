@@ -5,19 +5,19 @@
 -- afterservice.install_http() gives it.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.http_data(data jsonb, total bigint DEFAULT NULL)
+CREATE FUNCTION afterservice.http_data(data json, total bigint DEFAULT NULL)
 RETURNS workorder.http_response
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN workorder.http_json(200,
   json_build_object('status', 0, 'message', 'ok', 'data', data),
   CASE WHEN total IS NOT NULL THEN jsonb_build_object('X-Total-Count', total) END);
-COMMENT ON FUNCTION afterservice.http_data(jsonb, bigint) IS
+COMMENT ON FUNCTION afterservice.http_data(json, bigint) IS
   'The envelope of a success: data is a list; total, if it is one page of it, goes into the header X-Total-Count. Contract 4.0.';
 
 CREATE FUNCTION afterservice.http_id(request workorder.http_request, name text DEFAULT 'id')
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN afterservice.path_id((request).params ->> name);
+RETURN workorder.path_id((request).params ->> name);
 COMMENT ON FUNCTION afterservice.http_id(workorder.http_request, text) IS
   'An id in the path of a request, null if there can be no such row.';
 
@@ -27,7 +27,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN afterservice.http_data(jsonb_build_array(afterservice.create_order(request.body)));
+  RETURN afterservice.http_data(json_build_array(afterservice.create_order(request.body)));
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_create_order(workorder.http_request) IS
@@ -57,7 +57,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN afterservice.http_data(jsonb_build_array(
+  RETURN afterservice.http_data(json_build_array(
     afterservice.put_order(afterservice.http_id(request), request.body)));
 END
 $$;
@@ -133,7 +133,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RETURN afterservice.http_data(
-    afterservice.add_abnormal_products(afterservice.http_id(request), request.body));
+    afterservice.add_abnormal_products(afterservice.http_id(request), request.body)::json);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_add_abnormal_products(workorder.http_request) IS
@@ -145,7 +145,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN afterservice.http_data(jsonb_build_array(afterservice.put_abnormal_product(
+  RETURN afterservice.http_data(json_build_array(afterservice.put_abnormal_product(
     afterservice.http_id(request), afterservice.http_id(request, 'pid'), request.body)));
 END
 $$;
@@ -171,7 +171,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN afterservice.http_data(jsonb_build_array(
+  RETURN afterservice.http_data(json_build_array(
     afterservice.put_duty_report(afterservice.http_id(request), request.body)));
 END
 $$;
@@ -191,7 +191,7 @@ BEGIN
       WHEN 'duty' THEN afterservice.duty_rank()
       WHEN 'compensation' THEN afterservice.compensation_rank()
       WHEN 'publishment' THEN afterservice.publishment_rank()
-    END);
+    END::json);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_rank(workorder.http_request) IS
@@ -276,34 +276,27 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  -- What somebody has set stays as it is.
-  INSERT INTO workorder.api AS a (name, prefix, error, anonymous, settings)
-  VALUES ('afterservice', '/api/v1/afterservice', '{"status":"$status","message":"$message","data":[]}', false,
+  PERFORM workorder.add_api('afterservice', '/api/v1/afterservice', '{"status":"$status","message":"$message","data":[]}', false,
     '{"trust_operator_name": false,
-      "messages": {"malformed": "malformed JSON", "parameter": "invalid value: $name"}}')
-  ON CONFLICT (name) DO UPDATE SET error = excluded.error, settings = excluded.settings || a.settings;
-
-  DELETE FROM workorder.route r WHERE r.api = 'afterservice';
-  INSERT INTO workorder.route (api, method, pattern, handler)
-  SELECT 'afterservice', r.method, '/api/v1/afterservice' || r.pattern, 'afterservice.' || r.handler
-  FROM (VALUES
-    ('POST', '/orders', 'http_create_order'),
-    ('GET', '/orders', 'http_list_orders'),
-    ('PUT', '/orders/{id:int}', 'http_put_order'),
-    ('DELETE', '/orders/{id:int}', 'http_delete_order'),
-    ('GET', '/{id:int}/journals', 'http_journals'),
-    ('GET', '/orders/{id:int}/journals', 'http_journals'),
-    ('GET', '/all-products', 'http_all_products'),
-    ('GET', '/supplier_user_matcher', 'http_supplier_user_matcher'),
-    ('POST', '/orders/{id:int}/abnormal-products', 'http_add_abnormal_products'),
-    ('PUT', '/orders/{id:int}/abnormal-products/{pid:int}', 'http_put_abnormal_product'),
-    ('DELETE', '/orders/{id:int}/abnormal-products/{pid:int}', 'http_delete_abnormal_product'),
-    ('PUT', '/orders/{id:int}/duty-report', 'http_put_duty_report'),
-    ('GET', '/dutyreports/typerank', 'http_rank'),
-    ('GET', '/dutyreports/reasonrank', 'http_rank'),
-    ('GET', '/dutyreports/dutyrank', 'http_rank'),
-    ('GET', '/dutyreports/compensationrank', 'http_rank'),
-    ('GET', '/dutyreports/publishmentrank', 'http_rank')) AS r (method, pattern, handler);
+      "messages": {"malformed": "malformed JSON", "parameter": "invalid value: $name"}}');
+  PERFORM workorder.add_routes('afterservice', '[
+    ["POST", "/orders", "http_create_order"],
+    ["GET", "/orders", "http_list_orders"],
+    ["PUT", "/orders/{id:int}", "http_put_order"],
+    ["DELETE", "/orders/{id:int}", "http_delete_order"],
+    ["GET", "/{id:int}/journals", "http_journals"],
+    ["GET", "/orders/{id:int}/journals", "http_journals"],
+    ["GET", "/all-products", "http_all_products"],
+    ["GET", "/supplier_user_matcher", "http_supplier_user_matcher"],
+    ["POST", "/orders/{id:int}/abnormal-products", "http_add_abnormal_products"],
+    ["PUT", "/orders/{id:int}/abnormal-products/{pid:int}", "http_put_abnormal_product"],
+    ["DELETE", "/orders/{id:int}/abnormal-products/{pid:int}", "http_delete_abnormal_product"],
+    ["PUT", "/orders/{id:int}/duty-report", "http_put_duty_report"],
+    ["GET", "/dutyreports/typerank", "http_rank"],
+    ["GET", "/dutyreports/reasonrank", "http_rank"],
+    ["GET", "/dutyreports/dutyrank", "http_rank"],
+    ["GET", "/dutyreports/compensationrank", "http_rank"],
+    ["GET", "/dutyreports/publishmentrank", "http_rank"]]');
 
   IF to_regclass('api.orders') IS NULL THEN
     CREATE VIEW api.orders WITH (security_invoker = true) AS
@@ -318,8 +311,6 @@ BEGIN
     COMMENT ON VIEW api.orders IS
       'After-sale orders, for /rest/orders: the caller''s rights and policies. Writing action takes it: PATCH /orders?id=eq.1 {"action": "done", "note": "ok"}';
   END IF;
-  -- PostgREST, if there is one, looks again.
-  PERFORM pg_notify('pgrst', 'reload schema');
 END
 $$;
 COMMENT ON FUNCTION afterservice.install_http() IS

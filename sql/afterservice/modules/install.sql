@@ -103,17 +103,9 @@ BEGIN
   COMMENT ON COLUMN afterservice.product.sku_code IS 'Material number';
   COMMENT ON COLUMN afterservice.product.name IS 'Name, for people';
 
-  CREATE TABLE afterservice.setting (
-    tenant_id bigint PRIMARY KEY DEFAULT workorder.tenant_id(),
-    overdue_after interval CHECK (overdue_after > '0'));
-  COMMENT ON TABLE afterservice.setting IS 'One row per tenant; none means the defaults';
-  COMMENT ON COLUMN afterservice.setting.tenant_id IS 'Whose settings';
-  COMMENT ON COLUMN afterservice.setting.overdue_after IS
-    'afterservice.expire_orders() makes orders overdue that nobody has touched for so long; null = never';
-
   -- The directories belong to the tenant; people of the flow read them, its
   -- administrator keeps them.
-  FOREACH directory IN ARRAY ARRAY['supplier', 'matcher', 'product', 'setting'] LOOP
+  FOREACH directory IN ARRAY ARRAY['supplier', 'matcher', 'product'] LOOP
     EXECUTE format('ALTER TABLE afterservice.%I ENABLE ROW LEVEL SECURITY', directory);
     EXECUTE format('CREATE POLICY afterservice_view ON afterservice.%I FOR SELECT
       USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT afterservice.takes_part()))', directory);

@@ -1,9 +1,10 @@
 CREATE FUNCTION afterservice.list_orders(
   status text DEFAULT NULL, workflow_status text DEFAULT NULL, creator_name text DEFAULT NULL,
   page text DEFAULT NULL, per_page text DEFAULT NULL,
-  OUT total bigint, OUT data jsonb)
+  OUT total bigint, OUT data json)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan -- see order_list()
 AS $$
 DECLARE
   tenant CONSTANT bigint := workorder.tenant_id();
@@ -76,22 +77,23 @@ COMMENT ON FUNCTION afterservice.list_orders(text, text, text, text, text) IS
 
 CREATE FUNCTION afterservice.journals(
   order_id bigint, page text DEFAULT NULL, per_page text DEFAULT NULL,
-  OUT total bigint, OUT data jsonb)
+  OUT total bigint, OUT data json)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   size CONSTANT int := afterservice.page_size(per_page);
   skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
+  zone CONSTANT text := afterservice.time_zone();
 BEGIN
   PERFORM FROM afterservice.orders o
   WHERE o.tenant_id = workorder.tenant_id() AND o.id = order_id;
   IF NOT FOUND THEN
-    PERFORM afterservice.refuse('WO404', 'order not found',
+    PERFORM workorder.refuse('WO404', 'order not found',
       'There is no such order, or you may not see it.', 'Check the id.');
   END IF;
   SELECT coalesce(max(h.total), 0),
-    coalesce(jsonb_agg(jsonb_build_object(
+    coalesce(json_agg(json_build_object(
       'id', h.revision,
       'order_id', order_id,
       'operation', h.action,
@@ -100,7 +102,7 @@ BEGIN
       'workflow_status', afterservice.workflow_status(h.to_state),
       'remark', coalesce(h.note, ''),
       'operator_name', coalesce(h.actor, ''),
-      'created_at', afterservice.time_text(h.at)) ORDER BY h.revision)
+      'created_at', workorder.time_text(h.at, zone)) ORDER BY h.revision)
       FILTER (WHERE h.n > skipped AND h.n <= skipped + size), '[]')
   INTO total, data
   FROM (
@@ -113,7 +115,7 @@ $$;
 COMMENT ON FUNCTION afterservice.journals(bigint, text, text) IS
   'AS-7: a page of an order''s flow history, oldest first, and its length; content edits and the administrator''s steps are left out. An entry''s id is the revision of the order. Raises WO404.';
 
-CREATE FUNCTION afterservice.all_products(page text DEFAULT NULL, per_page text DEFAULT NULL, OUT total bigint, OUT data jsonb)
+CREATE FUNCTION afterservice.all_products(page text DEFAULT NULL, per_page text DEFAULT NULL, OUT total bigint, OUT data json)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -124,7 +126,7 @@ BEGIN
   SELECT count(*) INTO total
   FROM afterservice.product p
   WHERE p.tenant_id = workorder.tenant_id();
-  SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'skuCode', l.sku_code, 'name', l.name) ORDER BY l.sku_code), '[]')
+  SELECT coalesce(json_agg(json_build_object('id', l.id, 'skuCode', l.sku_code, 'name', l.name) ORDER BY l.sku_code), '[]')
   INTO data
   FROM (
     SELECT p.id, p.sku_code, p.name
@@ -139,7 +141,7 @@ COMMENT ON FUNCTION afterservice.all_products(text, text) IS
 
 CREATE FUNCTION afterservice.supplier_user_matcher(
   key_word text DEFAULT NULL, page text DEFAULT NULL, per_page text DEFAULT NULL,
-  OUT total bigint, OUT data jsonb)
+  OUT total bigint, OUT data json)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -152,7 +154,7 @@ BEGIN
     PERFORM afterservice.refuse_invalid('key_word', 'It must be a text of at most 100 characters.');
   END IF;
   SELECT count(*),
-    coalesce(jsonb_agg(jsonb_build_object(
+    coalesce(json_agg(json_build_object(
       'supplier_id', l.supplier_id, 'supplier_name', l.supplier_name,
       'user_id', l.user_id, 'user_name', l.user_name) ORDER BY l.n)
       FILTER (WHERE l.n > skipped AND l.n <= skipped + size), '[]')

@@ -3,86 +3,28 @@
 -- changes one changes the order, by the order's rules and in its journal, and
 -- they go when the order goes.
 
-CREATE FUNCTION afterservice.tracks_of(value jsonb)
+CREATE FUNCTION afterservice.abnormal_product_of(value jsonb, place text, current jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  result jsonb := '[]';
-  item jsonb;
-  i int := 0;
-BEGIN
-  IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
-    PERFORM afterservice.refuse_invalid('tracks', 'It must be a list of at most 200 items.');
-  END IF;
-  FOR item IN SELECT e.value FROM jsonb_array_elements(value) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
-    IF jsonb_typeof(item) <> 'object' THEN
-      PERFORM afterservice.refuse_invalid(format('tracks[%s]', i), 'It must be an object.');
-    END IF;
-    result := result || jsonb_build_object(
-      'remark', afterservice.required_text_of(item -> 'remark', format('tracks[%s].remark', i), 2000));
-    i := i + 1;
-  END LOOP;
-  RETURN result;
-END
-$$;
-COMMENT ON FUNCTION afterservice.tracks_of(jsonb) IS
-  'Returns a list of tracks with nothing but what belongs to them; raises WO400. Contract AS-3, tracks.';
-
-CREATE FUNCTION afterservice.deductions_of(value jsonb)
-RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  result jsonb := '[]';
-  item jsonb;
-  i int := 0;
-BEGIN
-  IF jsonb_typeof(value) IS DISTINCT FROM 'array' OR jsonb_array_length(value) > 200 THEN
-    PERFORM afterservice.refuse_invalid('deductions', 'It must be a list of at most 200 items.');
-  END IF;
-  FOR item IN SELECT e.value FROM jsonb_array_elements(value) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
-    IF jsonb_typeof(item) <> 'object' THEN
-      PERFORM afterservice.refuse_invalid(format('deductions[%s]', i), 'It must be an object.');
-    ELSIF afterservice.is_blank(item -> 'compensation') THEN
-      PERFORM afterservice.refuse_missing(format('deductions[%s].compensation', i));
-    END IF;
-    result := result || jsonb_build_object(
-      'compensation', afterservice.money_of(item -> 'compensation', format('deductions[%s].compensation', i)),
-      'has_receipt', coalesce(afterservice.flag_of(item -> 'has_receipt', format('deductions[%s].has_receipt', i)), false),
-      'remark', coalesce(afterservice.text_of(item -> 'remark', format('deductions[%s].remark', i), 2000), ''));
-    i := i + 1;
-  END LOOP;
-  RETURN result;
-END
-$$;
-COMMENT ON FUNCTION afterservice.deductions_of(jsonb) IS
-  'Returns a list of deductions with every key in place; raises WO400. Contract AS-3, deductions.';
-
-CREATE FUNCTION afterservice.abnormal_product_of(value jsonb, prefix text, current jsonb)
-RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  sku jsonb := coalesce(value -> 'skuCode', value -> 'sku_code');
+  given jsonb := value;
 BEGIN
   -- Nothing but a remark is enough to change an item that is there.
-  IF sku IS NULL AND current IS NOT NULL AND value ? 'remark' THEN
-    sku := current -> 'skuCode';
+  IF current IS NOT NULL AND value ? 'remark' AND NOT value ?| '{skuCode,sku_code}' THEN
+    given := given || jsonb_build_object('skuCode', current -> 'skuCode');
   END IF;
+  given := afterservice.read_fields(given, '[
+    {"name": "skuCode", "kind": "text", "required": true, "max": 64, "from": ["sku_code"]},
+    {"name": "remark", "kind": "text", "max": 500}]', place);
   RETURN jsonb_build_object(
-    'skuCode', afterservice.required_text_of(sku, prefix || 'skuCode', 64),
-    'remark', coalesce(
-      afterservice.text_of(value -> 'remark', prefix || 'remark', 500),
-      CASE WHEN NOT value ? 'remark' THEN current ->> 'remark' END,
-      ''));
+    'skuCode', given -> 'skuCode',
+    'remark', coalesce(given -> 'remark', CASE WHEN NOT value ? 'remark' THEN current -> 'remark' END, '""'));
 END
 $$;
 COMMENT ON FUNCTION afterservice.abnormal_product_of(jsonb, text, jsonb) IS
-  'Returns skuCode and remark of an item that is added, or as it will be if current is given; prefix is its place in messages ("[0]."). Raises WO400. Contract AS-10, AS-11.';
+  'Returns skuCode and remark of an item that is added, or as it will be if current is given; place goes before names in messages ("[0]."). Raises WO400. Contract AS-10, AS-11.';
 
 CREATE FUNCTION afterservice.put_parts(order_id bigint, abnormal_products jsonb)
 RETURNS void
@@ -153,7 +95,7 @@ BEGIN
   FROM jsonb_array_elements(o -> 'abnormal_products') AS e (value)
   WHERE (e.value ->> 'id')::bigint = product_id;
   IF result IS NULL THEN
-    PERFORM afterservice.refuse('WO404', 'abnormal product not found',
+    PERFORM workorder.refuse('WO404', 'abnormal product not found',
       'The order has no abnormal product with this id.', 'Check the id.');
   END IF;
   RETURN result;

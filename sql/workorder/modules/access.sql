@@ -23,19 +23,23 @@ BEGIN
     'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
-    'visible(regclass, bigint)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
+    'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',
+    'attach(regclass, bigint, bytea, text, text, text, uuid)', 'image_type(bytea)', 'image_extension(text)',
+    'decode_base64(text)', 'read_image(text)',
+    'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
-    'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
+    'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
     'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
-    'setting(text, text, text)', 'in_dictionary(text, text, text)']
+    'setting(text, text, text)', 'in_dictionary(text, text, text)',
+    'add_working_time(timestamptz, interval, text)', 'working_time_between(timestamptz, timestamptz, text)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
   END LOOP;
   PERFORM workorder.grant_anonymous(grant_access.role);
   EXECUTE format('GRANT EXECUTE ON FUNCTION api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
     api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) TO %s', grant_access.role);
-  EXECUTE format('GRANT SELECT ON workorder.history, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT ON workorder.history, workorder.overdue, workorder.attachments, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
   FOR g IN

@@ -14,6 +14,15 @@ REVOKE ALL ON FUNCTION workorder.password_hash(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.password_hash(text) IS
 'Blowfish hash of a password with a new salt, as sign_in() compares it. Used by set_password().';
 
+CREATE FUNCTION workorder.random_key() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT encode(gen_random_bytes(32), 'hex'::text);
+END;
+REVOKE ALL ON FUNCTION workorder.random_key() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.random_key() IS
+'32 random bytes in hexadecimal. Used by rotate_credential_key().';
+
 CREATE FUNCTION workorder.enrol(login text, name text, roles text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -168,3 +177,33 @@ $$;
 REVOKE ALL ON FUNCTION workorder.map_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.map_role(text, text) IS
 'Lets a person of the current tenant act when somebody logs in to the database as this role; null ends it. Means nothing for gateway roles and where workorder.actor is set. Raises WO404 for an unknown login or role, WO409 if the role stands for somebody else in this tenant.';
+
+CREATE FUNCTION workorder.rotate_credential_key(tenant bigint DEFAULT NULL, key text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  current_name CONSTANT text := concat_ws('.', 'credential', rotate_credential_key.tenant);
+BEGIN
+  IF rotate_credential_key.key !~ '^[0-9A-Fa-f]{64}$' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'the key is not 64 hexadecimal digits',
+      DETAIL = 'AES-256 has keys of 32 bytes.', HINT = 'Give none: a new one is made up.';
+  END IF;
+  LOCK TABLE workorder.secret IN SHARE ROW EXCLUSIVE MODE;
+  -- What is no key would keep everybody out for as long as it is kept.
+  DELETE FROM workorder.secret s
+  WHERE s.name = current_name || '_previous' OR (s.name = current_name AND s.value !~ '^[0-9A-Fa-f]{64}$');
+  UPDATE workorder.secret s SET name = current_name || '_previous' WHERE s.name = current_name;
+  -- A tenant's first key of its own comes after the one that it shared.
+  IF NOT FOUND THEN
+    INSERT INTO workorder.secret (name, value)
+    SELECT current_name || '_previous', s.value FROM workorder.secret s
+    WHERE s.name = 'credential' AND rotate_credential_key.tenant IS NOT NULL;
+  END IF;
+  INSERT INTO workorder.secret (name, value)
+  VALUES (current_name, coalesce(lower(rotate_credential_key.key), workorder.random_key()));
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.rotate_credential_key(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.rotate_credential_key(bigint, text) IS
+'Gives credentials a new key, made up unless one is given, and keeps the one before as the row credential_previous of workorder.secret, with which credentials are still opened until it is deleted. With a tenant, the key is that tenant''s own (credential.<tenant>). Give a key as a parameter, so that it is not logged. Needs to own workorder.secret. Raises WO400 for a key that is not 64 hexadecimal digits.';

@@ -37,6 +37,21 @@ REVOKE ALL ON FUNCTION workorder.actions(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.actions(regclass, bigint) IS
 'What may be done with a ticket now: each action its state knows, where it leads (null: nowhere), whether the caller may take it once he gives what it needs (columns, or note), and otherwise every reason why not. Raises WO404 for a ticket that the caller may not see.';
 
+CREATE FUNCTION workorder.permitted(relation regclass, ids bigint[], actions text[], capacity text[] DEFAULT NULL)
+RETURNS TABLE (id bigint, permitted text[])
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+AS 'MODULE_PATHNAME', 'workorder_permitted';
+REVOKE ALL ON FUNCTION workorder.permitted(regclass, bigint[], text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.permitted(regclass, bigint[], text[], text[]) IS
+'For lists: of each of these tickets that the caller may see, which of these actions he may take now, once he gives what they need: what actions() calls allowed, for many tickets at once. capacity limits in which capacity he is judged, in the words of a flow''s "allow": ARRAY[''manager''] counts that role of his and no other, and no relation; ARRAY[''worker'', ''$holder_id''] that role and being the holder. Null: all he is. Tickets that are not there or not his to see are left out; an action that a ticket''s flow does not know is permitted to nobody. Raises WO400 for null arguments and null elements.';
+
+CREATE FUNCTION workorder.taken(relation regclass, key text, value text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_taken';
+REVOKE ALL ON FUNCTION workorder.taken(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.taken(regclass, text, text) IS
+'Whether a ticket of the tenant, be it one that the caller may see or not, holds this value in a text column that is a unique key (tenant, column). It tells no more than a unique key tells whoever inserts, and is for interfaces that must answer "not permitted" rather than "not found". Needs SELECT on the column; raises WO400 for any other column.';
+
 CREATE FUNCTION workorder.standing(relation regclass, id bigint,
   OUT flow_id int, OUT state text, OUT history text, OUT votes jsonb, OUT revision int, OUT creator_id bigint, OUT acted_by bigint,
   OUT created_at timestamptz, OUT entered_at timestamptz, OUT updated_at timestamptz, OUT last_action text, OUT last_note text)

@@ -18,7 +18,7 @@ RETURNS TABLE (code text, path text, message text, hint text)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_check_members';
 REVOKE ALL ON FUNCTION workorder.check_members(jsonb, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_members(jsonb, bigint) IS
-'Quorums of a flow document that today''s people of a tenant cannot meet. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
+'Quorums of a flow document that today''s people of a tenant cannot meet, and calendars that it does not have. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
 
 CREATE FUNCTION workorder.flow_states(definition jsonb)
 RETURNS TABLE (path text, parent text, label text, code text, kind text, initial boolean)

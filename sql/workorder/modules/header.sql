@@ -1,5 +1,20 @@
 \echo Use "CREATE EXTENSION workorder CASCADE" to load this file. \quit
 
+-- Texts are Unicode here: JSON, HTTP, search.  What is written in other encodings
+-- could not always be said in the database.  (The script is read as a whole before
+-- this runs, so it is in ASCII, and has neither U&'' nor E'\u'.)
+DO $$
+BEGIN
+  IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'feature_not_supported',
+      MESSAGE = 'workorder needs a database in UTF8',
+      DETAIL = format('The encoding of this database is %s.', pg_catalog.getdatabaseencoding()),
+      HINT = 'Create one: CREATE DATABASE ... TEMPLATE template0 ENCODING ''UTF8''.';
+  END IF;
+END
+$$;
+
 -- The schema is not a member of the extension: it also holds the tables that
 -- workorder.install() makes, and those belong to the user.  So make sure that
 -- it is ours before anything is put in it.

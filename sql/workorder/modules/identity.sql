@@ -30,6 +30,13 @@ REVOKE ALL ON FUNCTION workorder.sign_in(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.sign_in(bigint, text, text) IS
 'Token (JWT, HS256) for who knows his password: role, sub, tenant_id, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one; WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
 
+CREATE FUNCTION workorder.open_credential(credential text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_open_credential';
+REVOKE ALL ON FUNCTION workorder.open_credential(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.open_credential(text) IS
+'Id of the person of the current tenant who sends an encrypted credential with each request: hexadecimal digits (4096 at most) of a JSON object with the members username (1 to 128 characters), password (AES-256-GCM ciphertext, no associated data), nonce (12 or 16 bytes) and authTag (16 bytes), the last three in hexadecimal; luci-ticket section 3.4. Raises WO401 "invalid credential" for everything that is not the right password of an active person, the same and, where the key was right, after the same work; WO503 "credential service unavailable" without a sound key in workorder.secret (credential.<tenant> or credential, then the same with _previous; see rotate_credential_key()). Reads the tables itself. It does not make the person act: name a function that calls it as "identify" of an API.';
+
 CREATE FUNCTION workorder.token(tenant bigint, login text, seconds integer DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_token';

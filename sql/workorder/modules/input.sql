@@ -22,7 +22,7 @@ CREATE FUNCTION workorder.is_blank(value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR value = 'null'::jsonb
   OR (jsonb_typeof(value) = 'string'
-      AND btrim(value #>> '{}', U&' \0009\000A\000B\000C\000D\0085\00A0\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000') = '');
+      AND btrim(value #>> '{}', '" \u0009\u000A\u000B\u000C\u000D\u0085\u00A0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000"'::jsonb #>> '{}') = '');
 REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
 'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';
@@ -153,7 +153,7 @@ BEGIN
     bound := NULL;
 
     -- What is not there.
-    IF given IS NULL OR given = 'null' OR (workorder.is_blank(given) AND (field ->> 'kind' IS DISTINCT FROM 'text' OR field ? 'required')) THEN
+    IF given IS NULL OR given = 'null' OR (workorder.is_blank(given) AND field -> 'blank' IS DISTINCT FROM 'false' AND (field ->> 'kind' IS DISTINCT FROM 'text' OR field ? 'required')) THEN
       IF given = 'null' AND field -> 'null' = 'true' THEN
         value := given;
       ELSIF given = 'null' AND field -> 'null' = 'false' THEN
@@ -288,7 +288,7 @@ $$;
 REVOKE ALL ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) IS
 'Takes the fields of a request (body, query or form), judges them by rules and returns the values: one key for each rule whose field was given or has a default. Raises WO400 for the first problem, in the words of the API (input_message()).
-A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a field that came several times; "end": true completes a day to its last second; "from": other names, read if the first is absent}.
+A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a field that came several times; "end": true completes a day to its last second; "from": other names, read if the first is absent}.
 Absent are null too and, but for a text that is not required, blank text. Text is kept verbatim, a time as YYYY-MM-DD HH:MM:SS with the offset it came with (see time_of()).';
 
 CREATE FUNCTION workorder.time_of(given text, zone text) RETURNS timestamptz

@@ -13,8 +13,11 @@ BEGIN
   END IF;
   PERFORM workorder.install_tables();
   PERFORM workorder.install_totals();
+  PERFORM workorder.install_timer();
   PERFORM workorder.install_addon();
+  PERFORM workorder.install_attachment();
   PERFORM workorder.install_http();
+  PERFORM workorder.install_idempotency();
   PERFORM workorder.install_reply();
 END
 $install$;

@@ -42,6 +42,11 @@ BEGIN
       DETAIL = 'The list is a JSON array of objects.',
       HINT = 'For example [{"ticket_id": 1, "actor_id": 2, "at": "2020-01-02 03:04:05", "content": "Thank you."}].';
   END IF;
+  IF EXISTS (SELECT FROM jsonb_to_recordset(list) AS r (ticket_id bigint, at timestamptz, content text)
+             WHERE r.ticket_id IS NULL OR r.at IS NULL OR r.content IS NULL) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'a reply is incomplete',
+      DETAIL = 'Each needs ticket_id, at and content, which may be empty.', HINT = 'Complete the list.';
+  END IF;
   -- Nobody takes a number meanwhile.
   LOCK TABLE workorder.reply IN SHARE ROW EXCLUSIVE MODE;
   INSERT INTO workorder.reply (tenant_id, relation_id, ticket_id, id, actor_id, at, content, data)
@@ -59,7 +64,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.import_replies(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.import_replies(regclass, jsonb) IS
-'Loads replies from elsewhere into the current tenant, as they are: list is [{"ticket_id", "actor_id", "at", "content", "data", "id"}], of which actor_id, data and id may be missing. Nothing is journalled and no flow asked; returns how many. Raises WO404 for a table that was never guarded, WO400 for what is no list. Needs to own workorder.reply.';
+'Loads replies from elsewhere into the current tenant, as they are: list is [{"ticket_id", "actor_id", "at", "content", "data", "id"}], of which actor_id, data and id may be missing. Nothing is journalled and no flow asked; returns how many. Raises WO404 for a table that was never guarded, WO400 for what is no list of such objects. Needs to own workorder.reply.';
 
 CREATE FUNCTION workorder.install_reply() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -100,9 +100,9 @@ COMMENT ON COLUMN workorder.password.hash IS 'Blowfish hash.';
 CREATE TABLE workorder.secret (
   name text PRIMARY KEY,
   value text NOT NULL);
-COMMENT ON TABLE workorder.secret IS 'Keys and settings of the token service: jwt, web_role, token_seconds. Only the owner reads it.';
+COMMENT ON TABLE workorder.secret IS 'Keys, and settings of the token service: jwt, web_role, token_seconds; credential and credential_previous, for a tenant of its own credential.<tenant>. Only the owner reads it.';
 COMMENT ON COLUMN workorder.secret.name IS 'Which one.';
-COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes.';
+COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes, a key of credentials 64 hexadecimal digits.';
 
 CREATE TABLE workorder.journal (
   tenant_id bigint NOT NULL,
@@ -134,23 +134,6 @@ COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
 COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over the digest before and this line.';
 
-CREATE TABLE workorder.timer (
-  tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
-  ticket_id bigint NOT NULL,
-  state text NOT NULL,
-  delay text NOT NULL,
-  due_at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, state, delay));
-COMMENT ON TABLE workorder.timer IS 'Transitions that become due ("after" in a flow). Entering a state sets its timers, leaving it removes them.';
-COMMENT ON COLUMN workorder.timer.tenant_id IS 'Whose ticket it is.';
-COMMENT ON COLUMN workorder.timer.relation_id IS 'The table (workorder.guarded.id).';
-COMMENT ON COLUMN workorder.timer.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.timer.state IS 'State that declares the timer.';
-COMMENT ON COLUMN workorder.timer.delay IS 'Duration as the flow writes it, ISO 8601.';
-COMMENT ON COLUMN workorder.timer.due_at IS 'When it is due.';
-CREATE INDEX timer_due ON workorder.timer (tenant_id, due_at);
-
 CREATE TABLE workorder.counter (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
   name text NOT NULL,
@@ -180,7 +163,7 @@ COMMENT ON VIEW workorder.flow_action IS 'Transitions of every flow version, in 
 
 CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
-  j.action, j.from_state, j.to_state, j.note, j.changes
+  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
 FROM workorder.journal j
 JOIN workorder.guarded g ON g.id = j.relation_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id

@@ -1,0 +1,205 @@
+-- ---------------------------------------------------------------------------
+-- The API of contract 4 over HTTP: each function takes a request apart, calls
+-- the function that does the work, and shapes the answer.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION call_center.http_fields(request workorder.http_request)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  -- A form has no null; what it leaves blank is as good.
+  SELECT coalesce((request).body, jsonb_object_agg(f.key, CASE WHEN f.value <> '""' THEN f.value ELSE 'null' END), '{}')
+  FROM jsonb_each((request).form) AS f;
+END;
+COMMENT ON FUNCTION call_center.http_fields(workorder.http_request) IS
+  'The fields of a request''s body, JSON or a form. Contract 4.0, body.';
+
+CREATE FUNCTION call_center.http_refusal(code text, detail text)
+RETURNS workorder.http_response
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN workorder.http_json(right(code, 3)::int, CASE code
+  WHEN 'WO403' THEN '{"message":"This action is unauthorized."}'::json
+  WHEN 'WO404' THEN '{"message":"Not Found"}'::json
+  WHEN 'WO422' THEN json_build_object('message', 'The given data was invalid.', 'errors', detail::json) END);
+COMMENT ON FUNCTION call_center.http_refusal(text, text) IS
+  'The answer for a refusal, whose detail is the object of problems if it is WO422. Contract 4.0, 5.';
+
+CREATE FUNCTION call_center.http_ticket_id(request workorder.http_request)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN workorder.path_id((request).params ->> 'id');
+COMMENT ON FUNCTION call_center.http_ticket_id(workorder.http_request) IS
+  'The number in the path, null if there can be no such ticket.';
+
+CREATE FUNCTION call_center.require_employee()
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT workorder.has_role('call_center.agent') THEN
+    PERFORM workorder.refuse('WO401', 'Unauthenticated.', 'The API is for active employees.', 'Sign in as one.');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION call_center.require_employee() IS
+  'Raises WO401 "Unauthenticated." if whoever acts is no employee of the call centre. Contract 4.0, identity.';
+
+CREATE FUNCTION call_center.http_list_tickets(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  problems text;
+BEGIN
+  PERFORM call_center.require_employee();
+  RETURN workorder.http_json(200, (SELECT row_to_json(l) FROM call_center.list_tickets(request.query) AS l));
+EXCEPTION WHEN SQLSTATE 'WO422' THEN
+  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
+  RETURN call_center.http_refusal(SQLSTATE, problems);
+END
+$$;
+COMMENT ON FUNCTION call_center.http_list_tickets(workorder.http_request) IS
+  'TK-1, GET /ticket.';
+
+CREATE FUNCTION call_center.http_create_ticket(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  problems text;
+BEGIN
+  PERFORM call_center.require_employee();
+  RETURN workorder.http_json(200, json_build_object('data', call_center.create_ticket(call_center.http_fields(request))));
+EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' THEN
+  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
+  RETURN call_center.http_refusal(SQLSTATE, problems);
+END
+$$;
+COMMENT ON FUNCTION call_center.http_create_ticket(workorder.http_request) IS
+  'TK-2, POST /ticket.';
+
+CREATE FUNCTION call_center.http_get_ticket(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM call_center.require_employee();
+  RETURN workorder.http_json(200, call_center.ticket_json(call_center.http_ticket_id(request)));
+END
+$$;
+COMMENT ON FUNCTION call_center.http_get_ticket(workorder.http_request) IS
+  'TK-3, GET /ticket/{id}.';
+
+CREATE FUNCTION call_center.http_update_ticket(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  problems text;
+BEGIN
+  PERFORM call_center.require_employee();
+  RETURN workorder.http_json(200,
+    call_center.update_ticket(call_center.http_ticket_id(request), call_center.http_fields(request)));
+EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' THEN
+  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
+  RETURN call_center.http_refusal(SQLSTATE, problems);
+END
+$$;
+COMMENT ON FUNCTION call_center.http_update_ticket(workorder.http_request) IS
+  'TK-4, PUT /ticket/{id}.';
+
+CREATE FUNCTION call_center.http_delete_ticket(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM call_center.require_employee();
+  PERFORM call_center.delete_ticket(call_center.http_ticket_id(request));
+  RETURN workorder.http_empty();
+EXCEPTION WHEN SQLSTATE 'WO403' THEN
+  RETURN call_center.http_refusal(SQLSTATE, NULL);
+END
+$$;
+COMMENT ON FUNCTION call_center.http_delete_ticket(workorder.http_request) IS
+  'TK-5, DELETE /ticket/{id}.';
+
+CREATE FUNCTION call_center.http_list_directory(request workorder.http_request)
+RETURNS workorder.http_response
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  problems text;
+BEGIN
+  PERFORM call_center.require_employee();
+  RETURN workorder.http_json(200, (
+    SELECT row_to_json(l)
+    FROM call_center.list_directory(
+      CASE substring(request.path FROM '[^/]+$')
+        WHEN 'ticket-termination-code' THEN 'termination_code'
+        WHEN 'subcategory' THEN 'sub_category'
+        ELSE substring(request.path FROM '[^/]+$') END,
+      request.query) AS l));
+EXCEPTION WHEN SQLSTATE 'WO422' THEN
+  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
+  RETURN call_center.http_refusal(SQLSTATE, problems);
+END
+$$;
+COMMENT ON FUNCTION call_center.http_list_directory(workorder.http_request) IS
+  'TK-6 to TK-10, GET /employee, /sponsor, /ticket-termination-code, /category, /subcategory.';
+
+CREATE FUNCTION call_center.install_http()
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM workorder.add_api('call_center', '/api/v1', '{"message":"$message"}', false, '{
+    "accept": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+    "object": true,
+    "messages": {
+      "malformed": "Malformed JSON.",
+      "unauthenticated": "Unauthenticated.",
+      "denied": "This action is unauthorized.",
+      "not_found": "Not Found",
+      "method": "Method Not Allowed",
+      "too_large": "Payload Too Large",
+      "media_type": "Unsupported Media Type",
+      "uri_too_long": "URI Too Long",
+      "busy": "Service Unavailable",
+      "internal": "Server Error",
+      "parameter": {"status": 422, "message": "The given data was invalid.",
+        "error": {"message": "$message", "errors": {"$name": ["The $label must be a string."]}}}}}');
+  PERFORM workorder.add_routes('call_center', '[
+    ["GET", "/ticket", "http_list_tickets"],
+    ["POST", "/ticket", "http_create_ticket"],
+    ["GET", "/ticket/{id:int}", "http_get_ticket"],
+    ["PUT", "/ticket/{id:int}", "http_update_ticket"],
+    ["DELETE", "/ticket/{id:int}", "http_delete_ticket"],
+    ["GET", "/employee", "http_list_directory"],
+    ["GET", "/sponsor", "http_list_directory"],
+    ["GET", "/ticket-termination-code", "http_list_directory"],
+    ["GET", "/category", "http_list_directory"],
+    ["GET", "/subcategory", "http_list_directory"]]');
+
+  IF to_regclass('api.call_center_ticket') IS NULL THEN
+    CREATE VIEW api.call_center_ticket WITH (security_invoker = true) AS
+    SELECT t.id, t.subject, t.content, t.due_at, t.priority, t.status, t.status_memo, t.contact_id, t.sub_category_id,
+      t.handler_id, t.sponsor_id, t.campaign_queue_id, t.termination_code_id,
+      t.state, t.revision, t.creator_id, t.created_at, t.entered_at, t.updated_at,
+      t.action, t.note, t.last_action, t.last_note
+    FROM call_center.ticket AS t
+    WHERE t.tenant_id = workorder.tenant_id();
+    COMMENT ON VIEW api.call_center_ticket IS
+      'Call-centre tickets, for /rest/call_center_ticket: the caller''s rights and policies. Writing status moves it: PATCH /call_center_ticket?id=eq.1 {"status": 2}. handler_id and creator_id are people of the engine.';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION call_center.install_http() IS
+  'Enters the API''s envelope and routes, and makes the view api.call_center_ticket; part of call_center.install(). What was changed in the settings of the API stays.';

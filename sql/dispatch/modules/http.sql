@@ -1,0 +1,136 @@
+-- ---------------------------------------------------------------------------
+-- The API of contract 4 over HTTP: one URL; the field action says what is asked.
+-- Refusals are errors (WO400 ...), which the engine puts into the envelope that
+-- dispatch.install_http() gives it.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION dispatch.http_json_text(given text) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN given::jsonb;
+EXCEPTION WHEN data_exception THEN
+  RETURN to_jsonb(given);
+END
+$$;
+COMMENT ON FUNCTION dispatch.http_json_text(text) IS
+  'What JSON text stands for; the text itself if it is not JSON.';
+
+CREATE FUNCTION dispatch.http_fields(request workorder.http_request) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF request.content_type = 'multipart/form-data' THEN
+    RETURN (
+      SELECT coalesce(jsonb_object_agg(f.key, CASE f.key
+          WHEN 'images' THEN f.value
+          WHEN 'reply' THEN dispatch.http_json_text(workorder.http_value(request.form, f.key))
+          ELSE to_jsonb(workorder.http_value(request.form, f.key)) END), '{}')
+      FROM jsonb_each(request.form) f);
+  END IF;
+  IF request.body IS NULL THEN
+    PERFORM workorder.refuse('WO400', 'malformed request', 'The body must be a JSON object.', 'Send {"action": ...}.');
+  END IF;
+  RETURN request.body;
+END
+$$;
+COMMENT ON FUNCTION dispatch.http_fields(workorder.http_request) IS
+  'The fields of a request: its JSON object, or the text fields of its form, of which reply is JSON. Raises WO400 "malformed request". Contract 4.0.';
+
+CREATE FUNCTION dispatch.http_identify(request workorder.http_request) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- An image is fetched with a token, for an address holds no credential.
+  IF request.method <> 'POST' THEN
+    RETURN NULL;
+  END IF;
+  RETURN workorder.open_credential(dispatch.http_fields(request) ->> 'credential');
+END
+$$;
+COMMENT ON FUNCTION dispatch.http_identify(workorder.http_request) IS
+  'Who acts if there is no token: whose credential the field credential holds. Raises WO401 "invalid credential" for whatever is wrong with it, WO503 "credential service unavailable" without a key. Contract 3.4.';
+
+CREATE FUNCTION dispatch.http_ticket(request workorder.http_request) RETURNS workorder.http_response
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  fields CONSTANT jsonb := dispatch.http_fields(request);
+  answer jsonb;
+BEGIN
+  CASE fields ->> 'action'
+    WHEN 'permission-check' THEN answer := dispatch.permission_check();
+    WHEN 'create-ticket' THEN answer := jsonb_build_object('uuid', dispatch.create_ticket(fields, request.files));
+    WHEN 'edit-ticket' THEN answer := jsonb_build_object('uuid', dispatch.edit_ticket(fields, request.files));
+    WHEN 'list' THEN answer := dispatch.list_tickets(fields);
+    WHEN 'scheduler-list' THEN answer := dispatch.list_tickets(fields, only_scheduler => true);
+    WHEN 'ticket-detail' THEN answer := dispatch.ticket_detail(fields);
+    WHEN 'ticket-reply-create' THEN answer := jsonb_build_object('uuid', dispatch.create_reply(fields));
+    WHEN 'ticket-reply-delete' THEN answer := jsonb_build_object('uuid', dispatch.delete_reply(fields));
+    ELSE PERFORM workorder.refuse('WO400', 'unknown action', 'The field action names none of the eight operations.',
+      'Correct the action.');
+  END CASE;
+  RETURN workorder.http_json(200, answer::json);
+END
+$$;
+COMMENT ON FUNCTION dispatch.http_ticket(workorder.http_request) IS
+  'LU-1 to LU-16, POST /api/ticket.';
+
+CREATE FUNCTION dispatch.http_image(request workorder.http_request) RETURNS workorder.http_response
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  image record;
+BEGIN
+  SELECT * INTO image FROM dispatch.image_file(request.params ->> 'name');
+  IF image.content IS NULL THEN
+    RETURN workorder.http_error(404, 'not found', 'There is no such image that you may see.', 'Check the address, and who you are.');
+  END IF;
+  -- An image, and nothing else: no script, no style, no page, whatever is in it.
+  RETURN workorder.http_bytes(200, image.content, image.content_type, jsonb_build_object(
+    'Content-Disposition', format('inline; filename="%s"', request.params ->> 'name'),
+    'Content-Security-Policy', 'default-src ''none''; sandbox',
+    'Cross-Origin-Resource-Policy', 'cross-origin',
+    'Cache-Control', 'private, max-age=86400, immutable'));
+END
+$$;
+COMMENT ON FUNCTION dispatch.http_image(workorder.http_request) IS
+  'GET /api/ticket/images/{uuid}.{ext}: an uploaded image, for a token of somebody who may see its ticket. Contract 4.0, images.';
+
+CREATE FUNCTION dispatch.install_http() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM workorder.add_api('dispatch', '/api/ticket', '{"code":"$status","message":"$message"}', false,
+    jsonb_build_object(
+      'identify', 'dispatch.http_identify',
+      'run_as', coalesce((SELECT s.value FROM workorder.secret s WHERE s.name = 'web_role'), 'workorder_user'),
+      'object', true,
+      'accept', '["application/json", "multipart/form-data"]'::jsonb,
+      'max_body', '{"application/json": 16777216, "multipart/form-data": 67108864}'::jsonb,
+      'messages', '{"unauthenticated": "invalid credential", "too_large": "request too large",
+        "parameter": "malformed request", "busy": "credential service unavailable"}'::jsonb));
+  PERFORM workorder.add_routes('dispatch', '[
+    ["POST", "", "http_ticket"],
+    ["GET", "/images/{name}", "http_image"]]');
+
+  IF to_regclass('api.dispatch_ticket') IS NULL THEN
+    CREATE VIEW api.dispatch_ticket WITH (security_invoker = true) AS
+    SELECT t.id, t.uuid, t.content, t.images, dispatch.status(t.state) AS status, t.staff_id, t.scheduler_id, t.past,
+      t.state, t.revision, t.creator_id, t.created_at, t.entered_at, t.updated_at,
+      t.action, t.note, t.last_action, t.last_note
+    FROM dispatch.ticket t
+    WHERE t.tenant_id = workorder.tenant_id();
+    COMMENT ON VIEW api.dispatch_ticket IS
+      'Tickets of the desk, for /rest/dispatch_ticket: the caller''s rights and policies. Writing action takes it: PATCH /dispatch_ticket?id=eq.1 {"action": "close"}';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION dispatch.install_http() IS
+  'Enters the API''s envelope and routes, and makes the view api.dispatch_ticket; part of dispatch.install(). What was changed in the settings of the API stays.';

@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+#
+# Sweeping under stress: four sweepers at once, sweepers that are killed in the
+# middle, and the background worker through errors, reloads and restarts.  Every
+# timer fires once: never twice, never not at all.  Prints TAP.
+#
+#   WORKORDER_SWEEP_TICKETS   tickets per round (default 3000)
+#   WORKORDER_SWEEP_KILLS     how many sweeps are killed (default 5)
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=scripts/lib.sh
+. "$here/../../scripts/lib.sh"
+# shellcheck source=test/tools/tap.sh
+. "$root/test/tools/tap.sh"
+
+cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
+find_server_user
+bin=$(dirname "$(command -v postgres)")
+tickets=${WORKORDER_SWEEP_TICKETS:-3000}
+kills=${WORKORDER_SWEEP_KILLS:-5}
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-sweep.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+ask() { psql -XAtq -v ON_ERROR_STOP=1 -d sweep "$@"; }
+
+psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'CREATE DATABASE sweep'
+ask -o /dev/null <<'SQL'
+SET client_min_messages = warning;
+CREATE EXTENSION workorder CASCADE;
+SELECT workorder.install();
+INSERT INTO workorder.tenant (id, name) VALUES (2, 'other'), (3, 'idle');
+SELECT workorder.publish('{"id": "due", "initial": "open", "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
+  "states": {
+    "open": {"after": {"P1D": {"set": {"warned": "$now"}}, "P2D": "late"}},
+    "late": {"after": {"P1D": "closed"}},
+    "closed": {"type": "final"}}}');
+CREATE TABLE due (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED ALWAYS AS IDENTITY, round int,
+  warned timestamptz, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('due', 'due');
+SELECT workorder.publish('{"id": "soon", "initial": "open", "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
+  "states": {"open": {"after": {"PT1S": "closed"}}, "closed": {"type": "final"}}}');
+CREATE TABLE soon (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('soon', 'soon');
+SQL
+
+# Tickets of a round, made three days ago, in two tenants.
+make_tickets() {
+  local tenant
+  for tenant in 1 2; do
+    ask -o /dev/null -c "SET workorder.tenant = '$tenant'" \
+      -c "SELECT set_config('workorder.now', (now() - interval '3 days')::text, false)" \
+      -c "INSERT INTO due (round) SELECT $1 FROM generate_series(1, $tickets / 2)"
+  done
+}
+
+# Every ticket of the round has been warned and then escalated, once each.
+once() {
+  ask -c "SELECT count(*) FROM due d
+    WHERE d.round = $1 AND (d.state, d.revision, d.warned IS NOT NULL) IS DISTINCT FROM ('late', 3, true)"
+}
+
+sound() { ask -c "SELECT DISTINCT code FROM workorder.verify() ORDER BY 1"; }
+
+# --- four at once -------------------------------------------------------------
+
+# Sweeps until there is nothing left; prints how many timers it took.
+sweeper() {
+  local n sum=0
+  while n=$(ask -c 'SELECT workorder.sweep(200)'); do
+    sum=$((sum + n))
+    [ "$n" -gt 0 ] || break
+  done
+  say "$sum"
+}
+
+make_tickets 1
+for i in 1 2 3 4; do
+  sweeper >"$scratch/$i" 2>"$scratch/$i.error" &
+done
+wait
+left=$(ask -c 'SELECT workorder.sweep(100000)')
+total=$((left + $(cat "$scratch/1") + $(cat "$scratch/2") + $(cat "$scratch/3") + $(cat "$scratch/4")))
+is 'four sweepers take every timer, and none twice' "$total" $((2 * tickets))
+is 'none of them has an error' "$(cat "$scratch"/*.error)" ''
+is 'more than one of them had a share' "$(grep -cvx 0 "$scratch"/[1-4] | awk -F: '$2 > 0 {n++} END {print (n > 1)}')" 1
+is 'every ticket was moved once by each of its timers' "$(once 1)" 0
+is 'tables and journal agree' "$(sound)" ''
+
+# --- killed in the middle -----------------------------------------------------
+
+torn=0
+unfinished=0
+for ((i = 2; i < kills + 2; i++)); do
+  make_tickets $i
+  psql -XAtq -d sweep -c "SET application_name = 'victim'" -c 'SELECT workorder.sweep(1000000)' >/dev/null 2>&1 &
+  victim=$!
+  for _ in {1..100}; do
+    pid=$(ask -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active' AND query ~ 'sweep'")
+    [ -z "$pid" ] || break
+    sleep 0.02
+  done
+  sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
+  [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+  wait $victim || unfinished=$((unfinished + 1))
+  for _ in {1..600}; do
+    ask -c 'SELECT 1' >/dev/null 2>&1 && break
+    sleep 0.1
+  done
+  # all of a sweep or nothing of it: a timer that is spent has moved its ticket
+  torn=$((torn + $(ask -c "SELECT count(*) FROM due d
+    LEFT JOIN workorder.timer t ON t.tenant_id = d.tenant_id AND t.ticket_id = d.id AND t.delay = 'P1D' AND t.state = 'open'
+    WHERE d.round = $i AND d.state = 'open' AND (t.fired_at IS NOT NULL) <> (d.warned IS NOT NULL)")))
+done
+ok 'sweeps were killed before their end' [ "$unfinished" -gt 0 ]
+is 'no timer is spent without its ticket having moved' "$torn" 0
+is 'after the crashes tables and journal agree' "$(sound)" ''
+sweeper >/dev/null
+wrong=0
+for ((i = 2; i < kills + 2; i++)); do wrong=$((wrong + $(once $i))); done
+is 'what was interrupted is taken by the next sweep, once' "$wrong" 0
+
+# --- the background worker ----------------------------------------------------
+
+worker() { ask -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'workorder sweeper'"; }
+
+# Waits up to 30 seconds for a query to give something.
+wait_for() {
+  for _ in {1..150}; do
+    [ "$(ask -c "$2" 2>/dev/null)" != "$1" ] || return 0
+    sleep 0.2
+  done
+  say "$2"
+  ask -c "$2"
+  return 1
+}
+
+restart() {
+  cluster_stop "$cluster"
+  printf '%s\n' "$@" | as_server tee -a "$cluster/data/postgresql.conf" >/dev/null
+  cluster_start "$cluster"
+}
+
+is 'no worker runs unless a database is named' "$(worker)" ''
+ask -c 'CREATE ROLE sweeper LOGIN' -c 'GRANT USAGE ON SCHEMA workorder TO sweeper'
+restart "workorder.database = 'sweep'" "workorder.sweep_role = 'sweeper'" 'workorder.sweep_interval = 1'
+ok 'a worker runs, and shows itself' wait_for 1 "SELECT count(*) FROM pg_stat_activity
+  WHERE backend_type = 'workorder sweeper' AND application_name = 'workorder sweeper' AND usename = 'sweeper' AND datname = 'sweep'"
+ok 'an error does not end it' wait_for t "SELECT pg_read_file('$cluster/log') ~ 'permission denied for function sweep'"
+first=$(worker)
+ask -c 'GRANT EXECUTE ON FUNCTION workorder.sweep(int), workorder.next_due() TO sweeper'
+ask -c 'INSERT INTO soon DEFAULT VALUES'
+ok 'a timer fires when it is due' wait_for closed "SELECT state FROM soon ORDER BY id DESC LIMIT 1"
+is 'by the same worker' "$(worker)" "$first"
+make_tickets 0
+ok 'a backlog is worked off, batch after batch' wait_for 0 "SELECT count(*) FROM due WHERE round = 0 AND state <> 'late'"
+ask -c 'ALTER SYSTEM SET workorder.sweep_interval = 3600' -c 'SELECT pg_reload_conf()' -o /dev/null
+sleep 2
+ask -c 'INSERT INTO soon DEFAULT VALUES'
+sleep 3
+is 'the interval is read again: it sleeps now' "$(ask -c 'SELECT state FROM soon ORDER BY id DESC LIMIT 1')" open
+ask -c 'ALTER SYSTEM RESET workorder.sweep_interval' -c 'SELECT pg_reload_conf()' -o /dev/null
+ok 'and wakes up when it is told' wait_for closed "SELECT state FROM soon ORDER BY id DESC LIMIT 1"
+kill -KILL "$(worker)"
+for _ in {1..600}; do
+  ask -c 'SELECT 1' >/dev/null 2>&1 && break
+  sleep 0.1
+done
+ok 'it comes back after a crash' wait_for t "SELECT count(*) = 1 AND min(pid) <> $first FROM pg_stat_activity WHERE backend_type = 'workorder sweeper'"
+started=$SECONDS
+restart "workorder.database = 'not_there'"
+ok 'it stops with the server, at once' [ $((SECONDS - started)) -lt 20 ]
+ok 'a database that is not there does not keep the server from starting' [ "$(ask -c 'SELECT 1')" = 1 ]
+is 'everything still agrees' "$(sound)" ''
+as_server sed -i '/^workorder\./d' "$cluster/data/postgresql.conf"
+restart ''
+psql -Xq -d postgres -c 'DROP DATABASE sweep' -c 'DROP ROLE sweeper'
+done_testing
