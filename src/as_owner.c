@@ -7,7 +7,8 @@
  * that a caller needs no privilege there; SECURITY_LOCAL_USERID_CHANGE keeps
  * code that they might reach from taking the owner's role for longer.  Plans
  * are kept for the life of the backend and prepared anew when they have
- * become invalid.  Not for the hot path.
+ * become invalid; they go by keys, so no value deserves a plan of its own.
+ * Not for the hot path.
  *
  *-------------------------------------------------------------------------
  */
