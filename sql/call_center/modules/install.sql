@@ -1,5 +1,4 @@
-CREATE FUNCTION call_center.install_tables()
-RETURNS void
+CREATE FUNCTION call_center.install_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -116,19 +115,3 @@ END
 $$;
 COMMENT ON FUNCTION call_center.install_tables() IS
   'Makes the tables of the call centre, puts tickets under the flow and on the tally, and makes an index for each filter; part of call_center.install().';
-
-CREATE FUNCTION call_center.install()
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM workorder.publish(call_center.flow());
-  IF to_regclass('call_center.ticket') IS NULL THEN
-    PERFORM call_center.install_tables();
-  END IF;
-  PERFORM call_center.install_http();
-END
-$$;
-COMMENT ON FUNCTION call_center.install() IS
-  'Makes the tables of the call centre in the schema call_center, publishes its flow and puts tickets under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.';
