@@ -2,8 +2,6 @@ CREATE FUNCTION active_job.install_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  directory text;
 BEGIN
   CREATE TABLE active_job.worker (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
@@ -93,13 +91,8 @@ BEGIN
   COMMENT ON COLUMN active_job.orders.past IS
     'Of an order that was loaded with its history: {"contact_log": [...], "order_log": [...]} from before, as AJ-2 shows them';
 
-  -- Workers read the directories, nobody else.
-  FOREACH directory IN ARRAY ARRAY['worker', 'activity'] LOOP
-    EXECUTE format('ALTER TABLE active_job.%I ENABLE ROW LEVEL SECURITY', directory);
-    EXECUTE format('CREATE POLICY active_job_view ON active_job.%I FOR SELECT
-      USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''active_job.worker'')))', directory);
-    EXECUTE format('COMMENT ON POLICY active_job_view ON active_job.%I IS ''Every worker reads it''', directory);
-  END LOOP;
+  PERFORM workorder.open_directory('active_job.worker', 'active_job.worker');
+  PERFORM workorder.open_directory('active_job.activity', 'active_job.worker');
 
   PERFORM workorder.guard('active_job.orders', 'active_job');
   CREATE TRIGGER active_job_check BEFORE UPDATE ON active_job.orders

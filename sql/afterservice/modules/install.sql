@@ -3,7 +3,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  directory text;
+  directory regclass;
 BEGIN
   CREATE TABLE afterservice.orders (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
@@ -96,17 +96,12 @@ BEGIN
   COMMENT ON COLUMN afterservice.product.sku_code IS 'Material number';
   COMMENT ON COLUMN afterservice.product.name IS 'Name, for people';
 
-  -- The directories belong to the tenant; people of the flow read them, its
-  -- administrator keeps them.
-  FOREACH directory IN ARRAY ARRAY['supplier', 'matcher', 'product'] LOOP
-    EXECUTE format('ALTER TABLE afterservice.%I ENABLE ROW LEVEL SECURITY', directory);
-    EXECUTE format('CREATE POLICY afterservice_view ON afterservice.%I FOR SELECT
-      USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT afterservice.takes_part()))', directory);
-    EXECUTE format('CREATE POLICY afterservice_keep ON afterservice.%I FOR ALL
-      USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''afterservice.administrator'')))
-      WITH CHECK (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''afterservice.administrator'')))', directory);
-    EXECUTE format('COMMENT ON POLICY afterservice_view ON afterservice.%I IS ''Everybody in the flow reads it''', directory);
-    EXECUTE format('COMMENT ON POLICY afterservice_keep ON afterservice.%I IS ''The administrator keeps it''', directory);
+  -- People of the flow read the directories, its administrator keeps them.
+  FOREACH directory IN ARRAY ARRAY['afterservice.supplier', 'afterservice.matcher', 'afterservice.product']::regclass[] LOOP
+    PERFORM workorder.open_directory(directory, 'afterservice');
+    EXECUTE format('CREATE POLICY directory_keep ON %s FOR ALL
+      USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''afterservice.administrator'')))', directory);
+    EXECUTE format('COMMENT ON POLICY directory_keep ON %s IS ''The administrator keeps it''', directory);
   END LOOP;
 
   PERFORM workorder.guard('afterservice.orders', 'afterservice');

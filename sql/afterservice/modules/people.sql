@@ -1,13 +1,4 @@
--- People: who takes part, who acts, and which specialist an order goes to.
-
-CREATE FUNCTION afterservice.takes_part() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.has_role('afterservice.creator') OR workorder.has_role('afterservice.service')
-  OR workorder.has_role('afterservice.manager') OR workorder.has_role('afterservice.chief')
-  OR workorder.has_role('afterservice.finance') OR workorder.has_role('afterservice.administrator')
-  OR workorder.has_role('afterservice.unnamed');
-COMMENT ON FUNCTION afterservice.takes_part() IS
-  'Whether the actor has any role in the after-sale flow, and so may read its lists. Contract 5.';
+-- People: who acts, and which specialist an order goes to.
 
 CREATE FUNCTION afterservice.actor_name() RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

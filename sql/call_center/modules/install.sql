@@ -27,11 +27,7 @@ BEGIN
     LOOP
       EXECUTE format('COMMENT ON COLUMN call_center.%I.%I IS %L', directory.name, item.name, item.remark);
     END LOOP;
-    -- The directories belong to the tenant; whoever takes part reads them.
-    EXECUTE format('ALTER TABLE call_center.%I ENABLE ROW LEVEL SECURITY', directory.name);
-    EXECUTE format('CREATE POLICY call_center_view ON call_center.%I FOR SELECT
-      USING (tenant_id = workorder.tenant_id() AND (SELECT call_center.takes_part()))', directory.name);
-    EXECUTE format('COMMENT ON POLICY call_center_view ON call_center.%I IS ''Every active employee reads it''', directory.name);
+    PERFORM workorder.open_directory(format('call_center.%I', directory.name)::regclass, 'call_center');
   END LOOP;
 
   CREATE TABLE call_center.ticket (

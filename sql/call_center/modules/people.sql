@@ -1,11 +1,5 @@
 -- People: every employee of the directory is one of the engine.
 
-CREATE FUNCTION call_center.takes_part() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.has_role('call_center.agent') OR workorder.has_role('call_center.telephony');
-COMMENT ON FUNCTION call_center.takes_part() IS
-  'Whether the actor is an active employee, or the telephone system, and so may read the directories. Contract 5.';
-
 CREATE FUNCTION call_center.keep_employee() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

@@ -14,9 +14,7 @@ BEGIN
   COMMENT ON COLUMN dispatch.person.tenant_id IS 'Whose person';
   COMMENT ON COLUMN dispatch.person.userid IS 'The product''s number';
   COMMENT ON COLUMN dispatch.person.actor_id IS 'The person (workorder.actor)';
-  ALTER TABLE dispatch.person ENABLE ROW LEVEL SECURITY;
-  CREATE POLICY dispatch_view ON dispatch.person FOR SELECT USING (tenant_id = (SELECT workorder.tenant_id()));
-  COMMENT ON POLICY dispatch_view ON dispatch.person IS 'Tickets show everybody''s number';
+  PERFORM workorder.open_directory('dispatch.person', 'dispatch');
 
   CREATE TABLE dispatch.ticket (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),

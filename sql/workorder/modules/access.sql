@@ -18,7 +18,7 @@ BEGIN
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
-    'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
+    'tenant_id()', 'actor_id()', 'has_role(text)', 'takes_part(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',

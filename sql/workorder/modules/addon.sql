@@ -79,6 +79,21 @@ REVOKE ALL ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) FRO
 COMMENT ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) IS
 'Enrols a person of an add-on (enrol()) with these roles of its flow, named without the flow''s name before them: instead of those that he holds there, or, with keep, besides. Roles in other flows stay. Returns his id. Raises WO400 for a role that the published flow does not declare.';
 
+CREATE FUNCTION workorder.open_directory(relation regclass, system text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+  EXECUTE format('CREATE POLICY directory_view ON %s FOR SELECT
+    USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part(%L)))', relation, system);
+  EXECUTE format('COMMENT ON POLICY directory_view ON %s IS %L', relation, format('Whoever takes part in %s reads it', system));
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.open_directory(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
+'Row-level security of a table that tickets refer to: whoever takes part in the system (takes_part()) reads the rows of his tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
+
 -- Settings and lists, per tenant.
 
 CREATE FUNCTION workorder.install_addon() RETURNS void
