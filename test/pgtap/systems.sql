@@ -320,7 +320,7 @@ BEGIN
 END
 $$;
 SELECT set_eq('SELECT f.gone, f.name, f.listed FROM after f',
-  'SELECT a.name, l.name, l.listed FROM addon a JOIN listed l ON l.name <> a.name', 'when one is dropped, the others list what they listed');
+  'SELECT a.name AS gone, l.name, l.listed FROM addon a JOIN listed l ON l.name <> a.name', 'when one is dropped, the others list what they listed');
 SELECT is((SELECT count(*) FROM listed l WHERE l.listed::text ~ '"(id|order_id|uuid)"'), 5::bigint, 'which is something');
 RESET workorder.actor;
 SELECT is_empty('SELECT * FROM workorder.verify()', 'all journals are sound');
