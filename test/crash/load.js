@@ -42,16 +42,16 @@ function acknowledge(ticket, note) {
 }
 
 async function client(n) {
-  const revision = new Map();
   let session = await connect(n);
+  const own = await session.query(`SELECT id, revision FROM job WHERE id BETWEEN ${10 * n + 1} AND ${10 * n + 10}`);
+  const revision = new Map(own.map(([id, at]) => [Number(id), Number(at)]));
   let doubt = null;
   for (let act = 1; acknowledged < goal || doubt; act++) {
-    const own = doubt !== null || act % 2 === 0;
-    const ticket = doubt ? doubt.ticket : own ? 10 * n + 1 + (act % 10) : 101 + (act % 10);
+    const mine = doubt !== null || act % 2 === 0;
+    const ticket = doubt ? doubt.ticket : mine ? 10 * n + 1 + (act % 10) : 101 + (act % 10);
     const note = doubt ? doubt.note : `${n}:${act}`;
-    if (own && !revision.has(ticket)) revision.set(ticket, 1);
     try {
-      if (own) {
+      if (mine) {
         await session.query(`SELECT workorder.act('job', ${ticket}, 'next', '${note}', NULL, ${revision.get(ticket)})`);
         revision.set(ticket, revision.get(ticket) + 1);
       } else {
@@ -68,7 +68,7 @@ async function client(n) {
       } else if (!(error instanceof PgError) || /^(57P|08)/.test(error.code)) {
         // the server is gone; an act on one's own ticket is asked for again
         session.socket.destroy();
-        if (own && !doubt) {
+        if (mine && !doubt) {
           doubt = { ticket, note };
           resent++;
         }
