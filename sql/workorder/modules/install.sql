@@ -19,6 +19,7 @@ BEGIN
   PERFORM workorder.install_http();
   PERFORM workorder.install_idempotency();
   PERFORM workorder.install_reply();
+  PERFORM workorder.install_seal();
 END
 $install$;
 REVOKE ALL ON FUNCTION workorder.install() FROM PUBLIC;
