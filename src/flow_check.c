@@ -186,6 +186,7 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 		return;
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
 		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
+		strcmp(flow->actions[c->action], WO_ACTION_MIGRATE) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
