@@ -29,6 +29,7 @@
 #include "guard.h"
 #include "journal.h"
 #include "line.h"
+#include "migrate.h"
 #include "tally.h"
 #include "timer.h"
 #include "value.h"
@@ -119,6 +120,7 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 	if (!sealed_as(binding, row, WO_SEAL_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
 	if (wo_maintenance ||
+		(wo_migration != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MIGRATE) == 0) ||
 		(wo_firing != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), wo_firing->action) == 0))
 		return;
 	wo_case_begin(&c, binding, old, &again);

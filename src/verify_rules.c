@@ -179,9 +179,10 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 		return;
 	}
 
-	/* These lines may lead anywhere that is on the chart. */
+	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
 	if (line->to_state != NULL &&
-		(wo_line_is_base(line) || pin == PIN_MOVED || strcmp(action, WO_ACTION_MAINTENANCE) == 0))
+		(wo_line_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
 		check_leaf(v, line, flow, line->to_state);
 		return;
