@@ -6,6 +6,7 @@ AS $$
 DECLARE
   directory text;
 BEGIN
+  PERFORM workorder.enter('workorder_active_job');
   PERFORM workorder.publish(active_job.flow());
   IF to_regclass('active_job.orders') IS NOT NULL THEN
     PERFORM active_job.install_http();

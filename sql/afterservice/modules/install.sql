@@ -6,6 +6,7 @@ AS $$
 DECLARE
   directory text;
 BEGIN
+  PERFORM workorder.enter('workorder_afterservice');
   PERFORM workorder.publish(afterservice.flow());
   IF to_regclass('afterservice.orders') IS NOT NULL THEN
     PERFORM afterservice.install_http();

@@ -123,6 +123,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM workorder.enter('workorder_call_center');
   PERFORM workorder.publish(call_center.flow());
   IF to_regclass('call_center.ticket') IS NULL THEN
     PERFORM call_center.install_tables();

@@ -4,6 +4,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM workorder.enter('workorder_cloud_support');
   PERFORM workorder.publish(cloud_support.flow());
   PERFORM workorder.import_dictionary('cloud_support', 'type', cloud_support.types());
   IF to_regclass('cloud_support.workorder') IS NOT NULL THEN

@@ -3,6 +3,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM workorder.enter('workorder_dispatch');
   PERFORM workorder.publish(dispatch.flow());
   IF to_regclass('dispatch.ticket') IS NOT NULL THEN
     PERFORM dispatch.install_http();
