@@ -8,7 +8,8 @@
  * works out which columns changed, and appends the journal line.  Lines of one
  * statement are written together by the AFTER STATEMENT trigger, unless the
  * row is in a partition, where the statement trigger belongs to the parent.
- * Totals follow every row, imported ones too (tally.c).
+ * Totals follow every row, imported ones too (tally.c); events follow every
+ * line (outbox.c).
  *
  * All memory is the per-tuple context of the trigger manager.
  *
@@ -30,6 +31,7 @@
 #include "journal.h"
 #include "line.h"
 #include "migrate.h"
+#include "outbox.h"
 #include "tally.h"
 #include "timer.h"
 #include "value.h"
@@ -57,6 +59,7 @@ append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *r
 			wo_journal_append(&base, true);
 	}
 	wo_journal_append(line, together);
+	wo_outbox_append(binding, line);
 }
 
 /*
@@ -229,7 +232,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 
 /*
  * workorder_record_flush is the AFTER STATEMENT trigger: the lines of the
- * statement go into the journal together, and its moves into the tally.
+ * statement go into the journal together, its events into the outbox, and its
+ * moves into the tally.
  */
 Datum
 workorder_record_flush(PG_FUNCTION_ARGS)
@@ -240,6 +244,7 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
 	wo_journal_flush();
+	wo_outbox_flush();
 	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

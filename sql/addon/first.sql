@@ -22,6 +22,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM workorder.enter('workorder_@schema@');
   PERFORM workorder.publish(@schema@.flow());
   IF NOT EXISTS (SELECT FROM workorder.guarded g JOIN pg_class r ON r.oid = g.relation
                  WHERE r.relnamespace = '@schema@'::regnamespace) THEN
