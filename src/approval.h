@@ -108,6 +108,10 @@ extern bool wo_task_is_order(const char *action);
 extern const WoReason *wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **action);
 
 /* task.c */
+extern void wo_task_refresh(WoBinding *binding, const WoRow *row);
+extern int64 wo_task_check(WoBinding *binding, const WoRow *row);
+extern int64 wo_task_count(const WoBinding *binding);
+extern void wo_task_clear(int32 relation_id);
 extern void wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
 
 #endif							/* WO_APPROVAL_H */

@@ -41,6 +41,34 @@ static WoStatement set_tasks = {
 	.types = {INT8OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
+/* how many there are, -1 if they are not those of the votes */
+static WoStatement check_tasks = {
+	.table = "task",
+	.text = "WITH shown AS (SELECT number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task" KEY "),"
+	" told AS (SELECT t.number, t.actor_id, t.owner_id, t.role, t.open, $5::text, $6::pg_catalog.timestamptz, $7::pg_catalog.timestamptz"
+	" FROM workorder.round_tasks($4) t)"
+	" SELECT CASE WHEN EXISTS (TABLE shown EXCEPT TABLE told) OR EXISTS (TABLE told EXCEPT TABLE shown) THEN -1"
+	" ELSE (SELECT pg_catalog.count(*) FROM told) END::pg_catalog.int8",
+	.reads = true,
+	.nargs = 7,
+	.types = {INT8OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+static WoStatement count_tasks = {
+	.table = "task",
+	.text = "SELECT pg_catalog.count(*) FROM workorder.task WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.reads = true,
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
+static WoStatement clear_table = {
+	.table = "task",
+	.text = "DELETE FROM workorder.task WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
 static WoStatement add_parts = {
 	.table = "part",
 	.text = "INSERT INTO workorder.part (tenant_id, relation_id, ticket_id, revision, kind, actor_id, at, action)"
@@ -120,6 +148,90 @@ note_parts(WoBinding *binding, const WoRow *old, const WoRow *row, Datum *key)
 }
 
 /*
+ * describe fills in what a statement needs to know of a row; what is null of
+ * it is returned.
+ */
+static const char *
+describe(WoBinding *binding, const WoRow *row, const WoFlow *flow, Datum *values)
+{
+	AttrNumber	votes = binding->engine[WO_VOTES];
+	char	   *state = wo_row_text(binding, row, WO_STATE);
+	int			leaf = wo_flow_state(flow, state, strlen(state));
+	const WoApprovers *approvers = leaf >= 0 ? flow->states[leaf].approvers : NULL;
+
+	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
+	values[3] = row->values[votes - 1];
+	values[4] = CStringGetTextDatum(state);
+	values[5] = row->values[binding->engine[WO_ENTERED_AT] - 1];
+	values[6] = values[5];
+	if (approvers != NULL && approvers->due_given)
+	{
+		values[6] = DirectFunctionCall2(timestamptz_pl_interval, values[5], IntervalPGetDatum(&approvers->due));
+		return row->nulls[votes - 1] ? "   n   " : NULL;
+	}
+	return row->nulls[votes - 1] ? "   n  n" : "      n";
+}
+
+/*
+ * wo_task_refresh makes the tasks of a row anew.
+ */
+void
+wo_task_refresh(WoBinding *binding, const WoRow *row)
+{
+	const WoFlow *flow = flow_of(binding, row);
+	Datum		values[7];
+
+	if (flow == NULL || row->nulls[binding->engine[WO_VOTES] - 1])
+		return;
+	set_tasks.nulls = describe(binding, row, flow, values);
+	(void) wo_run_as_owner(&set_tasks, values, NULL);
+}
+
+/*
+ * wo_task_check returns how many tasks the votes of a row hold, -1 if others
+ * are shown.
+ */
+int64
+wo_task_check(WoBinding *binding, const WoRow *row)
+{
+	const WoFlow *flow = flow_of(binding, row);
+	Datum		values[7];
+	int64		result = 0;
+
+	if (flow == NULL)
+		return 0;
+	check_tasks.nulls = describe(binding, row, flow, values);
+	(void) wo_run_as_owner(&check_tasks, values, &result);
+	return result;
+}
+
+/*
+ * wo_task_count returns how many tasks are shown of a table.
+ */
+int64
+wo_task_count(const WoBinding *binding)
+{
+	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	int64		result = 0;
+
+	(void) wo_run_as_owner(&count_tasks, values, &result);
+	return result;
+}
+
+/*
+ * wo_task_clear takes all tasks of a table off the lists.
+ */
+void
+wo_task_clear(int32 relation_id)
+{
+	Datum		values[1] = {Int32GetDatum(relation_id)};
+
+	(void) wo_run_as_owner(&clear_table, values, NULL);
+}
+
+/*
  * wo_task_follow brings the lists up to what a row says now; NULL stands for
  * no row.
  */
@@ -130,8 +242,6 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	const WoFlow *flow = flow_of(binding, row);
 	AttrNumber	votes = binding->engine[WO_VOTES];
 	Datum		values[7];
-	int			leaf;
-	char	   *state;
 
 	if (before == NULL && flow == NULL)
 		return;
@@ -142,22 +252,6 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 		(void) wo_run_as_owner(&clear_tasks, values, NULL);
 	if (flow == NULL)
 		return;
-	if (!row->nulls[votes - 1])
-	{
-		state = wo_row_text(binding, row, WO_STATE);
-		leaf = wo_flow_state(flow, state, strlen(state));
-		values[3] = row->values[votes - 1];
-		values[4] = CStringGetTextDatum(state);
-		values[5] = row->values[binding->engine[WO_ENTERED_AT] - 1];
-		values[6] = values[5];
-		set_tasks.nulls = "      n";
-		if (leaf >= 0 && flow->states[leaf].approvers != NULL && flow->states[leaf].approvers->due_given)
-		{
-			set_tasks.nulls = NULL;
-			values[6] = DirectFunctionCall2(timestamptz_pl_interval, values[5],
-											IntervalPGetDatum(&flow->states[leaf].approvers->due));
-		}
-		(void) wo_run_as_owner(&set_tasks, values, NULL);
-	}
+	wo_task_refresh(binding, row);
 	note_parts(binding, old, row, values);
 }

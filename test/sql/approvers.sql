@@ -1,6 +1,6 @@
 -- Approvers by name: every rule, every order, and the lists that follow.
 \set SHOW_CONTEXT never
-\set VERBOSITY terse
+\set VERBOSITY default
 \set admin_database :DBNAME
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_approvers TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
@@ -263,6 +263,11 @@ SELECT todo(:t);
 SELECT revision, actor, action, note FROM workorder.history WHERE relation = 'expense'::regclass AND ticket_id = :t ORDER BY revision;
 
 -- fold(journal) = row, and the lists are what the rows say
+SELECT * FROM workorder.verify();
+UPDATE workorder.task SET actor_id = 1 WHERE ticket_id = :t AND number = 2;
+INSERT INTO workorder.task SELECT tenant_id, relation_id, 4711, number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task LIMIT 1;
+SELECT relation, ticket_id = :t AS this, code, message FROM workorder.verify();
+SELECT workorder.refresh_tasks('expense') > 10 AS refreshed;
 SELECT * FROM workorder.verify();
 SELECT count(*) > 20 AS lines, count(for_actor) AS for_somebody FROM workorder.journal;
 

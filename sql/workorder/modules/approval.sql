@@ -158,39 +158,74 @@ COMMENT ON FUNCTION workorder.install_approval() IS
 CREATE FUNCTION workorder.add_approver(relation regclass, id bigint, person text, how text DEFAULT 'parallel', note text DEFAULT NULL, weight int DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(add_approver.relation, add_approver.id, 'task add ' || jsonb_build_object('who', add_approver.person, 'how', add_approver.how, 'weight', add_approver.weight), add_approver.note);
+  SELECT workorder.act(add_approver.relation, add_approver.id, 'task add ' || jsonb_build_object('who', add_approver.person, 'how', add_approver.how, 'weight', add_approver.weight)::text, add_approver.note);
 END;
 REVOKE ALL ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) IS
-'Gives one person more (a login) a task in the tickets step: how says whether before the callers own, after it, or parallel to it. For who has a task that is undecided, and his deputy. One line in the journal, "task add". Raises like act().';
+'Gives one person more (a login) a task in the ticket''s step: how says whether before the caller''s own, after it, or parallel to it. For who has a task that is undecided, and his deputy. One line in the journal, "task add". Raises like act().';
 
 CREATE FUNCTION workorder.remove_approver(relation regclass, id bigint, person text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(remove_approver.relation, remove_approver.id, 'task remove ' || jsonb_build_object('who', remove_approver.person), remove_approver.note);
+  SELECT workorder.act(remove_approver.relation, remove_approver.id, 'task remove ' || jsonb_build_object('who', remove_approver.person)::text, remove_approver.note);
 END;
 REVOKE ALL ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) IS
-'Takes an undecided task away again: one that the caller has added, or anybodys, if the flows "manage" names a role of his. Refused (WO409) if what is left would decide the step. One line in the journal, "task remove". Raises like act().';
+'Takes an undecided task away again: one that the caller has added, or anybody''s, if the flow''s "manage" names a role of his. Refused (WO409) if what is left would decide the step. One line in the journal, "task remove". Raises like act().';
 
 CREATE FUNCTION workorder.transfer_task(relation regclass, id bigint, person text, note text DEFAULT NULL, owner text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(transfer_task.relation, transfer_task.id, 'task transfer ' || jsonb_build_object('to', transfer_task.person, 'from', transfer_task.owner), transfer_task.note);
+  SELECT workorder.act(transfer_task.relation, transfer_task.id, 'task transfer ' || jsonb_build_object('to', transfer_task.person, 'from', transfer_task.owner)::text, transfer_task.note);
 END;
 REVOKE ALL ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) IS
-'Gives the callers task to somebody else for good, or that of owner, if the flows "manage" names a role of the callers.',T+['text','text','text'])
-fn('delegate_task',R+', person text, note text DEFAULT NULL','delegate',obj('delegate_task',to='person'),
- 'Asks somebody for advice: he has the task until he returns it, and cannot decide it.',T+['text','text'])
-fn('return_task',R+', note text DEFAULT NULL','return',"'{}'",
- 'Returns a task that was given for advice, with the advice as a note; the owner takes it back the same way.',T+['text'])
-fn('claim',R+', note text DEFAULT NULL','claim',"'{}'",
- 'Takes a task that waits for somebody of a role.',T+['text'])
-fn('release',R+', note text DEFAULT NULL','release',"'{}'",
- 'Gives a claimed task to its role again.',T+['text'])
-fn('send_back',R+", step text DEFAULT 'previous', note text DEFAULT NULL, onward text DEFAULT 'replay'",'send_back',"jsonb_build_object('to', send_back.step, 'then', send_back.onward)",
- 'Sends the ticket back to a step that it came through: previous, start, or the states path. onward says how it comes back: replay, through all that is in between, or jump, to this state at once. For whose turn it is. One line in the journal, "task transfer". Raises like act().';
+'Gives the caller''s task to somebody else for good, or that of owner, if the flow''s "manage" names a role of the caller''s. One line in the journal, "task transfer". Raises like act().';
+
+CREATE FUNCTION workorder.delegate_task(relation regclass, id bigint, person text, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(delegate_task.relation, delegate_task.id, 'task delegate ' || jsonb_build_object('to', delegate_task.person)::text, delegate_task.note);
+END;
+REVOKE ALL ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) IS
+'Asks somebody for advice: he has the task until he returns it, and cannot decide it. One line in the journal, "task delegate". Raises like act().';
+
+CREATE FUNCTION workorder.return_task(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(return_task.relation, return_task.id, 'task return ' || '{}', return_task.note);
+END;
+REVOKE ALL ON FUNCTION workorder.return_task(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.return_task(regclass, bigint, text) IS
+'Returns a task that was given for advice, with the advice as a note; the owner takes it back the same way. One line in the journal, "task return". Raises like act().';
+
+CREATE FUNCTION workorder.claim(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(claim.relation, claim.id, 'task claim ' || '{}', claim.note);
+END;
+REVOKE ALL ON FUNCTION workorder.claim(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.claim(regclass, bigint, text) IS
+'Takes a task that waits for somebody of a role. One line in the journal, "task claim". Raises like act().';
+
+CREATE FUNCTION workorder.release(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(release.relation, release.id, 'task release ' || '{}', release.note);
+END;
+REVOKE ALL ON FUNCTION workorder.release(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.release(regclass, bigint, text) IS
+'Gives a claimed task to its role again. One line in the journal, "task release". Raises like act().';
+
+CREATE FUNCTION workorder.send_back(relation regclass, id bigint, step text DEFAULT 'previous', note text DEFAULT NULL, onward text DEFAULT 'replay') RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(send_back.relation, send_back.id, 'task send_back ' || jsonb_build_object('to', send_back.step, 'then', send_back.onward)::text, send_back.note);
+END;
+REVOKE ALL ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) IS
+'Sends the ticket back to a step that it came through: previous, start, or the state''s path. onward says how it comes back: replay, through all that is in between, or jump, to this state at once. For whose turn it is. One line in the journal, "task send_back". Raises like act().';
 
 CREATE FUNCTION workorder.withdraw(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -215,11 +250,18 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(remind.relation, remind.id, 'task remind ' || '{}', remind.note);
 END;
-REVOKE ALL ON FUNCTION workorder.remind(regclass, bigint, text[], text) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.remind(regclass, bigint, text[], text) IS
-'Reminds those who have to decide: workorder.task.reminded_at tells when. For who made the ticket or took it a step; refused (WO409) sooner than the flows "remind" after the last time.',T+['text'])
-fn('copy_to',R+', people text[], note text DEFAULT NULL','copy',obj('copy_to',to='people'),
- 'Lets people (logins) know: the ticket is in their copied_to_me. Whether they may see it is the flows "view". One line in the journal, "task remind". Raises like act().';
+REVOKE ALL ON FUNCTION workorder.remind(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.remind(regclass, bigint, text) IS
+'Reminds those who have to decide: workorder.task.reminded_at tells when. For who made the ticket or took it a step; refused (WO409) sooner than the flow''s "remind" after the last time. One line in the journal, "task remind". Raises like act().';
+
+CREATE FUNCTION workorder.copy_to(relation regclass, id bigint, people text[], note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(copy_to.relation, copy_to.id, 'task copy ' || jsonb_build_object('to', copy_to.people)::text, copy_to.note);
+END;
+REVOKE ALL ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) IS
+'Lets people (logins) know: the ticket is in their copied_to_me. Whether they may see it is the flow''s "view". One line in the journal, "task copy". Raises like act().';
 
 CREATE FUNCTION workorder.claim_next(relation regclass) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -267,7 +309,7 @@ BEGIN
     problem := NULL;
     BEGIN
       PERFORM workorder.act(hand_over.relation, hand_over.ticket_id, 'task hand_over '
-        || jsonb_build_object('from', hand_over.person, 'to', hand_over.successor), hand_over.note);
+        || jsonb_build_object('from', hand_over.person, 'to', hand_over.successor)::text, hand_over.note);
     EXCEPTION WHEN SQLSTATE 'WO403' OR SQLSTATE 'WO404' OR SQLSTATE 'WO409' THEN
       problem := SQLERRM;
     END;
@@ -283,6 +325,7 @@ CREATE FUNCTION workorder.deputise(deputy text, since timestamptz DEFAULT NULL, 
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
   who CONSTANT bigint := (SELECT a.id FROM workorder.actor a
     WHERE a.tenant_id = workorder.tenant_id() AND a.login = deputise.deputy AND a.active);
@@ -309,3 +352,10 @@ $$;
 REVOKE ALL ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) IS
 'Has somebody (a login) decide the caller''s tasks in his name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';
+
+CREATE FUNCTION workorder.refresh_tasks(relation regclass) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_refresh_tasks';
+REVOKE ALL ON FUNCTION workorder.refresh_tasks(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refresh_tasks(regclass) IS
+'Makes workorder.task of a table anew from the votes of its tickets, and returns how many tickets were looked at. Call it after loading tickets from elsewhere. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded.';
