@@ -381,7 +381,7 @@ BEGIN
   IF request.body ->> 'name' = 'Mallory' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO403', MESSAGE = 'permission denied', DETAIL = 'Nobody has this name.', HINT = 'Correct it.';
   END IF;
-  RETURN (SELECT a.id FROM workorder.actor a WHERE a.tenant_id = workorder.tenant_id() AND a.name = request.body ->> 'name');
+  RETURN (SELECT a.id FROM workorder.actor a WHERE a.tenant_id = workorder.tenant_id() AND a.login = 'http_' || lower(request.body ->> 'name'));
 END
 $$;
 REVOKE ALL ON FUNCTION identify FROM PUBLIC;

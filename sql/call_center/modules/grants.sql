@@ -9,7 +9,7 @@ DECLARE
   directory text;
 BEGIN
   PERFORM workorder.grant_addon('workorder_call_center', role,
-    '{install,install_tables,install_http,grant_access,import,import_employees,keep_employee}');
+    '{install,install_tables,install_http,grant_access,import,keep_employee}');
   -- Whoever inserts a ticket gives what TK-2 takes; the number comes by itself.
   EXECUTE format('REVOKE INSERT ON call_center.ticket FROM %s', role);
   EXECUTE format('GRANT INSERT (subject, content, due_at, priority, status, status_memo, sponsor_id, handler_id,

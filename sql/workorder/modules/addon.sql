@@ -115,6 +115,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  IF set_setting.name = 'time_zone' AND set_setting.value IS NOT NULL
+    AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = set_setting.value) THEN
+    PERFORM workorder.refuse('WO400', 'there is no such time zone',
+      'The value of time_zone is used to read and write times.', 'The view pg_timezone_names lists them.');
+  END IF;
   IF set_setting.value IS NULL THEN
     DELETE FROM workorder.setting s
     WHERE s.tenant_id = workorder.tenant_id() AND s.system = set_setting.system AND s.name = set_setting.name;
@@ -127,7 +132,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.set_setting(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_setting(text, text, text) IS
-'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting.';
+'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting. Raises WO400 for a time_zone that there is not.';
 
 CREATE FUNCTION workorder.in_dictionary(system text, kind text, code text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
