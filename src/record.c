@@ -25,6 +25,7 @@
 #include "utils/rel.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
@@ -132,6 +133,13 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
 			!wo_same(binding, attnum, old, row);
 	c.changed = changed;
+	if (wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
+	{
+		for (int i = 0; i < binding->desc->natts; i++)
+			if (changed[i])
+				refuse_meddling(trigdata, "a column was changed by an order that changes none");
+		return;
+	}
 	if (!wo_permit(&c, wo_flow_action(c.flow, wo_row_text(binding, row, WO_LAST_ACTION)), false, &verdict))
 		wo_refuse(&c, linitial(verdict.reasons));
 }
@@ -191,6 +199,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		wo_line_for_change(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
+		wo_task_follow(binding, NULL, &row);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
@@ -213,6 +222,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
+		wo_task_follow(binding, &old, &row);
 	}
 	else
 	{
@@ -226,6 +236,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		append(binding, &line, &old, NULL, together);
 		count(binding, &old, NULL);
 		wo_timer_follow(binding, &old, NULL);
+		wo_task_follow(binding, &old, NULL);
 	}
 	return PointerGetDatum(NULL);
 }

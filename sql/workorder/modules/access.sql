@@ -30,6 +30,11 @@ BEGIN
     'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)',
+    'round_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
+    'transfer_task(regclass, bigint, text, text, text)', 'delegate_task(regclass, bigint, text, text)', 'return_task(regclass, bigint, text)',
+    'claim(regclass, bigint, text)', 'release(regclass, bigint, text)', 'claim_next(regclass)', 'send_back(regclass, bigint, text, text, text)',
+    'withdraw(regclass, bigint, text)', 'take_back(regclass, bigint, text)', 'remind(regclass, bigint, text)',
+    'copy_to(regclass, bigint, text[], text)', 'hand_over(text, text, text)', 'deputise(text, timestamptz, timestamptz)',
     'add_working_time(timestamptz, interval, text)', 'working_time_between(timestamptz, timestamptz, text)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
@@ -37,7 +42,8 @@ BEGIN
   PERFORM workorder.grant_anonymous(grant_access.role);
   EXECUTE format('GRANT EXECUTE ON FUNCTION api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
     api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) TO %s', grant_access.role);
-  EXECUTE format('GRANT SELECT ON workorder.history, workorder.overdue, workorder.attachments, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT ON workorder.my_tasks, workorder.group_tasks, workorder.overdue_tasks, workorder.open_tasks, workorder.started_by_me, workorder.decided_by_me, workorder.copied_to_me, workorder.history, workorder.overdue, workorder.attachments, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON workorder.deputy TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
   FOR g IN

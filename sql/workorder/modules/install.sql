@@ -19,6 +19,7 @@ BEGIN
   PERFORM workorder.install_tables();
   PERFORM workorder.install_totals();
   PERFORM workorder.install_timer();
+  PERFORM workorder.install_approval();
   PERFORM workorder.install_addon();
   PERFORM workorder.install_attachment();
   PERFORM workorder.install_http();
