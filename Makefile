@@ -6,7 +6,7 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
 
 # The engine's modules, in the order in which they depend on each other.
-ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate totals input addon attachment tables timer install grants
+ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate simulate why totals input addon attachment tables timer install grants
 # Each add-on: its modules, in order; the flow document goes in between them.
 ADDONS = active_job afterservice call_center cloud_support dispatch
 active_job_MODULES = header flow install workers contacts orders lists import http grants

@@ -1,0 +1,1 @@
+-- Where a ticket stands and who can move it.
