@@ -29,7 +29,7 @@ BEGIN
     'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
     'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
-    'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
+    'standing(regclass, bigint)', 'movers(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)',
     'add_working_time(timestamptz, interval, text)', 'working_time_between(timestamptz, timestamptz, text)']
