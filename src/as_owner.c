@@ -7,7 +7,8 @@
  * that a caller needs no privilege there; SECURITY_LOCAL_USERID_CHANGE keeps
  * code that they might reach from taking the owner's role for longer.  Plans
  * are kept for the life of the backend and prepared anew when they have
- * become invalid.  Not for the hot path.
+ * become invalid; they go by keys, so no value deserves a plan of its own.
+ * Not for the hot path.
  *
  *-------------------------------------------------------------------------
  */
@@ -43,10 +44,12 @@ execute(WoStatement *statement, Datum *values, bool reads, Oid *user, int *conte
 	}
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(statement->text, statement->nargs, statement->types);
+		/* by keys, however few rows there may be just now */
+		SPIPlanPtr	plan = SPI_prepare_cursor(statement->text, statement->nargs, statement->types,
+											  CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+			elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
@@ -92,15 +95,15 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 
 /*
  * wo_read_as_owner adds the rows of a SELECT to the result of a set-returning
- * function, which has begun it by InitMaterializedSRF().  It sees what the
- * caller's statement sees.
+ * function, which has begun it by InitMaterializedSRF().  If it only reads, it
+ * sees what the caller's statement sees.
  */
 void
 wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result)
 {
 	Oid			user;
 	int			context;
-	Relation	table = execute(statement, values, true, &user, &context);
+	Relation	table = execute(statement, values, statement->reads, &user, &context);
 
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);

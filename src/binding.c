@@ -178,7 +178,7 @@ is_overtaken(Relation rel)
 		Trigger    *trigger = &triggers->triggers[i];
 
 		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
-			!TRIGGER_FOR_DELETE(trigger->tgtype) &&
+			(TRIGGER_FOR_INSERT(trigger->tgtype) || TRIGGER_FOR_UPDATE(trigger->tgtype)) &&
 			trigger->tgenabled != TRIGGER_DISABLED &&
 			strcmp(trigger->tgname, GUARD_TRIGGER) > 0)
 			return true;
@@ -290,9 +290,13 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
 	binding->role_of[binding->id - 1] = WO_UNTOLD;
 
-	/* count_rows() gives the trigger one argument more */
+	/* count_rows() and publish_events() give the trigger arguments more */
 	binding->recorded = record != NULL;
-	binding->counted = record != NULL && record->tgnargs > GUARD_ARGUMENTS;
+	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
+	{
+		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;
+		binding->heard |= strcmp(record->tgargs[i], "heard") == 0;
+	}
 
 	MemoryContextSwitchTo(old);
 	return binding;
@@ -376,21 +380,13 @@ wo_row(const WoBinding *binding, HeapTuple tuple)
 }
 
 /*
- * wo_same tells whether a column is the same in two rows.  A long value that
- * was not touched is the same TOAST pointer in both, and is not fetched.
+ * wo_same_stored compares values that are stored by reference.  A long value
+ * that was not touched is the same TOAST pointer in both, and is not fetched.
  */
 bool
-wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b)
+wo_same_stored(int16 attlen, Datum x, Datum y)
 {
-	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
-	Datum		x = a->values[attnum - 1];
-	Datum		y = b->values[attnum - 1];
-
-	if (a->nulls[attnum - 1] || b->nulls[attnum - 1])
-		return a->nulls[attnum - 1] == b->nulls[attnum - 1];
-	if (att->attbyval)
-		return x == y;
-	if (att->attlen == -1)
+	if (attlen == -1)
 	{
 		Size		size = VARSIZE_ANY(DatumGetPointer(x));
 
@@ -400,7 +396,7 @@ wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow
 		if (!VARATT_IS_EXTENDED(DatumGetPointer(x)) && !VARATT_IS_EXTENDED(DatumGetPointer(y)))
 			return false;
 	}
-	return datum_image_eq(x, y, att->attbyval, att->attlen);
+	return datum_image_eq(x, y, false, attlen);
 }
 
 /*

@@ -60,6 +60,7 @@ typedef struct WoBinding
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
 	bool		recorded;		/* its rows are journalled */
 	bool		counted;		/* and counted, see tally.c */
+	bool		heard;			/* its events are published, see outbox.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;
@@ -75,8 +76,25 @@ typedef struct WoRow
 	bool	   *nulls;
 } WoRow;
 
+extern bool wo_same_stored(int16 attlen, Datum x, Datum y);
+
+/*
+ * wo_same tells whether a column is the same in two rows.  Every act asks for
+ * every column, and most are null or passed by value.
+ */
+static inline bool
+wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b)
+{
+	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+	Datum		x = a->values[attnum - 1];
+	Datum		y = b->values[attnum - 1];
+
+	if (a->nulls[attnum - 1] || b->nulls[attnum - 1])
+		return a->nulls[attnum - 1] == b->nulls[attnum - 1];
+	return att->attbyval ? x == y : wo_same_stored(att->attlen, x, y);
+}
+
 extern WoRow wo_row(const WoBinding *binding, HeapTuple tuple);
-extern bool wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b);
 extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull);
 extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
 extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);

@@ -52,9 +52,9 @@ typedef struct Picture
 typedef struct Format
 {
 	const char *name;
-	const char *anywhere;		/* what edges from every state start at */
 	void		(*begin) (Picture *p);
 	void		(*open_state) (Picture *p, int state, int depth);
+	void		(*anywhere) (Picture *p, int state, int depth);
 	void		(*close_state) (Picture *p, int state, int depth);
 	void		(*edge) (Picture *p, int source, int target, const char *label, bool taken);
 	void		(*end) (Picture *p);
@@ -80,6 +80,16 @@ leaf_of(const WoFlow *flow, int state)
 	while (flow->states[state].kind == WO_STATE_COMPOUND)
 		state = flow->states[state].initial;
 	return state;
+}
+
+/*
+ * is_inner tells whether a transition leads from a compound state to one
+ * below it: it is drawn from a mark that stands for all that are in there.
+ */
+static bool
+is_inner(const WoFlow *flow, int source, int target)
+{
+	return source >= 0 && flow->states[source].kind == WO_STATE_COMPOUND && wo_flow_within(flow, target, source);
 }
 
 /* --- Mermaid ------------------------------------------------------------- */
@@ -120,6 +130,12 @@ mermaid_open_state(Picture *p, int state, int depth)
 }
 
 static void
+mermaid_anywhere(Picture *p, int state, int depth)
+{
+	appendStringInfo(&p->out, "%*sstate \"*\" as any%d\n", depth * 2, "", state);
+}
+
+static void
 mermaid_close_state(Picture *p, int state, int depth)
 {
 	if (p->flow->states[state].kind == WO_STATE_COMPOUND)
@@ -131,10 +147,8 @@ mermaid_edge(Picture *p, int source, int target, const char *label, bool taken)
 {
 	if (source == START)
 		appendStringInfo(&p->out, "  [*] --> s%d : ", target);
-	else if (source == 0)
-		appendStringInfo(&p->out, "  any --> s%d : ", target);
 	else
-		appendStringInfo(&p->out, "  s%d --> s%d : ", source, target);
+		appendStringInfo(&p->out, "  %s%d --> s%d : ", is_inner(p->flow, source, target) ? "any" : "s", source, target);
 	mermaid_escape(&p->out, label);
 	appendStringInfoChar(&p->out, '\n');
 }
@@ -213,6 +227,12 @@ dot_open_state(Picture *p, int state, int depth)
 }
 
 static void
+dot_anywhere(Picture *p, int state, int depth)
+{
+	appendStringInfo(&p->out, "%*sany%d [label=\"*\", shape=circle, style=dashed]\n", depth * 2, "", state);
+}
+
+static void
 dot_close_state(Picture *p, int state, int depth)
 {
 	if (p->flow->states[state].kind == WO_STATE_COMPOUND)
@@ -224,14 +244,18 @@ dot_edge(Picture *p, int source, int target, const char *label, bool taken)
 {
 	const WoState *states = p->flow->states;
 
-	if (source <= 0)
-		appendStringInfo(&p->out, "  %s -> s%d [", source == START ? "start" : "any", leaf_of(p->flow, target));
+	bool		inner = is_inner(p->flow, source, target);
+
+	if (source == START)
+		appendStringInfo(&p->out, "  start -> s%d [", leaf_of(p->flow, target));
+	else if (inner)
+		appendStringInfo(&p->out, "  any%d -> s%d [", source, leaf_of(p->flow, target));
 	else
 		appendStringInfo(&p->out, "  s%d -> s%d [", leaf_of(p->flow, source), leaf_of(p->flow, target));
 	/* an edge of a box is an edge of a leaf in it, cut off at the border */
-	if (source > 0 && states[source].kind == WO_STATE_COMPOUND && !wo_flow_within(p->flow, target, source))
+	if (source > 0 && !inner && states[source].kind == WO_STATE_COMPOUND)
 		appendStringInfo(&p->out, "ltail=cluster_s%d, ", source);
-	if (states[target].kind == WO_STATE_COMPOUND && (source <= 0 || !wo_flow_within(p->flow, source, target)))
+	if (states[target].kind == WO_STATE_COMPOUND && (source == START || !wo_flow_within(p->flow, source, target)))
 		appendStringInfo(&p->out, "lhead=cluster_s%d, ", target);
 	appendStringInfoString(&p->out, "label=\"");
 	dot_escape(&p->out, label);
@@ -245,13 +269,42 @@ dot_end(Picture *p)
 }
 
 static const Format formats[] = {
-	{"mermaid", "  state \"*\" as any\n",
-	mermaid_begin, mermaid_open_state, mermaid_close_state, mermaid_edge, mermaid_end},
-	{"dot", "  any [label=\"*\", shape=circle, style=dashed]\n",
-	dot_begin, dot_open_state, dot_close_state, dot_edge, dot_end}
+	{"mermaid", mermaid_begin, mermaid_open_state, mermaid_anywhere, mermaid_close_state, mermaid_edge, mermaid_end},
+	{"dot", dot_begin, dot_open_state, dot_anywhere, dot_close_state, dot_edge, dot_end}
 };
 
 /* --- what both draw ------------------------------------------------------ */
+
+/*
+ * leads_inside tells whether one of some transitions leads to a state below
+ * the compound state that declares them.
+ */
+static bool
+leads_inside(const WoFlow *flow, int state, const WoCandidateList *list)
+{
+	for (int i = 0; i < list->n; i++)
+		if (list->item[i].target >= 0 && is_inner(flow, state, list->item[i].target))
+			return true;
+	return false;
+}
+
+/*
+ * needs_anywhere tells whether a compound state has such transitions.  Those
+ * of "create" start elsewhere.
+ */
+static bool
+needs_anywhere(const WoFlow *flow, int state)
+{
+	const WoState *compound = &flow->states[state];
+
+	for (int a = 0; a < flow->nactions; a++)
+		if (a != flow->action_create && leads_inside(flow, state, &compound->on[a]))
+			return true;
+	for (int d = 0; d < compound->ndelays; d++)
+		if (leads_inside(flow, state, &compound->delays[d].candidates))
+			return true;
+	return false;
+}
 
 /*
  * draw_states draws the states below one, in the document's order.
@@ -260,6 +313,8 @@ static void
 draw_states(Picture *p, const Format *format, int parent, int depth)
 {
 	check_stack_depth();
+	if (needs_anywhere(p->flow, parent))
+		format->anywhere(p, parent, depth);
 	for (int s = parent + 1; s < p->flow->nstates; s++)
 	{
 		if (p->flow->states[s].parent != parent)
@@ -351,25 +406,6 @@ draw_edges(Picture *p, const Format *format)
 	}
 }
 
-/*
- * has_root_edges tells whether a transition leads away from wherever a ticket is.
- */
-static bool
-has_root_edges(const WoFlow *flow)
-{
-	const WoState *root = &flow->states[0];
-
-	for (int a = 0; a < flow->nactions; a++)
-		for (int i = 0; i < root->on[a].n && a != flow->action_create; i++)
-			if (root->on[a].item[i].target >= 0)
-				return true;
-	for (int d = 0; d < root->ndelays; d++)
-		for (int i = 0; i < root->delays[d].candidates.n; i++)
-			if (root->delays[d].candidates.item[i].target >= 0)
-				return true;
-	return false;
-}
-
 /* --- the trace ----------------------------------------------------------- */
 
 /*
@@ -455,8 +491,6 @@ workorder_draw(PG_FUNCTION_ARGS)
 
 	initStringInfo(&p.out);
 	format->begin(&p);
-	if (has_root_edges(p.flow))
-		appendStringInfoString(&p.out, format->anywhere);
 	draw_states(&p, format, 0, 1);
 	draw_edges(&p, format);
 	format->end(&p);

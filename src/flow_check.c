@@ -56,7 +56,7 @@ for_each_candidate(const WoFlow *flow, CandidateCheck check, List **findings, vo
 static bool
 is_open_to_somebody(const WoCandidate *c)
 {
-	return c->everybody || c->roles != NULL ||
+	return c->everybody || c->roles != NULL || c->approvers != NULL ||
 		!bms_is_subset(c->relations, c->exclude_relations);
 }
 
@@ -187,7 +187,8 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
 		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
 		strcmp(flow->actions[c->action], WO_ACTION_MIGRATE) == 0 ||
-		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0)
+		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0 ||
+		strncmp(flow->actions[c->action], WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)
@@ -212,6 +213,8 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 static bool
 allows_all_of(const WoCandidate *a, const WoCandidate *b)
 {
+	if (a->approvers != NULL || b->approvers != NULL)
+		return a->approvers == b->approvers;
 	return a->action < 0 || a->everybody ||
 		(!b->everybody && bms_is_subset(b->roles, a->roles) &&
 		 bms_is_subset(b->relations, a->relations));

@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
@@ -166,15 +167,16 @@ take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 		wo_condition_assign(c, taken);
 		if (taken->target >= 0)
 		{
-			Jsonb	   *history = wo_permit_history(c);
-			Jsonb	   *remembered;
-
-			leaf = wo_flow_move(flow, taken, c->leaf, history, &remembered);
-			if (remembered != history)
-				set_engine_text(c, WO_HISTORY,
-								JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
-			visits = creates || leaf != c->leaf || taken->reenter;
+			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
 		}
+	}
+	if (flow->approving)
+	{
+		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
+
+		if (nobody != NULL)
+			wo_refuse(c, nobody);
 	}
 	if (!creates)
 	{
@@ -196,7 +198,9 @@ take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 	}
 
 	set_engine_text(c, WO_STATE, flow->states[leaf].path);
-	if (visits || verdict->complete)
+	if (flow->approving)
+		 /* done already */ ;
+	else if (visits || verdict->complete)
 	{
 		/* an internal action that is done leaves the others' votes alone */
 		if (visits || taken->quorum != WO_QUORUM_NONE)
@@ -644,6 +648,22 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 	c.changed = changed;
 	note = order_note(&c, &row);
 
+	if (name != NULL && c.flow->approving && wo_task_is_order(name))
+	{
+		const char *order;
+		const WoReason *why;
+
+		if (state_changed || any_changed)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_DENIED),
+					 errmsg("\"%s\" changes no column", wo_shown(name)),
+					 errdetail("It is about who decides the ticket, not about what is in it."),
+					 errhint("Take the action \"update\" for that.")));
+		if ((why = wo_task_order(&c, name, &verdict, &order)) != NULL)
+			wo_refuse(&c, why);
+		take(&c, order, &verdict, note);
+		return finish(&c, trigdata->tg_newtuple);
+	}
 	if (name != NULL)
 		action = find_action(&c, name);
 	else if (state_changed)

@@ -15,6 +15,7 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 
+#include "approval.h"
 #include "line.h"
 #include "value.h"
 
@@ -130,6 +131,8 @@ fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 	line->revision = wo_row_revision(binding, row);
 	line->at = engine_int64(binding, row, WO_UPDATED_AT);
 	line->actor = engine_int64(binding, row, WO_ACTED_BY);
+	if (!row->nulls[binding->engine[WO_VOTES] - 1])
+		line->for_actor = wo_round_for_actor(DatumGetJsonbP(row->values[binding->engine[WO_VOTES] - 1]));
 	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
 	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
 	line->to_state = wo_row_text(binding, row, WO_STATE);
@@ -147,6 +150,7 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	if (row == NULL)
 	{
 		line->revision++;
+		line->for_actor = 0;
 		line->action = WO_ACTION_DELETE;
 		line->note = NULL;
 		line->from_state = line->to_state;
@@ -154,6 +158,9 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	}
 	else if (old != NULL)
 		line->from_state = wo_row_text(binding, old, WO_STATE);
+	/* a repair is nobody's but his who does it */
+	if (line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0)
+		line->for_actor = 0;
 	line->changes = changes_between(binding, old, row, false,
 									line->action != NULL &&
 									strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
@@ -168,6 +175,7 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 {
 	fill_line(line, binding, row);
 	line->action = WO_ACTION_IMPORT;
+	line->for_actor = 0;
 	line->note = NULL;
 	line->changes = changes_between(binding, NULL, row, true, false);
 }

@@ -424,6 +424,7 @@ fire(Sweep *sweep, const Target *target, Due **due, int n)
 	PG_CATCH();
 	{
 		wo_firing = NULL;
+		wo_timer_forget();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		if (is_fatal(error->sqlerrcode))
@@ -491,8 +492,10 @@ move_tickets(Sweep *sweep, const Target *target, Due **due, int n)
 		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s OPERATOR(pg_catalog.=) $1"
 						 " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
 						 target->name, target->action_column, target->tenant_column, target->id_column);
+		wo_timer_gather(sweep->tenant, due[0]->relation_id);
 		MemoryContextSwitchTo(spi);
 		run(target->owner, query.data, SPI_OK_UPDATE, 3, order_types, order);
+		wo_timer_write();
 	}
 	SPI_finish();
 	/* what was deferred is the ticket's fault, not the whole transaction's */
@@ -581,14 +584,19 @@ run(Oid owner, const char *query, int expected, int nargs, Oid *types, Datum *va
 {
 	Oid			user;
 	int			context;
+	SPIPlanPtr	plan;
 	int			code;
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	code = SPI_execute_with_args(query, nargs, types, values, NULL, false, 0);
+	/* by keys, however few rows there may be just now */
+	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	code = SPI_execute_plan(plan, values, NULL, false, 0);
 	SetUserIdAndSecContext(user, context);
 	if (code != expected)
-		elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(code));
+		elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
 }
 
 /*

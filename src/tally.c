@@ -16,15 +16,17 @@
  * stands here from the first row that a statement touches until its changes
  * are written.
  *
- * tally_change has no index: it is short, because whoever begins a new page
- * of it folds what there is.
+ * tally_change has no index: it is short, because whoever begins one of its
+ * pages, every few of them, folds what there is.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -32,10 +34,13 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "as_owner.h"
 #include "lookup.h"
@@ -59,8 +64,14 @@ enum
 /* More different moves than this are not kept until the statement ends. */
 #define FLUSH_MOVES		64
 
-/* How many changes a writer folds at most, on behalf of everybody. */
+/* A writer folds when he begins a page with such a number: the more, the more of a kind there are. */
+#define FOLD_PAGES		4
+
+/* How many changes are folded at once. */
 #define FOLD_CHANGES	1000
+
+/* How far to look back for a change of the same state; SQL adds up what is left. */
+#define FOLD_LOOK_BACK	16
 
 /* Rows that the running statement has moved, or the mark that it is running. */
 typedef struct Move
@@ -74,6 +85,15 @@ typedef struct Move
 	const char *to;				/* NULL = the rows are gone */
 } Move;
 
+/* What a fold adds to the tally. */
+typedef struct Sums
+{
+	int			n;
+	Datum	   *tenants;
+	Datum	   *states;
+	Datum	   *sums;
+} Sums;
+
 /* Both live in TopTransactionContext and go with it. */
 static Move *pending = NULL;
 static int	npending = 0;
@@ -83,33 +103,25 @@ static MemoryContext name_context = NULL;
 /* Where workorder.tally_change is; forgotten when it is invalidated. */
 static Oid	change_oid = InvalidOid;
 
-/*
- * Several may fold at once without harm, but they would wait for each other
- * at the rows of tally: so it is one at a time, and the others go on.
- */
-static WoStatement fold = {
-	.table = "tally_change",
-	.text = "WITH turn AS ("
-	" SELECT g.id FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1"
-	" FOR NO KEY UPDATE SKIP LOCKED),"
-	" taken AS ("
-	" DELETE FROM workorder.tally_change c"
-	" WHERE c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"  SELECT d.ctid FROM workorder.tally_change d, turn t"
-	"  WHERE d.relation_id OPERATOR(pg_catalog.=) t.id LIMIT $2))"
-	" RETURNING c.tenant_id, c.from_state, c.to_state, c.n),"
-	" folded AS ("
-	" INSERT INTO workorder.tally AS y (tenant_id, relation_id, state, n)"
+/* One at a time folds the changes of a table; the others go on. */
+static WoStatement take_turn = {
+	.table = "guarded",
+	.text = "SELECT 1::pg_catalog.int8 FROM workorder.guarded"
+	" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
+static WoStatement add_to_tally = {
+	.table = "tally",
+	.text = "INSERT INTO workorder.tally AS y (tenant_id, relation_id, state, n)"
 	" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
-	" FROM (SELECT tenant_id, to_state AS state, n FROM taken"
-	"  UNION ALL SELECT tenant_id, from_state, OPERATOR(pg_catalog.-) n FROM taken) s"
-	" WHERE s.state IS NOT NULL GROUP BY s.tenant_id, s.state"
-	" HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS s (tenant_id, state, n)"
+	" GROUP BY s.tenant_id, s.state HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
 	" ON CONFLICT (tenant_id, relation_id, state)"
-	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n)"
-	" SELECT pg_catalog.count(*) FROM taken",
-	.nargs = 2,
-	.types = {INT4OID, INT8OID}
+	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n",
+	.nargs = 4,
+	.types = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 
 static WoStatement read_tally = {
@@ -332,7 +344,7 @@ form_change(TupleDesc desc, const Move *move)
 
 /*
  * write_moves writes what waits in this subtransaction; marks stay.  Returns
- * whether a new page was begun.
+ * whether it is time to fold.
  */
 static bool
 write_moves(void)
@@ -343,7 +355,7 @@ write_moves(void)
 	int			ntuples = 0;
 	HeapTuple  *tuples;
 	Relation	change;
-	bool		turned = false;
+	bool		due = false;
 
 	while (first > 0 && pending[first - 1].subid == subid)
 		if (pending[--first].n != 0)
@@ -367,14 +379,101 @@ write_moves(void)
 	table_close(change, NoLock);
 
 	for (int i = 0; i < ntuples; i++)
-		if (ItemPointerGetOffsetNumber(&tuples[i]->t_self) == FirstOffsetNumber)
-			turned = true;
+		if (ItemPointerGetOffsetNumber(&tuples[i]->t_self) == FirstOffsetNumber &&
+			ItemPointerGetBlockNumber(&tuples[i]->t_self) % FOLD_PAGES == 0)
+			due = true;
 	/* marks name no states */
 	while (first > 0 && pending[first - 1].n == 0)
 		first--;
 	if (first == 0)
 		MemoryContextReset(name_context);
-	return turned;
+	return due;
+}
+
+/*
+ * add_sum adds to what a fold adds to the tally.
+ */
+static void
+add_sum(Sums *sums, int64 tenant, Datum state, int64 n)
+{
+	for (int i = sums->n - 1; i >= 0 && i >= sums->n - FOLD_LOOK_BACK; i--)
+		if (DatumGetInt64(sums->tenants[i]) == tenant && datum_image_eq(sums->states[i], state, false, -1))
+		{
+			sums->sums[i] = Int64GetDatum(DatumGetInt64(sums->sums[i]) + n);
+			return;
+		}
+	sums->tenants[sums->n] = Int64GetDatum(tenant);
+	sums->states[sums->n] = datumCopy(state, false, -1);
+	sums->sums[sums->n] = Int64GetDatum(n);
+	sums->n++;
+}
+
+/*
+ * take_changes deletes the changes of a table that this transaction sees, as
+ * many as are folded at once, and adds them up.  Returns how many.
+ */
+static int
+take_changes(int32 relation, Sums *sums)
+{
+	Relation	change = open_change();
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int			taken = 0;
+
+	ScanKeyInit(&key, Anum_change_relation, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(relation));
+	scan = systable_beginscan(change, InvalidOid, false, snapshot, 1, &key);
+	while (taken < FOLD_CHANGES && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_change];
+		bool		nulls[Natts_change];
+		TM_FailureData failure;
+
+		CHECK_FOR_INTERRUPTS();
+		/* somebody who deletes by hand, or a fold that this snapshot does not see */
+		if (table_tuple_delete(change, &tuple->t_self, GetCurrentCommandId(true), snapshot,
+							   InvalidSnapshot, false, &failure, false) != TM_Ok)
+			continue;
+		taken++;
+		for (int i = 0; i < Natts_change; i++)
+			values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(change), &nulls[i]);
+		for (int i = Anum_change_from_state - 1; i < Anum_change_to_state; i++)
+			if (!nulls[i])
+				add_sum(sums, DatumGetInt64(values[Anum_change_tenant - 1]), values[i],
+						DatumGetInt64(values[Anum_change_n - 1]) * (i == Anum_change_to_state - 1 ? 1 : -1));
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(change, NoLock);
+	return taken;
+}
+
+/*
+ * fold moves changes of a table into the tally and returns how many, nought if
+ * it is somebody else's turn.
+ */
+static int
+fold(int32 relation)
+{
+	Datum		values[4] = {Int32GetDatum(relation)};
+	Sums		sums = {0};
+	int			taken;
+
+	if (!wo_run_as_owner(&take_turn, values, NULL))
+		return 0;
+	sums.tenants = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	sums.states = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	sums.sums = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	taken = take_changes(relation, &sums);
+	if (sums.n > 0)
+	{
+		values[1] = PointerGetDatum(construct_array(sums.tenants, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[2] = PointerGetDatum(construct_array(sums.states, sums.n, TEXTOID, -1, false, TYPALIGN_INT));
+		values[3] = PointerGetDatum(construct_array(sums.sums, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		(void) wo_run_as_owner(&add_to_tally, values, NULL);
+	}
+	return taken;
 }
 
 /*
@@ -382,8 +481,8 @@ write_moves(void)
  * moved is written.  A statement on a partition has no such end; its moves
  * wait for the next one, or for the commit.
  *
- * Whoever begins a new page folds what there is, unless his transaction keeps
- * to an old snapshot, which could make that fail.
+ * Who is to fold does so, unless his transaction keeps to an old snapshot,
+ * which could make that fail.
  */
 void
 wo_tally_flush(Relation rel)
@@ -391,11 +490,11 @@ wo_tally_flush(Relation rel)
 	const WoBinding *binding;
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	int			depth = trigger_depth();
-	bool		turned;
+	bool		due;
 
 	if (npending == 0)
 		return;
-	turned = write_moves();
+	due = write_moves();
 	binding = wo_binding_if_guarded(rel);
 	if (binding == NULL)
 		return;
@@ -405,12 +504,8 @@ wo_tally_flush(Relation rel)
 			npending--;
 			memmove(&pending[i], &pending[i + 1], sizeof(Move) * (npending - i));
 		}
-	if (turned && !IsolationUsesXactSnapshot())
-	{
-		Datum		values[2] = {Int32GetDatum(binding->relation_id), Int64GetDatum(FOLD_CHANGES)};
-
-		(void) wo_run_as_owner(&fold, values, NULL);
-	}
+	if (due && !IsolationUsesXactSnapshot())
+		(void) fold(binding->relation_id);
 }
 
 /*
@@ -458,15 +553,15 @@ workorder_fold_totals(PG_FUNCTION_ARGS)
 	{
 		TupleDesc	desc = stream.batch->tupdesc;
 		bool		isnull;
-		Datum		values[2] = {SPI_getbinval(tuple, desc, 1, &isnull), Int64GetDatum(PG_INT64_MAX)};
+		int32		relation = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
 		Relation	rel = try_table_open(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
 										 RowExclusiveLock);
-		int64		folded = 0;
+		int			folded;
 
 		if (rel == NULL)
 			continue;
-		(void) wo_run_as_owner(&fold, values, &folded);
-		result += folded;
+		while ((folded = fold(relation)) > 0)
+			result += folded;
 		table_close(rel, NoLock);
 	}
 	wo_stream_close(&stream);

@@ -23,6 +23,7 @@
 #include "flow.h"
 #include "journal.h"
 #include "native.h"
+#include "outbox.h"
 #include "tally.h"
 #include "sweeper.h"
 #include "workorder.h"
@@ -193,5 +194,6 @@ _PG_init(void)
 	wo_binding_init();
 	wo_journal_init();
 	wo_tally_init();
+	wo_outbox_init();
 	wo_native_init();
 }

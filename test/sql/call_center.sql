@@ -127,6 +127,7 @@ WHERE g.relation = 'call_center.ticket'::regclass AND j.ticket_id = 66 AND j.act
 --
 :load
 SELECT workorder.set_setting('call_center', 'time_zone', 'UTC');
+SELECT workorder.set_setting('call_center', 'time_zone', 'Mars/Olympus');
 :E7
 SELECT ask('ticket_json(66)', 'due_at', 'created_at');
 SELECT ask($$list_tickets('{"created_at__start": "2019-04-16 06:22:13", "created_at__end": "2019-04-16 06:22:13"}')$$, 'meta');

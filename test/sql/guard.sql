@@ -319,6 +319,8 @@ SELECT code FROM refused($$SELECT workorder.unguard('regress_guard.leave_request
 RESET ROLE;
 
 -- statistics that are gathered while a statement runs do not come between its triggers
+CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER before_the_guard BEFORE INSERT ON leave_request FOR EACH ROW EXECUTE FUNCTION pass_on();
 CREATE FUNCTION look_again() RETURNS int LANGUAGE plpgsql AS $$
 BEGIN
   ANALYZE regress_guard.leave_request;
@@ -327,6 +329,12 @@ END
 $$;
 SET workorder.actor = 'guard_ann';
 INSERT INTO leave_request (days) VALUES (1), (2) RETURNING look_again(), revision;
+DROP TRIGGER before_the_guard ON leave_request;
+-- one that fires after the guard is caught, also if it fires for DELETE besides
+CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.state := ''granted''; RETURN NEW; END';
+CREATE TRIGGER "~zz" BEFORE INSERT OR UPDATE OR DELETE ON leave_request FOR EACH ROW EXECUTE FUNCTION meddle();
+SELECT code, message FROM refused('INSERT INTO leave_request (days) VALUES (1)');
+DROP TRIGGER "~zz" ON leave_request;
 RESET workorder.actor;
 
 SELECT * FROM workorder.verify('leave_request') UNION ALL SELECT * FROM workorder.verify('mapped');

@@ -164,8 +164,8 @@ SELECT workorder.fold_totals();
 SELECT * FROM said;
 SELECT * FROM tallied;
 -- who writes much folds by the way
-DO $$ BEGIN FOR n IN 1..400 LOOP UPDATE item SET action = CASE n % 2 WHEN 1 THEN 'submit' ELSE 'reject' END WHERE id = 1; END LOOP; END $$;
-SELECT count(*) < 150 AS short FROM workorder.tally_change;
+DO $$ BEGIN FOR n IN 1..2000 LOOP UPDATE item SET action = CASE n % 2 WHEN 1 THEN 'submit' ELSE 'reject' END WHERE id = 1; END LOOP; END $$;
+SELECT count(*) < 1000 AS short FROM workorder.tally_change;
 SELECT * FROM said;
 
 -- maintenance: a repair, a delete, TRUNCATE

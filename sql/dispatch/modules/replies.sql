@@ -46,7 +46,7 @@ DECLARE
   ticket_id CONSTANT bigint := dispatch.find_ticket(given ->> 'uuid', to_change => true);
 BEGIN
   IF 'reply' <> ALL (dispatch.permitted(ticket_id, 'reply'))
-     OR (reply -> 'userid')::numeric <> dispatch.userid(workorder.actor_id()) THEN
+     OR (reply ? 'userid' AND (reply -> 'userid')::numeric IS DISTINCT FROM dispatch.userid(workorder.actor_id())) THEN
     PERFORM dispatch.refuse_caller('You are not allowed to check this ticket');
   END IF;
   PERFORM workorder.add_reply('dispatch.ticket', ticket_id, reply ->> 'content',
