@@ -21,7 +21,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/../tools/tap.sh"
 
 xstate_version=5.33.3
-flows=${WORKORDER_XSTATE_FLOWS:-100}
+flows=${WORKORDER_XSTATE_FLOWS:-40}
 walks=${WORKORDER_XSTATE_WALKS:-100}
 steps=${WORKORDER_XSTATE_STEPS:-10}
 seed=${WORKORDER_XSTATE_SEED:-1}

@@ -128,6 +128,7 @@ function machineOf(flow) {
   const guards = {};
   const delays = {};
   const visit = (state) => {
+    if (!state.states && state.type !== 'history') state.entry = 'enter';
     for (const value of [...Object.values(state.on || {}), ...Object.values(state.after || {})]) {
       for (const t of list(value)) {
         if (t.guard) guards[t.guard] = ({ event }) => holds(t.guard, { row: event.row, old: event.old }, event.actor) === true;
@@ -137,7 +138,7 @@ function machineOf(flow) {
     for (const child of Object.values(state.states || {})) visit(child);
   };
   visit(flow);
-  return createMachine(flow, { guards, delays });
+  return createMachine(flow, { guards, delays, actions: { enter: () => {} } });
 }
 
 function leafOf(value) {
@@ -172,11 +173,14 @@ class Walk {
     return this.machine.getTransitionData(this.snapshot, event);
   }
 
+  // Tells whether the leaf was entered, anew or not.
   take(event) {
-    [this.snapshot] = transition(this.machine, this.snapshot, event);
+    let actions;
+    [this.snapshot, actions] = transition(this.machine, this.snapshot, event);
     const active = new Set(this.snapshot._nodes.map(pathOf));
     // a pause keeps what was left of timers, and what has fired
     for (const timer of this.pausing ? [] : this.spent) if (!active.has(timer.split(' ')[0])) this.spent.delete(timer);
+    return actions.some((action) => action.type === 'enter');
   }
 
   see(values, old) {
@@ -205,9 +209,11 @@ class Walk {
     if (timers.length && this.random.chance(0.3)) {
       const timer = this.random.pick(timers);
       this.spent.add(`${timer.state} ${timer.delay}`);
-      this.take({ type: timer.event, row: old, old, actor: { id: null, login: '$system', name: 'system', roles: [] } });
+      const event = { type: timer.event, row: old, old, actor: { id: null, login: '$system', name: 'system', roles: [] } };
+      const fires = this.enabled(event).length > 0;
+      const entered = this.take(event) || !fires;
       counts.afters++;
-      this.steps.push({ id: this.id, kind: 'after', timer: [timer.state, timer.delay], state: leafOf(this.snapshot.value) });
+      this.steps.push({ id: this.id, kind: 'after', timer: [timer.state, timer.delay], state: leafOf(this.snapshot.value), entered });
       return;
     }
     if (this.actions.length === 0) return;
@@ -218,9 +224,12 @@ class Walk {
       const values = this.values();
       event = { type: this.random.pick(this.actions), row: this.see(values, old), old, actor: this.actor, values };
       taken = this.enabled(event);
+      // a walk should last
+      if (attempt < 4 && taken.length > 0 && taken[0].target && taken[0].target[0].type === 'final' && this.random.chance(0.9)) taken = [];
       if (attempt === 0 && this.random.chance(0.1)) break;
     }
     if (event === undefined) return;
+    if (taken.length === 0 && this.enabled(event).length > 0) return;
     if (taken.length === 0) {
       counts.ignored++;
       this.steps.push({ id: this.id, kind: 'no', action: event.type, state: leafOf(this.snapshot.value), values: event.values });
@@ -233,9 +242,9 @@ class Walk {
     if (!t.target) counts.internal++;
     if (t.source.path.length < Math.max(...this.snapshot._nodes.map((n) => n.path.length))) counts.bubbled++;
     if (t.target && t.target[0].type === 'history') counts.history++;
-    this.take(event);
+    const entered = this.take(event);
     this.row = event.values;
-    this.steps.push({ id: this.id, kind: 'act', action: event.type, state: leafOf(this.snapshot.value), values: event.values });
+    this.steps.push({ id: this.id, kind: 'act', action: event.type, state: leafOf(this.snapshot.value), values: event.values, entered });
   }
 }
 
@@ -284,7 +293,7 @@ async function walk(flow, columns, random) {
   }
   await session.query(`SELECT workorder.guard('${table}', '${flow.id}')`);
 
-  const machine = machineOf(mistake ? misread(flow) : flow);
+  const machine = machineOf(copy(mistake ? misread(flow) : flow));
   const walks = [];
   for (let id = 1; id <= nwalks; id++) {
     const one = new Walk(flow, machine, random, columns, actor, id);

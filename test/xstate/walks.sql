@@ -24,9 +24,9 @@ DECLARE
 BEGIN
   FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
     number := number + 1;
-    DELETE FROM walks.step;
+    TRUNCATE walks.step;
     INSERT INTO walks.step
-    SELECT r.* FROM jsonb_to_recordset(step) AS r (id bigint, kind text, action text, state text, "values" jsonb, timer jsonb)
+    SELECT r.* FROM jsonb_to_recordset(step) AS r (id bigint, kind text, action text, state text, "values" jsonb, timer jsonb, entered boolean)
     WHERE NOT EXISTS (SELECT FROM walks.lost l WHERE l.id = r.id);
     taken := taken + (SELECT count(*) FROM walks.step x WHERE x.kind <> 'no');
 
@@ -69,7 +69,7 @@ BEGIN
     EXECUTE format($q$
       SELECT coalesce(jsonb_agg(jsonb_build_object('what', x.kind, 'step', $2, 'id', x.id, 'action', coalesce(x.action, x.timer ->> 1), 'expected', x.state, 'got', t.state)), '[]')
       FROM walks.step x JOIN %1$s t ON t.tenant_id = 1 AND t.id = x.id
-      WHERE t.state <> x.state OR (x.kind = 'no' AND workorder.can($1, x.id, x.action, changes => nullif(x."values", '{}')))$q$, t)
+      WHERE t.state <> x.state OR (x.kind IN ('act', 'after') AND NOT x.entered AND t.entered_at = t.updated_at) OR (x.kind = 'no' AND workorder.can($1, x.id, x.action, changes => nullif(x."values", '{}')))$q$, t)
       INTO more USING t, number;
     differences := differences || more;
     INSERT INTO walks.lost SELECT (d ->> 'id')::bigint FROM jsonb_array_elements(more) d;
@@ -79,5 +79,5 @@ BEGIN
 END
 $$;
 
-CREATE UNLOGGED TABLE walks.step (id bigint, kind text, action text, state text, "values" jsonb, timer jsonb);
+CREATE UNLOGGED TABLE walks.step (id bigint, kind text, action text, state text, "values" jsonb, timer jsonb, entered boolean);
 CREATE UNLOGGED TABLE walks.lost (id bigint);
