@@ -22,6 +22,7 @@
 #include "binding.h"
 #include "flow.h"
 #include "journal.h"
+#include "line.h"
 #include "native.h"
 #include "tally.h"
 #include "sweeper.h"
@@ -192,6 +193,7 @@ _PG_init(void)
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_line_init();
 	wo_tally_init();
 	wo_native_init();
 }
