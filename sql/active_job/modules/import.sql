@@ -34,7 +34,8 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('active_job.import', tenant));
 
   -- Of an order that comes several times, where it comes first.
-  IF EXISTS (SELECT FROM jsonb_path_query(orders, '$[*].order_id') AS p (value) GROUP BY p.value #>> '{}' HAVING count(*) > 1) THEN
+  IF EXISTS (SELECT FROM jsonb_array_elements_text(jsonb_path_query_array(orders, '$[*].order_id')) AS t (order_id)
+      GROUP BY t.order_id HAVING count(*) > 1) THEN
     SELECT coalesce(jsonb_object_agg(r.order_id, r.place), '{}') INTO first_places
     FROM (
       SELECT e.value ->> 'order_id' AS order_id, min(e.n) AS place
