@@ -313,9 +313,13 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
 	binding->role_of[binding->id - 1] = WO_UNTOLD;
 
-	/* count_rows() gives the trigger one argument more */
+	/* count_rows() and publish_events() give the trigger arguments more */
 	binding->recorded = record != NULL;
-	binding->counted = record != NULL && record->tgnargs > GUARD_ARGUMENTS;
+	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
+	{
+		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;
+		binding->heard |= strcmp(record->tgargs[i], "heard") == 0;
+	}
 
 	MemoryContextSwitchTo(old);
 	return binding;

@@ -61,6 +61,7 @@ typedef struct WoBinding
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
 	bool		recorded;		/* its rows are journalled */
 	bool		counted;		/* and counted, see tally.c */
+	bool		heard;			/* its events are published, see outbox.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;

@@ -69,6 +69,10 @@ extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findi
 
 /* flow_prove.c */
 extern List *wo_flow_way(const WoFlow *flow, int to, int avoid);
+extern bool wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list);
+
+/* flow_staff.c */
+extern void wo_flow_check_staff(const WoFlow *flow, int64 tenant, List **findings);
 
 /* flow_cache.c */
 extern const WoFlow *wo_flow_by_id(int id);

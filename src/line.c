@@ -25,6 +25,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "approval.h"
 #include "line.h"
 #include "value.h"
 
@@ -240,6 +241,8 @@ fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 	line->revision = wo_row_revision(binding, row);
 	line->at = engine_int64(binding, row, WO_UPDATED_AT);
 	line->actor = engine_int64(binding, row, WO_ACTED_BY);
+	if (!row->nulls[binding->engine[WO_VOTES] - 1])
+		line->for_actor = wo_round_for_actor(DatumGetJsonbP(row->values[binding->engine[WO_VOTES] - 1]));
 	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
 	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
 	line->to_state = wo_row_text(binding, row, WO_STATE);
@@ -255,6 +258,7 @@ fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoR
 	if (row == NULL)
 	{
 		line->revision++;
+		line->for_actor = 0;
 		line->action = WO_ACTION_DELETE;
 		line->note = NULL;
 		line->from_state = line->to_state;
@@ -262,6 +266,9 @@ fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoR
 	}
 	else if (old != NULL)
 		line->from_state = wo_row_text(binding, old, WO_STATE);
+	/* a repair is nobody's but his who does it */
+	if (line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0)
+		line->for_actor = 0;
 }
 
 /*
@@ -307,6 +314,7 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 {
 	fill_line(line, binding, row);
 	line->action = WO_ACTION_IMPORT;
+	line->for_actor = 0;
 	line->note = NULL;
 	line->changes = changes_between(binding, NULL, row, true, false);
 }

@@ -24,6 +24,7 @@
 #include "journal.h"
 #include "line.h"
 #include "native.h"
+#include "outbox.h"
 #include "tally.h"
 #include "sweeper.h"
 #include "workorder.h"
@@ -195,5 +196,6 @@ _PG_init(void)
 	wo_journal_init();
 	wo_line_init();
 	wo_tally_init();
+	wo_outbox_init();
 	wo_native_init();
 }

@@ -1,5 +1,7 @@
 -- What bench/pages.sh measures.
 SET client_min_messages = warning;
+-- as deploy/roles.sql has it for the gateway
+SET jit = off;
 \set few 10000
 
 -- Indexes are made once the rows are there; the two of the search are not.

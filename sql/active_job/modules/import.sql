@@ -74,8 +74,7 @@ $$;
 COMMENT ON FUNCTION active_job.load_orders(jsonb, boolean) IS
   'What active_job.import() does, with the rights of whoever calls it.';
 
-CREATE FUNCTION active_job.import_texts()
-RETURNS TABLE (name text, longest int)
+CREATE FUNCTION active_job.import_texts() RETURNS TABLE (name text, longest int)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT * FROM (VALUES ('order_id'::text, 64), ('activity_id', 64), ('worker_id', 64), ('customer_name', 200),
@@ -84,8 +83,7 @@ END;
 COMMENT ON FUNCTION active_job.import_texts() IS
   'The texts of an order as it is imported, and how long each may be; those that end in _id may be whole numbers, too.';
 
-CREATE FUNCTION active_job.wrong_text(item jsonb)
-RETURNS text
+CREATE FUNCTION active_job.wrong_text(item jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT t.name
