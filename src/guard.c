@@ -28,6 +28,7 @@
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
+#include "line.h"
 #include "migrate.h"
 #include "permit.h"
 #include "tally.h"
@@ -143,6 +144,7 @@ seal(WoCase *c)
 	}
 	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
 	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	wo_line_keep(&line);
 	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);

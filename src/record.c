@@ -196,7 +196,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			return PointerGetDatum(NULL);
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, NULL, &row);
-		wo_line_for_change(&line, binding, NULL, &row);
+		wo_line_for_sealed(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 		wo_task_follow(binding, NULL, &row);
@@ -218,7 +218,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			refuse_meddling(trigdata, "the revision was changed");
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, &old, &row);
-		wo_line_for_change(&line, binding, &old, &row);
+		wo_line_for_sealed(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
@@ -254,6 +254,7 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
+	wo_line_forget();
 	wo_journal_flush();
 	wo_outbox_flush();
 	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);

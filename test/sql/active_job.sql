@@ -188,6 +188,9 @@ SELECT imported, changed, unchanged, refused, jsonb_pretty(problems) FROM active
   {"order_id": "F9", "activity_id": "A1", "worker_id": "1", "marketing_info": ["a"]},
   {"order_id": "F10", "activity_id": "A1", "worker_id": [1]},
   {"order_id": "F11", "activity_id": "A1", "worker_id": "1", "customer_name": "", "email": null, "unknown": 1}]');
+-- one that is wrong among others that are not
+SELECT problems FROM unnest(ARRAY['{"phone": 1}', '{"qq": ["1"]}', '{"email": true}', '{"worker_id": 1.5}', '{"marketing_info": {"a": null}}', '[]']::jsonb[]) AS v,
+  active_job.import(jsonb_build_array('{"order_id": "M1", "activity_id": "A1"}'::jsonb, '{"order_id": "M2", "activity_id": "A1", "worker_id": "1"}'::jsonb || v));
 SELECT * FROM active_job.import(jsonb_build_array(
   jsonb_build_object('order_id', repeat('x', 65), 'activity_id', 'A1', 'worker_id', '1'),
   jsonb_build_object('order_id', repeat('x', 64), 'activity_id', 'A1', 'worker_id', '1'),

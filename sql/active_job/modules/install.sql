@@ -124,6 +124,7 @@ BEGIN
     OUT imported int, OUT changed int, OUT unchanged int, OUT refused int, OUT problems jsonb)
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan
   AS $f$
   BEGIN
     SELECT * INTO imported, changed, unchanged, refused, problems

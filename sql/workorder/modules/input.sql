@@ -27,6 +27,13 @@ REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
 'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';
 
+CREATE FUNCTION workorder.only_texts(value jsonb, names text[] DEFAULT NULL) RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_only_texts';
+REVOKE ALL ON FUNCTION workorder.only_texts(jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.only_texts(jsonb, text[]) IS
+'Whether a value is an object, or a list of nothing but objects, in which every member with one of these names, if it is there, is a text or null; without names, whether every member is a text. Null if the value is null. For whoever reads a long list and does not want to look at each member.';
+
 CREATE FUNCTION workorder.input_time(given text, day_only boolean, at_end boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
