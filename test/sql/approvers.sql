@@ -39,7 +39,7 @@ SELECT workorder.publish($json$
       "approve": {"target": "granted", "approvers": {"of": ["finance"], "rule": 2, "none": "fail", "remind": "PT10M"}},
       "reject": {"target": "refused", "approvers": "approve"}}},
     "percent": {"on": {
-      "approve": {"target": "granted", "approvers": {"of": ["manager"], "rule": "67%", "none": "fail"}},
+      "approve": {"target": "granted", "exclude": ["$creator_id"], "approvers": {"of": ["manager"], "rule": "67%", "none": "fail"}},
       "reject": {"target": "refused", "approvers": "approve"}}},
     "weight": {"on": {
       "approve": {"target": "granted", "approvers": {"of": [{"actor": "boss", "weight": 60}, {"who": "manager", "weight": 30}], "rule": {"weight": 90}, "none": "fail"}},
@@ -121,7 +121,9 @@ SELECT say('m2', :t, 'approve'), say('m1', :t, 'approve');
 SELECT begin('ann', 'any') AS t \gset
 SELECT todo(:t), say('boss', :t, 'reject');
 
--- 票签: 67 % of four is three, never two; refused as soon as it cannot be met
+-- 票签: two of three are not 67 %, three of four are; refused as soon as it cannot be met
+SELECT begin('bob', 'percent') AS t \gset
+SELECT say('m1', :t, 'approve'), say('m2', :t, 'approve'), say('m3', :t, 'approve');
 SELECT begin('ann', 'percent') AS t \gset
 SELECT say('bob', :t, 'approve'), say('m1', :t, 'approve'), say('m2', :t, 'approve');
 SELECT begin('ann', 'percent') AS t \gset
@@ -271,6 +273,14 @@ SELECT workorder.refresh_tasks('expense') > 10 AS refreshed;
 SELECT * FROM workorder.verify();
 SELECT count(*) > 20 AS lines, count(for_actor) AS for_somebody FROM workorder.journal;
 
+-- what is gone is on no list
+BEGIN;
+SET LOCAL workorder.maintenance = on;
+DELETE FROM expense WHERE id = :t;
+SELECT count(*) FROM workorder.task WHERE ticket_id = :t;
+SELECT count(*) FROM workorder.part WHERE ticket_id = :t;
+ROLLBACK;
+
 -- what publish refuses
 SELECT code, path FROM workorder.check_flow($json$
 { "id": "bad", "roles": ["a"], "initial": "s", "on": {"view": {"allow": ["a"]}, "create": {"allow": ["a"]}},
@@ -284,6 +294,7 @@ SELECT code, path FROM workorder.check_flow($json$
       "agree": {"approvers": {"of": [], "none": "perhaps", "may": ["fly"]}}}},
     "u": {"initial": "v", "states": {"v": {"type": "final"}}, "on": {
       "approve": {"target": "w", "allow": ["a"], "approvers": {"of": ["a"], "none": "fail", "colour": 1}}}},
+    "x": {"on": {"update": {"target": "w", "approvers": {"of": ["a"], "none": "fail"}}}},
     "w": {"type": "final"}}}
 $json$) ORDER BY code, path;
 
