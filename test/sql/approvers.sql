@@ -264,6 +264,21 @@ UPDATE expense SET action = 'task transfer {"to": "out"}', note = 'by hand' WHER
 SELECT todo(:t);
 SELECT revision, actor, action, note FROM workorder.history WHERE relation = 'expense'::regclass AND ticket_id = :t ORDER BY revision;
 
+-- an application's role needs no more than grant_access() gives
+CREATE ROLE regress_approvers_web;
+GRANT SET ON PARAMETER workorder.actor TO regress_approvers_web;
+SELECT workorder.grant_access('regress_approvers_web');
+SET ROLE regress_approvers_web;
+SELECT set_config('workorder.actor', 'm2', false);
+SELECT ticket_id = :t AS this FROM workorder.my_tasks ORDER BY since DESC, ticket_id DESC LIMIT 1;
+SELECT state FROM workorder.delegate_task('expense', :t, 'c2', 'please');
+SELECT person, owner FROM workorder.open_tasks WHERE ticket_id = :t ORDER BY number;
+SELECT count(*) FROM workorder.group_tasks;
+SELECT workorder.deputise('c1');
+SELECT workorder.claim_next('expense');
+SELECT count(*) FROM workorder.task;
+RESET ROLE;
+
 -- fold(journal) = row, and the lists are what the rows say
 SELECT * FROM workorder.verify();
 UPDATE workorder.task SET actor_id = 1 WHERE ticket_id = :t AND number = 2;
@@ -301,3 +316,5 @@ $json$) ORDER BY code, path;
 \c :admin_database
 SET client_min_messages = warning;
 DROP DATABASE regress_workorder_approvers WITH (FORCE);
+REVOKE SET ON PARAMETER workorder.actor FROM regress_approvers_web;
+DROP ROLE regress_approvers_web;
