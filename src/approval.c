@@ -25,7 +25,6 @@
 #include "approval.h"
 #include "flow.h"
 #include "journal.h"
-#include "lookup.h"
 #include "value.h"
 
 /* Who is being looked for, and who is out of the question. */
@@ -55,35 +54,6 @@ with_person(List *people, int64 person)
 
 	*id = person;
 	return lappend(people, id);
-}
-
-/*
- * wo_deputy_of lists for whom a person stands in at a time.
- */
-List *
-wo_deputy_of(int64 tenant, int64 person, TimestampTz now)
-{
-	WoLookupKey keys[2] = {
-		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
-		{"deputy_id", INT8OID, Int64GetDatum(person)}
-	};
-	WoLookup	lookup;
-	HeapTuple	tuple;
-	List	   *result = NIL;
-
-	wo_lookup_begin(&lookup, wo_lookup_table("deputy", false), keys, 2);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
-	{
-		bool		begins;
-		bool		ends;
-		Datum		since = wo_lookup_datum(&lookup, tuple, "since", TIMESTAMPTZOID, &begins);
-		Datum		until = wo_lookup_datum(&lookup, tuple, "until", TIMESTAMPTZOID, &ends);
-
-		if ((begins || DatumGetTimestampTz(since) <= now) && (ends || now < DatumGetTimestampTz(until)))
-			result = with_person(result, wo_lookup_int64(&lookup, tuple, "actor_id"));
-	}
-	wo_lookup_end(&lookup);
-	return result;
 }
 
 /*

@@ -101,6 +101,7 @@ extern WoReason *wo_approval_follow(WoCase *c, const char *action, const WoVerdi
 									int *leaf, bool visits);
 extern WoReason *wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdict);
 extern WoReason *wo_approval_nobody(WoCase *c, const WoApprovers *approvers);
+/* deputy.c */
 extern List *wo_deputy_of(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 
 /* order.c */

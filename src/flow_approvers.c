@@ -380,6 +380,10 @@ wo_compile_settle_approvers(WoCompiler *cx, int s)
 					wo_compile_defect(cx, "approvers_target", "Give the transition a target.",
 									  "\"%s\" decides, and leads nowhere", cx->flow->actions[a]);
 			}
+			if (c->approvers != NULL && (a == cx->flow->action_create || a == cx->flow->action_update ||
+										 a == cx->flow->action_delete))
+				wo_compile_defect(cx, "row_operation", "Put the approvers on an action of its own.",
+								  "\"%s\" cannot have approvers", cx->flow->actions[a]);
 			if (c->approvers != NULL && (c->allow_given || c->quorum != WO_QUORUM_NONE || c->reenter))
 				wo_compile_defect(cx, "approvers_alone", "Take out \"allow\", \"quorum\" and \"reenter\".",
 								  "approvers say who may, and how many it takes");

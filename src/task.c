@@ -21,6 +21,7 @@
 #include "approval.h"
 #include "as_owner.h"
 #include "flow.h"
+#include "line.h"
 
 #define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"
@@ -28,6 +29,14 @@
 static WoStatement clear_tasks = {
 	.table = "task",
 	.text = "DELETE FROM workorder.task" KEY,
+	.nargs = 3,
+	.types = {INT8OID, INT4OID, INT8OID}
+};
+
+/* of a ticket that is gone there is only the journal */
+static WoStatement clear_parts = {
+	.table = "part",
+	.text = "DELETE FROM workorder.part" KEY,
 	.nargs = 3,
 	.types = {INT8OID, INT4OID, INT8OID}
 };
@@ -127,6 +136,8 @@ note_parts(WoBinding *binding, const WoRow *old, const WoRow *row, Datum *key)
 	int			n = 0;
 	ListCell   *lc;
 
+	if (strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MAINTENANCE) == 0)
+		return;
 	if (old == NULL && !row->nulls[acted - 1])
 		add_part(binding, row, key, "started", &row->values[acted - 1], 1);
 	if (round->right != NULL && !wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
@@ -238,8 +249,9 @@ wo_task_clear(int32 relation_id)
 void
 wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 {
-	const WoFlow *before = flow_of(binding, old);
 	const WoFlow *flow = flow_of(binding, row);
+	const WoFlow *before = old != NULL && row != NULL && wo_same(binding, binding->engine[WO_FLOW_ID], old, row) ?
+		flow : flow_of(binding, old);
 	AttrNumber	votes = binding->engine[WO_VOTES];
 	Datum		values[7];
 
@@ -250,6 +262,8 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	values[2] = Int64GetDatum(wo_binding_id(binding, row != NULL ? row->values : old->values));
 	if (before != NULL && !old->nulls[votes - 1])
 		(void) wo_run_as_owner(&clear_tasks, values, NULL);
+	if (row == NULL)
+		(void) wo_run_as_owner(&clear_parts, values, NULL);
 	if (flow == NULL)
 		return;
 	wo_task_refresh(binding, row);

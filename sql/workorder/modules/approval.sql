@@ -53,7 +53,7 @@ COMMENT ON COLUMN workorder.task.due_at IS 'By when it should be decided ("due" 
 COMMENT ON COLUMN workorder.task.reminded_at IS 'When its people were reminded last.';
 CREATE INDEX task_actor ON workorder.task (tenant_id, actor_id, since, relation_id, ticket_id, number);
 CREATE INDEX task_owner ON workorder.task (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
-CREATE INDEX task_role ON workorder.task (tenant_id, role, since, relation_id, ticket_id, number) WHERE actor_id IS NULL;
+CREATE INDEX task_unclaimed ON workorder.task (tenant_id, since, relation_id, ticket_id, number) WHERE actor_id IS NULL;
 
 CREATE TABLE workorder.part (
   tenant_id bigint NOT NULL,
@@ -77,10 +77,10 @@ COMMENT ON COLUMN workorder.part.action IS 'By which action.';
 CREATE INDEX part_actor ON workorder.part (tenant_id, actor_id, kind, at, relation_id, ticket_id, revision);
 
 CREATE TABLE workorder.deputy (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
-  actor_id bigint NOT NULL DEFAULT workorder.actor_id(),
+  tenant_id bigint NOT NULL,
+  actor_id bigint NOT NULL,
   deputy_id bigint NOT NULL CHECK (deputy_id <> actor_id),
-  since timestamptz NOT NULL DEFAULT now(),
+  since timestamptz NOT NULL,
   until timestamptz CHECK (until > since),
   PRIMARY KEY (tenant_id, actor_id, deputy_id, since),
   FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE,
@@ -92,9 +92,6 @@ COMMENT ON COLUMN workorder.deputy.deputy_id IS 'Who stands in.';
 COMMENT ON COLUMN workorder.deputy.since IS 'From when.';
 COMMENT ON COLUMN workorder.deputy.until IS 'Until when, that moment not included; null for good.';
 CREATE INDEX deputy_deputy ON workorder.deputy (tenant_id, deputy_id, actor_id);
-ALTER TABLE workorder.deputy ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON workorder.deputy USING (tenant_id = workorder.tenant_id() AND actor_id = workorder.actor_id());
-CREATE POLICY known ON workorder.deputy FOR SELECT USING (tenant_id = workorder.tenant_id() AND deputy_id = workorder.actor_id());
 
 CREATE VIEW workorder.my_tasks WITH (security_barrier = true) AS
 SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, NULL::bigint AS for_actor
@@ -115,8 +112,7 @@ CREATE VIEW workorder.group_tasks WITH (security_barrier = true) AS
 SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.role
 FROM workorder.task t JOIN workorder.guarded g ON g.id = t.relation_id
 WHERE t.tenant_id = workorder.tenant_id() AND t.actor_id IS NULL AND t.open
-  AND t.role IN (SELECT m.role FROM workorder.membership m
-    WHERE m.tenant_id = workorder.tenant_id() AND m.actor_id = workorder.actor_id());
+  AND workorder.has_role(t.role);
 COMMENT ON VIEW workorder.group_tasks IS 'What waits for somebody of the caller''s roles to claim it. Page by (since, relation_id, ticket_id, number) > the last row''s.';
 
 CREATE VIEW workorder.overdue_tasks WITH (security_barrier = true) AS
@@ -322,33 +318,8 @@ COMMENT ON FUNCTION workorder.hand_over(text, text, text) IS
 'Gives all tasks that a person (a login, active or not) has on tickets which the caller may see to somebody else: a row for each ticket, with what was in the way, or null. For the person himself, and for roles that the flows'' "manage" names. One line in the journal for each ticket, "task hand_over".';
 
 CREATE FUNCTION workorder.deputise(deputy text, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-  who CONSTANT bigint := (SELECT a.id FROM workorder.actor a
-    WHERE a.tenant_id = workorder.tenant_id() AND a.login = deputise.deputy AND a.active);
-BEGIN
-  IF workorder.actor_id() IS NULL OR who = workorder.actor_id() THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'nobody stands in for himself',
-      DETAIL = 'A deputy decides in the name of somebody else.', HINT = 'Sign in, and name somebody else.';
-  END IF;
-  IF who IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'there is no such person',
-      DETAIL = 'Nobody active has this login.', HINT = 'Check the spelling.';
-  END IF;
-  IF deputise.until <= coalesce(deputise.since, workorder.clock()) THEN
-    -- It ends before it begins: it ends.
-    DELETE FROM workorder.deputy d WHERE d.tenant_id = workorder.tenant_id()
-      AND d.actor_id = workorder.actor_id() AND d.deputy_id = who;
-    RETURN;
-  END IF;
-  INSERT INTO workorder.deputy (deputy_id, since, until)
-  VALUES (who, coalesce(deputise.since, workorder.clock()), deputise.until)
-  ON CONFLICT (tenant_id, actor_id, deputy_id, since) DO UPDATE SET until = EXCLUDED.until;
-END
-$$;
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_deputise';
 REVOKE ALL ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) IS
 'Has somebody (a login) decide the caller''s tasks in his name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';

@@ -337,6 +337,7 @@ BEGIN
   PERFORM workorder.publish_events(unguard.relation, false);
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
   DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
+  DELETE FROM workorder.task t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
   FOR part IN
@@ -358,4 +359,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
-'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers go. Needs to own the table. Raises WO404 if it is not guarded.';
+'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers and tasks go. Needs to own the table. Raises WO404 if it is not guarded.';
