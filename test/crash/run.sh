@@ -48,9 +48,14 @@ crash_server() {
 # Kills one backend that serves a client; the postmaster restarts all the rest.
 crash_backend() {
   local pid
-  pid=$(pgrep -P "$(cluster_pid "$cluster")" -f 'postgres: postgres crash' | shuf -n 1) || true
-  [ -n "$pid" ] || return 0
-  kill -KILL "$pid" && killed=$((killed + 1))
+  for _ in {1..300}; do
+    pid=$(pgrep -P "$(cluster_pid "$cluster")" -f 'postgres: postgres crash' | shuf -n 1) || true
+    if [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null; then
+      killed=$((killed + 1))
+      return 0
+    fi
+    sleep 0.02
+  done
 }
 
 # Keeps what verify() finds while the clients are at work again.

@@ -211,20 +211,20 @@ upgrade() {
   dir=$(mktemp -d /tmp/wo.XXXXXX)
   chown "$(as_server id -u)" "$dir"
   (cd "$upgraded/work" && "${lend[@]}" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE "$bin/pg_upgrade" -b "$bin" -B "$bin" -d "$cluster/data" -D "$upgraded/data" \
-    -U postgres -s "$dir" "$@") || return 1
+    -U postgres -s "$dir" ${1:+"$1"}) || return 1
   rm -rf "$dir"
 }
-for mode in --copy --link; do
-  ok "pg_upgrade $mode: runs" upgrade $mode
+for mode in copy --link; do
+  ok "pg_upgrade $mode: runs" upgrade ${mode#copy}
   ok "pg_upgrade $mode: the new server starts" cluster_start "$upgraded"
   export PGHOST=$upgraded/socket
   same "pg_upgrade $mode" $source
   same_triggers "pg_upgrade $mode" $source
-  [ $mode = --copy ] || goes_on "pg_upgrade $mode" $source
+  [ $mode = copy ] || goes_on "pg_upgrade $mode" $source
   cluster_stop "$upgraded"
   export PGHOST=$cluster/socket
   # after --link the old cluster must not be started again; what follows uses the new one
-  if [ $mode = --copy ]; then
+  if [ $mode = copy ]; then
     cluster_start "$cluster"
   else
     cluster_start "$upgraded"
