@@ -10,8 +10,8 @@
  * gathered, and people are tried for them in that order; people with the same
  * roles who have done the same so far are the same, which keeps the search
  * small.  It is exact; should it take too long in spite of that, or should a
- * step be open to people unknown (everybody, a column, a role nobody holds
- * yet), the step counts as staffed: what is reported is wrong for sure.
+ * step be open to people unknown (everybody, a column, approvers, a role nobody
+ * holds yet), the step counts as staffed: what is reported is wrong for sure.
  *
  *-------------------------------------------------------------------------
  */
@@ -147,7 +147,7 @@ find_people(Plan *plan, Step *step)
 	{
 		int			column = -1;
 
-		if (c[i].everybody || !bms_is_subset(c[i].roles, staff->held))
+		if (c[i].everybody || c[i].approvers != NULL || !bms_is_subset(c[i].roles, staff->held))
 			step->open = true;
 		while ((column = bms_next_member(c[i].relations, column)) >= 0)
 			if (column == staff->creator)

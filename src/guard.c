@@ -558,8 +558,9 @@ obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRo
 	char	   *path = wo_row_text(binding, old, WO_STATE);
 	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
 	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+	WoActor		nobody = {.tenant = wo_binding_tenant(binding, old), .login = "", .name = ""};
 	WoCase		c = {
-		.binding = binding, .flow = wo_migration->to, .actor = actor, .now = wo_now(),
+		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_now(),
 		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
 	};
 
@@ -572,9 +573,26 @@ obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRo
 	if (!old->nulls[updated - 1])
 		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
 	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	set_engine_text(&c, WO_STATE, c.flow->states[leaf].path);
 	set_engine_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
 	set_engine(&c, WO_VOTES, (Datum) 0, true);
+	if (c.flow->approving)
+	{
+		WoVerdict	verdict = {.complete = true};
+		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
+								   sizeof(bool) * binding->desc->natts);
+		WoReason   *refused;
+
+		/* whoever has to decide is asked anew; what was asked before is of the other version */
+		nulls[binding->engine[WO_VOTES] - 1] = true;
+		c.old_null = nulls;
+		c.leaf = leaf;
+		c.columns = wo_binding_columns(binding, c.flow);
+		refused = wo_approval_follow(&c, WO_ACTION_MIGRATE, &verdict, &leaf, true);
+		if (refused != NULL)
+			wo_refuse(&c, refused);
+		c.old_null = old->nulls;
+	}
+	set_engine_text(&c, WO_STATE, c.flow->states[leaf].path);
 	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
 	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
 	set_engine(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "as_owner.h"
 #include "ask.h"
 #include "binding.h"
@@ -69,11 +70,34 @@ add_person(List *people, int64 id)
 }
 
 /*
+ * gather_approvers adds those who have been asked to decide.
+ */
+static List *
+gather_approvers(WoCase *c, List *people)
+{
+	ListCell   *lc;
+	ListCell   *holder;
+
+	foreach(lc, wo_round_of_case(c)->tasks)
+	{
+		const WoTask *task = lfirst(lc);
+
+		if (task->who != 0)
+			people = add_person(people, task->who);
+		else if (task->role != NULL)
+			foreach(holder, wo_actor_holders(c->actor->tenant, task->role))
+				if (list_length(people) < MAX_JUDGED)
+					people = add_person(people, *(int64 *) lfirst(holder));
+	}
+	return people;
+}
+
+/*
  * gather adds the people whom "allow" of an action could mean here, and tells
  * whether there are more than are judged.  "*" means whoever sees the ticket.
  */
 static List *
-gather(const WoCase *c, int action, List *people, bool *too_many)
+gather(WoCase *c, int action, List *people, bool *too_many)
 {
 	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
 		for (int i = 0; i < c->flow->states[s].on[action].n; i++)
@@ -82,6 +106,8 @@ gather(const WoCase *c, int action, List *people, bool *too_many)
 			int			n = -1;
 			ListCell   *lc;
 
+			if (candidate->approvers != NULL)
+				people = gather_approvers(c, people);
 			if (candidate->everybody && action != c->flow->action_view)
 				people = gather(c, c->flow->action_view, people, too_many);
 			while ((n = bms_next_member(candidate->relations, n)) >= 0)

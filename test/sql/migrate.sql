@@ -121,6 +121,22 @@ SELECT * FROM workorder.migrate('claim', :third, :fourth, dry_run => false);
 SELECT count(*) FROM claim WHERE flow_id = :fourth;
 DROP TRIGGER skip ON claim;
 
+-- Where the new version has approvers, they are asked.
+SELECT workorder.publish('{"id": "ask", "initial": "asked", "roles": ["clerk"], "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
+  "states": {"asked": {"on": {"ok": {"target": "done", "allow": ["clerk"]}}}, "done": {"type": "final"}}}') AS plain \gset
+CREATE TABLE ask (tenant_id bigint NOT NULL DEFAULT 1, id bigint, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('ask', 'ask');
+INSERT INTO ask (id) VALUES (1), (2);
+SELECT workorder.publish('{"id": "ask", "initial": "asked", "roles": ["clerk"], "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
+  "states": {"asked": {"on": {"ok": {"target": "done", "approvers": {"of": ["clerk"], "rule": 2, "none": "fail"}}}}, "done": {"type": "final"}}}') AS approving \gset
+SELECT code, state, tickets FROM workorder.migrate('ask', :plain, :approving, dry_run => false);
+SELECT id, state, votes FROM ask ORDER BY id;
+UPDATE ask SET action = 'ok' WHERE id = 1;
+SET workorder.actor = 'ann';
+UPDATE ask SET action = 'ok' WHERE id = 1;
+SELECT id, state FROM ask ORDER BY id;
+SELECT * FROM workorder.verify();
+
 -- A line that moves a ticket to another version and is no migration is told.
 SET workorder.maintenance = on;
 UPDATE workorder.journal SET action = 'update' WHERE ticket_id = 1 AND action = 'migrate' AND revision = 2;
