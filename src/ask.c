@@ -23,6 +23,7 @@
 #include "utils/inval.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "ask.h"
 #include "binding.h"
 #include "flow.h"
@@ -123,6 +124,14 @@ judge(Question *q, const char *name, bool explain, List **reasons)
 	WoVerdict	verdict;
 	bool		allowed;
 
+	if (action < 0 && q->c.flow->approving && wo_task_is_order(name))
+	{
+		const char *order;
+		const WoReason *why = wo_task_order(&q->c, name, &verdict, &order);
+
+		*reasons = why == NULL ? NIL : list_make1((WoReason *) why);
+		return why == NULL;
+	}
 	if (action < 0)
 	{
 		*reasons = list_make1(wo_reason_unknown_action(q->c.flow, name));

@@ -139,6 +139,30 @@ wo_condition_holds(WoCase *c, JsonPath *guard)
 }
 
 /*
+ * wo_condition_list returns what a path finds in the row, a list; NULL if
+ * nothing.
+ */
+Jsonb *
+wo_condition_list(WoCase *c, JsonPath *path)
+{
+	LOCAL_FCINFO(fcinfo, 4);
+	Datum		result;
+
+	make_json(c);
+	InitFunctionCallInfoData(*fcinfo, NULL, 4, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = JsonbPGetDatum(c->row_json);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = PointerGetDatum(path);
+	fcinfo->args[1].isnull = false;
+	fcinfo->args[2].value = JsonbPGetDatum(c->vars_json);
+	fcinfo->args[2].isnull = false;
+	fcinfo->args[3].value = BoolGetDatum(true);
+	fcinfo->args[3].isnull = false;
+	result = jsonb_path_query_array_tz(fcinfo);
+	return fcinfo->isnull ? NULL : DatumGetJsonbP(result);
+}
+
+/*
  * wo_condition_assign carries out "set" on the row of the case.  All values
  * are taken from the row before the first is written, so order is no matter.
  */

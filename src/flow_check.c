@@ -56,7 +56,7 @@ for_each_candidate(const WoFlow *flow, CandidateCheck check, List **findings, vo
 static bool
 is_open_to_somebody(const WoCandidate *c)
 {
-	return c->everybody || c->roles != NULL ||
+	return c->everybody || c->roles != NULL || c->approvers != NULL ||
 		!bms_is_subset(c->relations, c->exclude_relations);
 }
 
@@ -186,7 +186,9 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 		return;
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
 		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
-		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0)
+		strcmp(flow->actions[c->action], WO_ACTION_MIGRATE) == 0 ||
+		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0 ||
+		strncmp(flow->actions[c->action], WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)
@@ -211,6 +213,8 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 static bool
 allows_all_of(const WoCandidate *a, const WoCandidate *b)
 {
+	if (a->approvers != NULL || b->approvers != NULL)
+		return a->approvers == b->approvers;
 	return a->action < 0 || a->everybody ||
 		(!b->everybody && bms_is_subset(b->roles, a->roles) &&
 		 bms_is_subset(b->relations, a->relations));
@@ -475,8 +479,8 @@ check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, Li
 }
 
 /*
- * wo_flow_check_members appends the quorums that today's people of a tenant
- * cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
+ * wo_flow_check_members appends the quorums and exclusions that today's
+ * people of a tenant cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
  */
 void
 wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
@@ -484,6 +488,8 @@ wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
 	if (!OidIsValid(wo_lookup_table("membership", true)))
 		return;
 	for_each_candidate(flow, check_members, findings, &tenant);
+	if (flow->complete)
+		wo_flow_check_staff(flow, tenant, findings);
 	for (int s = 0; s < flow->nstates; s++)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
 			if (flow->states[s].delays[d].calendar != NULL)

@@ -11,6 +11,7 @@
 
 #include "lib/stringinfo.h"
 #include "utils/hsearch.h"
+#include "utils/numeric.h"
 
 #include "flow.h"
 
@@ -89,5 +90,12 @@ extern int	wo_compile_target(WoCompiler *cx, int state, const char *target);
 /* flow_transition.c */
 extern void wo_compile_on(WoCompiler *cx, int state);
 extern void wo_compile_after(WoCompiler *cx, int state);
+extern JsonPath *wo_compile_path(WoCompiler *cx, const char *code, const char *text);
+extern int	wo_compile_count(Numeric number, int limit);
+extern int	wo_compile_percent(const char *text);
+
+/* flow_approvers.c */
+extern void wo_compile_approvers(WoCompiler *cx, WoCandidate *c, JsonbValue *value);
+extern void wo_compile_settle_approvers(WoCompiler *cx, int state);
 
 #endif							/* WO_FLOW_COMPILE_H */

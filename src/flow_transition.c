@@ -18,7 +18,7 @@
 
 #include "flow_compile.h"
 
-static const char *const transition_keys = "Known keys here: target, allow, guard, require, fields, set, quorum, exclude, reenter, description, meta.";
+static const char *const transition_keys = "Known keys here: target, allow, guard, require, fields, set, quorum, approvers, exclude, reenter, description, meta.";
 static const char *const quorum_forms = "Write a number from 1 to 1000, \"all\", \"60%\" or {\"each\": [roles]}.";
 
 /* What an expression is used for, while its mentions are looked at. */
@@ -85,10 +85,10 @@ check_mention(void *arg, WoMention kind, const char *name)
 }
 
 /*
- * compile_path parses a jsonpath into the flow's context, NULL if it is wrong.
+ * wo_compile_path parses a jsonpath into the flow's context, NULL if it is wrong.
  */
-static JsonPath *
-compile_path(WoCompiler *cx, const char *code, const char *text)
+JsonPath *
+wo_compile_path(WoCompiler *cx, const char *code, const char *text)
 {
 	Expression	expression = {cx, NIL};
 	char	   *problem = NULL;
@@ -212,7 +212,7 @@ compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 		WoAssignment set = {.column = wo_compile_column(cx, name)};
 
 		if (element.type == jbvString && element.val.string.len > 0 && element.val.string.val[0] == '$')
-			set.path = compile_path(cx, "bad_path", wo_compile_text(cx, &element));
+			set.path = wo_compile_path(cx, "bad_path", wo_compile_text(cx, &element));
 		else
 		{
 			Jsonb	   *literal = JsonbValueToJsonb(&element);
@@ -227,10 +227,10 @@ compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 }
 
 /*
- * read_count reads a whole number between 1 and the limit, -1 if it is none.
+ * wo_compile_count reads a whole number between 1 and the limit, -1 if it is none.
  */
-static int
-read_count(Numeric number, int limit)
+int
+wo_compile_count(Numeric number, int limit)
 {
 	Datum		value = NumericGetDatum(number);
 	Datum		whole = DirectFunctionCall1(numeric_floor, value);
@@ -245,10 +245,10 @@ read_count(Numeric number, int limit)
 }
 
 /*
- * read_percent reads "1%" to "100%", -1 if it is none.
+ * wo_compile_percent reads "1%" to "100%", -1 if it is none.
  */
-static int
-read_percent(const char *text)
+int
+wo_compile_percent(const char *text)
 {
 	int			n = 0;
 	const char *p = text;
@@ -292,7 +292,7 @@ compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 	if (value->type == jbvNumeric)
 	{
 		c->quorum = WO_QUORUM_COUNT;
-		c->quorum_n = read_count(value->val.numeric, 1000);
+		c->quorum_n = wo_compile_count(value->val.numeric, 1000);
 		valid = c->quorum_n > 0;
 	}
 	else if (value->type == jbvString)
@@ -300,7 +300,7 @@ compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 		const char *text = wo_compile_text(cx, value);
 
 		c->quorum = WO_QUORUM_PERCENT;
-		c->quorum_n = read_percent(text);
+		c->quorum_n = wo_compile_percent(text);
 		valid = c->quorum_n > 0;
 		if (strcmp(text, "all") == 0)
 		{
@@ -350,7 +350,7 @@ compile_guard(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 {
 	if (!wo_compile_string(cx, value, &c->guard_text))
 		return;
-	c->guard = compile_path(cx, "bad_guard", c->guard_text);
+	c->guard = wo_compile_path(cx, "bad_guard", c->guard_text);
 	if (c->guard != NULL && !wo_path_is_predicate(c->guard))
 		wo_compile_defect(cx, "not_a_predicate", "Write a comparison, as in $.days > 5 or exists($.tags[*] ? (@ == \"vip\")).",
 						  "the guard can be neither true nor false");
@@ -375,7 +375,7 @@ compile_key(WoCompiler *cx, WoCandidate *c, JsonbValue *key, JsonbValue *value)
 						  "\"view\" takes \"allow\" and nothing else");
 	else if (timer && (wo_compile_is_key(key, "allow") || wo_compile_is_key(key, "require") ||
 					   wo_compile_is_key(key, "fields") || wo_compile_is_key(key, "quorum") ||
-					   wo_compile_is_key(key, "exclude")))
+					   wo_compile_is_key(key, "exclude") || wo_compile_is_key(key, "approvers")))
 		wo_compile_defect(cx, "timer_key", "A timer takes target, guard, set and reenter.",
 						  "nobody takes this transition but the clock");
 	else if (wo_compile_is_key(key, "target"))
@@ -394,6 +394,8 @@ compile_key(WoCompiler *cx, WoCandidate *c, JsonbValue *key, JsonbValue *value)
 		compile_quorum(cx, c, value);
 	else if (wo_compile_is_key(key, "exclude"))
 		compile_exclude(cx, c, value);
+	else if (wo_compile_is_key(key, "approvers"))
+		wo_compile_approvers(cx, c, value);
 	else if (wo_compile_is_key(key, "reenter"))
 	{
 		if (value->type == jbvBool)
@@ -514,6 +516,7 @@ wo_compile_on(WoCompiler *cx, int state)
 		wo_compile_leave(cx, mark);
 	}
 	wo_compile_leave(cx, outer);
+	wo_compile_settle_approvers(cx, state);
 }
 
 /*

@@ -24,9 +24,12 @@
 #include "utils/rel.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
+#include "line.h"
+#include "migrate.h"
 #include "permit.h"
 #include "tally.h"
 #include "timer.h"
@@ -141,6 +144,7 @@ seal(WoCase *c)
 	}
 	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
 	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	wo_line_keep(&line);
 	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
@@ -165,15 +169,16 @@ take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 		wo_condition_assign(c, taken);
 		if (taken->target >= 0)
 		{
-			Jsonb	   *history = wo_permit_history(c);
-			Jsonb	   *remembered;
-
-			leaf = wo_flow_move(flow, taken, c->leaf, history, &remembered);
-			if (remembered != history)
-				set_engine_text(c, WO_HISTORY,
-								JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
-			visits = creates || leaf != c->leaf || taken->reenter;
+			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
 		}
+	}
+	if (flow->approving)
+	{
+		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
+
+		if (nobody != NULL)
+			wo_refuse(c, nobody);
 	}
 	if (!creates)
 	{
@@ -195,7 +200,9 @@ take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 	}
 
 	set_engine_text(c, WO_STATE, flow->states[leaf].path);
-	if (visits || verdict->complete)
+	if (flow->approving)
+		 /* done already */ ;
+	else if (visits || verdict->complete)
 	{
 		/* an internal action that is done leaves the others' votes alone */
 		if (visits || taken->quorum != WO_QUORUM_NONE)
@@ -539,6 +546,50 @@ obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 	return finish(&c, trigdata->tg_newtuple);
 }
 
+/*
+ * obey_migration carries out an order of workorder.migrate(): the ticket goes
+ * to another version of its flow, where a new visit of its state begins.
+ */
+static HeapTuple
+obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	const WoActor *actor = wo_actor_current();
+	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
+	char	   *path = wo_row_text(binding, old, WO_STATE);
+	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
+	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+	WoCase		c = {
+		.binding = binding, .flow = wo_migration->to, .actor = actor, .now = wo_now(),
+		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
+	};
+
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("a ticket has no place in version %d of flow \"%s\"", c.flow->version, c.flow->name),
+				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
+				 errhint("Say where it belongs in state_map.")));
+	if (!old->nulls[updated - 1])
+		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
+	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	set_engine_text(&c, WO_STATE, c.flow->states[leaf].path);
+	set_engine_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
+	set_engine(&c, WO_VOTES, (Datum) 0, true);
+	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
+	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
+	set_engine(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
+	set_engine(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
+	set_engine_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
+	set_engine_text(&c, WO_LAST_NOTE, NULL);
+	set_engine(&c, WO_ACTION, (Datum) 0, true);
+	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	seal(&c);
+	if (++wo_migration->moved % 10000 == 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
+	return finish(&c, trigdata->tg_newtuple);
+}
+
 static HeapTuple
 judge_update(TriggerData *trigdata, WoBinding *binding)
 {
@@ -576,6 +627,11 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 			meddled = attnum;
 	}
 	name = wo_row_text(binding, &row, WO_ACTION);
+	if (wo_migration != NULL && wo_migration->relation_id == binding->relation_id &&
+		meddled == InvalidAttrNumber && name != NULL && strcmp(name, WO_ACTION_MIGRATE) == 0 &&
+		!old.nulls[binding->engine[WO_FLOW_ID] - 1] &&
+		DatumGetInt32(old.values[binding->engine[WO_FLOW_ID] - 1]) == wo_migration->from)
+		return obey_migration(trigdata, binding, &old, &row);
 	if (wo_maintenance && wo_firing == NULL)
 		return maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)
@@ -594,6 +650,22 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 	c.changed = changed;
 	note = order_note(&c, &row);
 
+	if (name != NULL && c.flow->approving && wo_task_is_order(name))
+	{
+		const char *order;
+		const WoReason *why;
+
+		if (state_changed || any_changed)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_DENIED),
+					 errmsg("\"%s\" changes no column", wo_shown(name)),
+					 errdetail("It is about who decides the ticket, not about what is in it."),
+					 errhint("Take the action \"update\" for that.")));
+		if ((why = wo_task_order(&c, name, &verdict, &order)) != NULL)
+			wo_refuse(&c, why);
+		take(&c, order, &verdict, note);
+		return finish(&c, trigdata->tg_newtuple);
+	}
 	if (name != NULL)
 		action = find_action(&c, name);
 	else if (state_changed)

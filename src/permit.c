@@ -22,15 +22,15 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
+#include "approval.h"
 #include "flow.h"
-#include "permit.h"
 #include "value.h"
 
 /*
- * reason makes a reason; texts are already in the caller's context.
+ * wo_reason makes a reason; texts are already in the caller's context.
  */
-static WoReason *
-reason(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
+WoReason *
+wo_reason(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
 {
 	WoReason   *r = palloc0(sizeof(WoReason));
 
@@ -92,6 +92,13 @@ is_allowed(const WoCase *c, const WoCandidate *candidate)
 {
 	int			i = -1;
 
+	if (candidate->approvers != NULL)
+	{
+		WoTask	   *task;
+		int64		for_actor;
+
+		return wo_approval_standing((WoCase *) c, candidate, &task, &for_actor) != WO_STANDS_NOT;
+	}
 	if (candidate->everybody)
 		return true;
 	if (candidate->roles != NULL && c->actor->active &&
@@ -113,6 +120,8 @@ describe_allow(const WoFlow *flow, const WoCandidate *candidate)
 	int			i = -1;
 	const char *comma = "";
 
+	if (candidate->approvers != NULL)
+		return pstrdup("its approvers");
 	initStringInfo(&s);
 	while ((i = bms_next_member(candidate->roles, i)) >= 0)
 	{
@@ -166,7 +175,7 @@ wo_reason_unknown_action(const WoFlow *flow, const char *action)
 
 	for (int i = 0; i < flow->nactions; i++)
 		names = lappend(names, (char *) flow->actions[i]);
-	return reason("unknown_action", ERRCODE_WO_NOT_FOUND,
+	return wo_reason("unknown_action", ERRCODE_WO_NOT_FOUND,
 				  psprintf("flow \"%s\" has no action \"%s\"", flow->name, wo_shown(action)),
 				  psprintf("Version %d knows these actions: %s.", flow->version, join_names(names)),
 				  "Check the spelling, or ask workorder.actions().");
@@ -175,7 +184,7 @@ wo_reason_unknown_action(const WoFlow *flow, const char *action)
 WoReason *
 wo_reason_not_a_beginning(const char *action)
 {
-	return reason("state", ERRCODE_WO_CONFLICT,
+	return wo_reason("state", ERRCODE_WO_CONFLICT,
 				  psprintf("\"%s\" is not possible before the ticket exists", wo_shown(action)),
 				  "A row begins with the action \"create\".",
 				  "Insert the row without an action, then take this one.");
@@ -184,7 +193,7 @@ wo_reason_not_a_beginning(const char *action)
 WoReason *
 wo_reason_created_already(void)
 {
-	return reason("state", ERRCODE_WO_CONFLICT,
+	return wo_reason("state", ERRCODE_WO_CONFLICT,
 				  "the ticket exists already",
 				  "\"create\" stands for INSERT.",
 				  "Take another action, or insert another row.");
@@ -287,6 +296,33 @@ may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
 	} while (0)
 
 /*
+ * not_now says why somebody with a task cannot decide it now.
+ */
+static WoReason *
+not_now(WoStanding standing, const WoCandidate *candidate)
+{
+	switch (standing)
+	{
+		case WO_STANDS_WAITING:
+			return wo_reason("turn", ERRCODE_WO_CONFLICT, "it is not your turn yet",
+							 psprintf("%s asks others before you.", candidate->where),
+							 "Wait for them.");
+		case WO_STANDS_ADVISING:
+			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you were asked for advice, not for the decision",
+							 psprintf("The task of %s is yours for advice only.", candidate->where),
+							 "Give it back with workorder.return_task().");
+		case WO_STANDS_LENT:
+			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you have asked somebody for advice",
+							 psprintf("Your task of %s is with him.", candidate->where),
+							 "Wait for him, or take it back with workorder.return_task().");
+		default:
+			return wo_reason("voted", ERRCODE_WO_CONFLICT, "you have decided already",
+							 psprintf("%s counts each person once in this visit of the state.", candidate->where),
+							 "Wait for the others.");
+	}
+}
+
+/*
  * check_conditions judges what a chosen candidate asks for besides who.
  */
 static bool
@@ -294,17 +330,24 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 {
 	const WoFlow *flow = c->flow;
 	const char *action = flow->actions[candidate->action];
+	WoStanding	standing = WO_STANDS_NOT;
+	WoTask	   *task;
+	int64		for_actor = 0;
 	int			i;
 
+	if (candidate->approvers != NULL)
+		standing = wo_approval_standing(c, candidate, &task, &for_actor);
 	if (candidate->exclude != NULL || candidate->exclude_relations != NULL)
 	{
 		ListCell   *lc;
 
 		foreach(lc, wo_excluded_people(c, candidate))
 		{
-			if (*(int64 *) lfirst(lc) != c->actor->id || c->actor->id == 0)
+			int64		excluded = *(int64 *) lfirst(lc);
+
+			if (excluded == 0 || (excluded != c->actor->id && excluded != for_actor))
 				continue;
-			GIVE(verdict, reason("exclude", ERRCODE_WO_DENIED,
+			GIVE(verdict, wo_reason("exclude", ERRCODE_WO_DENIED,
 								 psprintf("\"%s\" needs another person", action),
 								 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
 										  candidate->where),
@@ -315,7 +358,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 	if (candidate->require_note && !c->has_note && !c->quiet)
 	{
-		WoReason   *r = reason("require", ERRCODE_WO_INVALID,
+		WoReason   *r = wo_reason("require", ERRCODE_WO_INVALID,
 							   psprintf("\"%s\" needs a note", action),
 							   psprintf("%s requires note.", candidate->where),
 							   "Give a note that is not blank.");
@@ -331,7 +374,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 		if (!is_blank(c, i))
 			continue;
-		r = reason("require", ERRCODE_WO_INVALID,
+		r = wo_reason("require", ERRCODE_WO_INVALID,
 				   psprintf("\"%s\" needs column \"%s\"", action, flow->columns[i]),
 				   psprintf("%s requires it.", candidate->where),
 				   psprintf("Give \"%s\" a value with the action, or before it.", flow->columns[i]));
@@ -347,14 +390,21 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 		if (!c->changed[a] || may_change(c, candidate, a + 1))
 			continue;
 		column = NameStr(TupleDescAttr(c->binding->desc, a)->attname);
-		GIVE(verdict, reason("fields", ERRCODE_WO_DENIED,
+		GIVE(verdict, wo_reason("fields", ERRCODE_WO_DENIED,
 							 psprintf("\"%s\" may not change column \"%s\"", action, column),
 							 psprintf("It is not among the fields of %s.", candidate->where),
 							 "Leave the column as it is, or change it with an action that may."), explain);
 	}
 
-	if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
-		GIVE(verdict, reason("allow", ERRCODE_WO_DENIED,
+	if (candidate->approvers != NULL)
+	{
+		if (standing == WO_STANDS_NEXT)
+			wo_approval_vote(c, candidate, verdict);
+		else if (standing != WO_STANDS_NOT)
+			GIVE(verdict, not_now(standing, candidate), explain);
+	}
+	else if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
+		GIVE(verdict, wo_reason("allow", ERRCODE_WO_DENIED,
 							 psprintf("\"%s\" counts people", action),
 							 psprintf("%s counts votes, and you are anonymous.", candidate->where),
 							 "Sign in first."), explain);
@@ -364,12 +414,12 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 		wo_quorum_tally(c, candidate, &tally);
 		if (tally.voted)
-			GIVE(verdict, reason("voted", ERRCODE_WO_CONFLICT,
+			GIVE(verdict, wo_reason("voted", ERRCODE_WO_CONFLICT,
 								 "you have voted already",
 								 psprintf("%s counts each person once in this visit of the state.", candidate->where),
 								 "Wait for the others."), explain);
 		else if (tally.hopeless)
-			GIVE(verdict, reason("quorum", ERRCODE_WO_CONFLICT,
+			GIVE(verdict, wo_reason("quorum", ERRCODE_WO_CONFLICT,
 								 psprintf("the quorum of \"%s\" can no longer be met", action),
 								 psprintf("%s needs %d; there are not so many people left who may.",
 										  candidate->where, tally.need),
@@ -398,7 +448,7 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	taken = choose(c, action, &nearest, &truth);
 	if (taken == NULL && nearest == NULL)
 	{
-		GIVE(verdict, reason("state", ERRCODE_WO_CONFLICT,
+		GIVE(verdict, wo_reason("state", ERRCODE_WO_CONFLICT,
 							 psprintf("\"%s\" is not possible in state \"%s\"",
 									  flow->actions[action], flow->states[c->leaf].path),
 							 psprintf("Possible here: %s.", join_names(wo_permit_possible(c))),
@@ -406,12 +456,12 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 		return false;
 	}
 	if (taken == NULL && truth == WO_FALSE)
-		GIVE(verdict, reason("guard", ERRCODE_WO_CONFLICT,
+		GIVE(verdict, wo_reason("guard", ERRCODE_WO_CONFLICT,
 							 psprintf("\"%s\" is not possible for this ticket now", flow->actions[action]),
 							 psprintf("The guard of %s does not hold: %s.", nearest->where, nearest->guard_text),
 							 "Change what the guard looks at, or take another action."), explain);
 	if (taken == NULL && truth == WO_UNKNOWN)
-		GIVE(verdict, reason("guard", ERRCODE_WO_INVALID,
+		GIVE(verdict, wo_reason("guard", ERRCODE_WO_INVALID,
 							 psprintf("the guard of \"%s\" could not be decided", flow->actions[action]),
 							 psprintf("%s asks: %s. With this row that is neither true nor false.",
 									  nearest->where, nearest->guard_text),
@@ -420,7 +470,7 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	{
 		const char *who = describe_allow(flow, nearest);
 
-		GIVE(verdict, reason("allow", ERRCODE_WO_DENIED,
+		GIVE(verdict, wo_reason("allow", ERRCODE_WO_DENIED,
 							 psprintf("you may not \"%s\" in state \"%s\"",
 									  flow->actions[action], flow->states[c->leaf].path),
 							 psprintf("%s allows it to: %s.", nearest->where, who),
@@ -430,6 +480,16 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	verdict->taken = taken;
 	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
 		taken != NULL;
+	if (verdict->allowed && flow->approving)
+	{
+		WoReason   *r = wo_approval_foresee(c, flow->actions[action], verdict);
+
+		if (r != NULL)
+		{
+			verdict->allowed = false;
+			GIVE(verdict, r, explain);
+		}
+	}
 	return verdict->allowed;
 }
 
@@ -455,7 +515,7 @@ wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
 			case WO_FALSE:
 				break;
 			case WO_UNKNOWN:
-				wo_refuse(c, reason("guard", ERRCODE_WO_INVALID,
+				wo_refuse(c, wo_reason("guard", ERRCODE_WO_INVALID,
 									psprintf("the guard of \"%s\" could not be decided", delay->action),
 									psprintf("%s asks: %s. With this row that is neither true nor false.",
 											 candidate->where, candidate->guard_text),
@@ -500,6 +560,27 @@ wo_permit_target(const WoCase *c, const WoCandidate *taken)
 	Jsonb	   *remembered;
 
 	return wo_flow_move(c->flow, taken, c->leaf, wo_permit_history(c), &remembered);
+}
+
+/*
+ * wo_permit_move takes the row of the case along a transition: its history is
+ * written, and the leaf reached is returned.
+ */
+int
+wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
+{
+	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
+	Jsonb	   *history = c->row_null[attnum - 1] ? NULL :
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(c->row[attnum - 1]))));
+	Jsonb	   *remembered;
+
+	leaf = wo_flow_move(c->flow, taken, leaf, history, &remembered);
+	if (remembered != history)
+	{
+		c->row[attnum - 1] = CStringGetTextDatum(JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
+		c->row_null[attnum - 1] = false;
+	}
+	return leaf;
 }
 
 /*

@@ -37,6 +37,7 @@ typedef struct WoCase
 
 	Jsonb	   *row_json;
 	Jsonb	   *vars_json;
+	struct WoRound *round;		/* the approvals of the ticket as it is, see approval.h */
 } WoCase;
 
 /* Why not.  Messages name rules, columns and roles, never what a row holds. */
@@ -58,6 +59,8 @@ typedef struct WoVerdict
 	List	   *reasons;		/* of WoReason; all of them if asked to explain */
 	bool		complete;		/* the action takes effect now */
 	Jsonb	   *votes;			/* what the row's votes become, NULL = none */
+	struct WoRound *round;		/* and its approvals, NULL = nothing was decided */
+	List	   *resume;			/* the way on, if the ticket is sent back */
 } WoVerdict;
 
 /* permit.c */
@@ -66,6 +69,9 @@ extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
 extern bool wo_permit_view(WoCase *c);
 extern Jsonb *wo_permit_history(const WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
+extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
+extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
+						   const char *hint);
 extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
@@ -82,6 +88,7 @@ typedef enum WoTruth
 } WoTruth;
 
 extern WoTruth wo_condition_holds(WoCase *c, JsonPath *guard);
+extern Jsonb *wo_condition_list(WoCase *c, JsonPath *path);
 extern void wo_condition_assign(WoCase *c, const WoCandidate *taken);
 
 /* quorum.c */

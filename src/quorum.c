@@ -149,8 +149,10 @@ read_votes(WoCase *c, const WoCandidate *candidate, Ballot *mine, Ballot *others
 				break;
 			case WJB_KEY:
 				if (depth == 1)
-					current = (v.val.string.len == strlen(name) &&
-							   memcmp(v.val.string.val, name, v.val.string.len) == 0) ? mine : others;
+					/* what begins with "$" is of approvals, see round.c */
+					current = v.val.string.len > 0 && v.val.string.val[0] == '$' ? NULL :
+						(v.val.string.len == strlen(name) &&
+						 memcmp(v.val.string.val, name, v.val.string.len) == 0) ? mine : others;
 				else if (depth == 2 && current != NULL)
 					ballot_add(current,
 							   strtoll(pnstrdup(v.val.string.val, v.val.string.len), NULL, 10),

@@ -25,11 +25,13 @@
 #include "utils/rel.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
 #include "journal.h"
 #include "line.h"
+#include "migrate.h"
 #include "outbox.h"
 #include "tally.h"
 #include "timer.h"
@@ -122,6 +124,7 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 	if (!sealed_as(binding, row, WO_SEAL_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
 	if (wo_maintenance ||
+		(wo_migration != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MIGRATE) == 0) ||
 		(wo_firing != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), wo_firing->action) == 0))
 		return;
 	wo_case_begin(&c, binding, old, &again);
@@ -130,6 +133,13 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
 			!wo_same(binding, attnum, old, row);
 	c.changed = changed;
+	if (wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
+	{
+		for (int i = 0; i < binding->desc->natts; i++)
+			if (changed[i])
+				refuse_meddling(trigdata, "a column was changed by an order that changes none");
+		return;
+	}
 	if (!wo_permit(&c, wo_flow_action(c.flow, wo_row_text(binding, row, WO_LAST_ACTION)), false, &verdict))
 		wo_refuse(&c, linitial(verdict.reasons));
 }
@@ -186,9 +196,10 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			return PointerGetDatum(NULL);
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, NULL, &row);
-		wo_line_for_change(&line, binding, NULL, &row);
+		wo_line_for_sealed(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
+		wo_task_follow(binding, NULL, &row);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
@@ -207,10 +218,11 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			refuse_meddling(trigdata, "the revision was changed");
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, &old, &row);
-		wo_line_for_change(&line, binding, &old, &row);
+		wo_line_for_sealed(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
+		wo_task_follow(binding, &old, &row);
 	}
 	else
 	{
@@ -224,6 +236,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		append(binding, &line, &old, NULL, together);
 		count(binding, &old, NULL);
 		wo_timer_follow(binding, &old, NULL);
+		wo_task_follow(binding, &old, NULL);
 	}
 	return PointerGetDatum(NULL);
 }
@@ -241,6 +254,7 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
+	wo_line_forget();
 	wo_journal_flush();
 	wo_outbox_flush();
 	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);

@@ -43,6 +43,7 @@
 #include "utils/snapmgr.h"
 
 #include "actor.h"
+#include "approval.h"
 #include "flow.h"
 #include "guard.h"
 #include "lookup.h"
@@ -52,6 +53,7 @@
 
 PG_FUNCTION_INFO_V1(workorder_verify);
 PG_FUNCTION_INFO_V1(workorder_retime);
+PG_FUNCTION_INFO_V1(workorder_refresh_tasks);
 
 /* A table of workorder.guarded. */
 typedef struct Guarded
@@ -75,6 +77,7 @@ static void check_line(WoVerify *v, const WoJournalLine *line, bool sealed);
 static JsonbValue *old_value(const WoJournalLine *line, Form_pg_attribute att);
 static void check_digest(WoVerify *v, const WoJournalLine *line, bool sealed);
 static void check_row(WoVerify *v, int64 ticket, const WoRow *row);
+static void check_tasks(WoVerify *v, int64 ticket, const WoRow *row);
 static char *column_list(const WoBinding *binding, const Bitmapset *columns);
 
 /*
@@ -148,6 +151,35 @@ workorder_retime(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(v.retimed);
 }
 
+/*
+ * refresh_tasks(relation regclass) makes the lists of tasks of a table anew,
+ * and returns how many tickets were looked at.  Nobody acts meanwhile.
+ */
+Datum
+workorder_refresh_tasks(PG_FUNCTION_ARGS)
+{
+	WoVerify	v = {.retask = true};
+	List	   *tables;
+
+	PreventCommandIfReadOnly("workorder.refresh_tasks()");
+	PreventCommandIfParallelMode("workorder.refresh_tasks()");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	tables = list_guarded(PG_GETARG_OID(0));
+	if (tables == NIL)
+		not_guarded(PG_GETARG_OID(0));
+	if (wo_owns_relation(PG_GETARG_OID(0), GetUserId()))
+	{
+		LockRelationOid(PG_GETARG_OID(0), ShareRowExclusiveLock);
+		wo_task_clear(((Guarded *) linitial(tables))->relation_id);
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	verify_guarded(&v, linitial(tables), NULL, true);
+	PopActiveSnapshot();
+	SPI_finish();
+	PG_RETURN_INT64(v.retimed);
+}
+
 /* Tells that a table has no flow. */
 static void
 not_guarded(Oid relid)
@@ -171,7 +203,7 @@ wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, co
 	StringInfoData message;
 
 	/* who mends timers has not asked for anything else */
-	if (v->retime)
+	if (v->retime || v->retask)
 		return;
 
 	initStringInfo(&message);
@@ -283,7 +315,12 @@ verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool na
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
 	verify_tickets(v, ticket);
 	if (ticket == NULL)
+	{
 		wo_verify_totals(v);
+		if (!v->retask && wo_task_count(v->binding) != v->tasks)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "tasks",
+							 "workorder.task does not hold as many tasks as the votes of the tickets");
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(v->table_context);
 	relation_close(rel, AccessShareLock);
@@ -398,6 +435,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		if (there)
 		{
 			check_row(v, current, &row);
+			check_tasks(v, current, &row);
 			wo_verify_timers(v, current_tenant, current, &row, timed);
 		}
 		else if (timed)
@@ -646,6 +684,26 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 		wo_verify_report(v, ticket, fold->revision, "row_differs",
 						 "%s differ%s from what the journal tells", column_list(binding, differ),
 						 bms_membership(differ) == BMS_SINGLETON ? "s" : "");
+}
+
+/* Checks, or mends, the tasks that the lists show of a ticket. */
+static void
+check_tasks(WoVerify *v, int64 ticket, const WoRow *row)
+{
+	int64		n;
+
+	if (v->retask)
+	{
+		wo_task_refresh(v->binding, row);
+		v->retimed++;
+		return;
+	}
+	n = wo_task_check(v->binding, row);
+	if (n < 0)
+		wo_verify_report(v, ticket, v->fold->revision, "tasks",
+						 "the tasks that the lists show are not those of the ticket's votes");
+	else
+		v->tasks += n;
 }
 
 /* Names columns for a message. */

@@ -46,6 +46,8 @@ typedef struct WoVerify
 	bool		retime;			/* timers are mended, and nothing is reported */
 	bool		touched;		/* this ticket's were */
 	int64		retimed;		/* tickets whose timers were mended */
+	bool		retask;			/* tasks are mended, and nothing is reported */
+	int64		tasks;			/* how many the votes of the tickets seen hold */
 } WoVerify;
 
 /* verify.c */
@@ -60,6 +62,7 @@ extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 
 /* verify_total.c */
 extern void wo_verify_totals(WoVerify *v);
+
 /* verify_timers.c */
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
 extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);

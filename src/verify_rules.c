@@ -17,12 +17,17 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "approval.h"
 #include "guard.h"
 #include "lookup.h"
 #include "value.h"
@@ -57,6 +62,7 @@ typedef enum Pin
 } Pin;
 
 static void check_triggers(WoVerify *v, Relation rel, bool statement);
+static void check_policies(WoVerify *v, Relation rel);
 static void check_partitions(WoVerify *v, Relation rel);
 static void check_journal(WoVerify *v);
 static bool calls(const Trigger *trigger, const char *function);
@@ -64,7 +70,10 @@ static bool covers(const Trigger *trigger, int16 type);
 static void check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path);
 static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to);
 static bool leads(const WoFlow *flow, const WoCandidateList *list, int from, int to,
-				  Jsonb *before, Jsonb *after);
+				  Jsonb *before, Jsonb *after, const WoRound *round);
+static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round);
+static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen);
+static bool is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history);
 static Pin flow_of(WoVerify *v, const WoJournalLine *line, int *id);
 static JsonbValue *new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column);
 static Jsonb *parse_history(JsonbValue *text);
@@ -94,9 +103,57 @@ wo_verify_protection(WoVerify *v, Relation rel)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
 						 "the table is unlogged or temporary: a crash empties it");
 	check_triggers(v, rel, true);
+	check_policies(v, rel);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_partitions(v, rel);
 	check_journal(v);
+}
+
+/*
+ * Checks that row-level security is on and that its policies are there.  Who
+ * may see, change and delete a row is one predicate, and what a row may become
+ * is another, so a policy that was changed alone differs from its sisters.
+ */
+static void
+check_policies(WoVerify *v, Relation rel)
+{
+	static const char *const names[] = {"workorder_view", "workorder_act", "workorder_delete", "workorder_create"};
+	static const char commands[] = {ACL_SELECT_CHR, ACL_UPDATE_CHR, ACL_DELETE_CHR, ACL_INSERT_CHR};
+	const RowSecurityPolicy *found[lengthof(names)] = {NULL};
+	ListCell   *lc;
+
+	if (!rel->rd_rel->relrowsecurity || rel->rd_rsdesc == NULL)
+	{
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "row_security", "row-level security is off");
+		return;
+	}
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		const RowSecurityPolicy *policy = lfirst(lc);
+
+		for (int i = 0; i < lengthof(names); i++)
+			if (strcmp(policy->policy_name, names[i]) == 0)
+				found[i] = policy;
+	}
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		const RowSecurityPolicy *policy = found[i];
+
+		if (policy == NULL)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing",
+							 "policy \"%s\" is missing", names[i]);
+		else if (policy->polcmd != commands[i] || !policy->permissive ||
+				 ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) != 1 ||
+				 ((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policy \"%s\" is for other commands or roles, or restrictive", names[i]);
+		else if ((found[0] != NULL && policy->qual != NULL && !equal(policy->qual, found[0]->qual)) ||
+				 (found[1] != NULL && policy->with_check_qual != NULL &&
+				  !equal(policy->with_check_qual, found[1]->with_check_qual)))
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policies \"%s\" and \"%s\" do not say the same",
+							 names[i], policy->qual != NULL ? names[0] : names[1]);
+	}
 }
 
 /*
@@ -126,9 +183,10 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 		return;
 	}
 
-	/* These lines may lead anywhere that is on the chart. */
+	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
 	if (line->to_state != NULL &&
-		(wo_line_is_base(line) || pin == PIN_MOVED || strcmp(action, WO_ACTION_MAINTENANCE) == 0))
+		(wo_line_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
 		check_leaf(v, line, flow, line->to_state);
 		return;
@@ -309,6 +367,8 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 {
 	int			action = line->action != NULL ? wo_flow_action(flow, line->action) : -1;
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
+	Jsonb	   *votes = v->fold->values[v->binding->engine[WO_VOTES] - 1];
+	WoRound    *round = NULL;
 	Jsonb	   *before = NULL;
 	Jsonb	   *after;
 	JsonbValue	value;
@@ -323,20 +383,24 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 	if (after == NULL)
 		after = before;
 
+	if (flow->approving)
+		round = wo_round_read(votes);
+	if (action < 0 && round != NULL && line->action != NULL && wo_task_is_order(line->action))
+		return is_order(flow, round, from, to, after);
 	for (int s = from; s >= 0; s = flow->states[s].parent)
 	{
 		const WoState *state = &flow->states[s];
 
 		if (action >= 0)
 		{
-			if (leads(flow, &state->on[action], from, to, before, after))
+			if (leads(flow, &state->on[action], from, to, before, after, round))
 				return true;
 			continue;
 		}
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
 			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
-				leads(flow, &state->delays[i].candidates, from, to, before, after))
+				leads(flow, &state->delays[i].candidates, from, to, before, after, round))
 				return true;
 	}
 	return false;
@@ -344,18 +408,85 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 
 /* Tells whether one of a state's transitions leads from one leaf to another. */
 static bool
-leads(const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after)
+leads(const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after,
+	  const WoRound *round)
 {
 	for (int i = 0; i < list->n; i++)
 	{
 		const WoCandidate *candidate = &list->item[i];
 
 		/* Nothing moves, or a vote was not the last one. */
-		if (from == to && (candidate->target < 0 || candidate->quorum != WO_QUORUM_NONE))
+		if (from == to && (candidate->target < 0 || candidate->quorum != WO_QUORUM_NONE ||
+						   candidate->approvers != NULL))
 			return true;
 		if (candidate->target >= 0 &&
-			(wo_flow_enter(flow, candidate->target, before) == to ||
-			 wo_flow_enter(flow, candidate->target, after) == to))
+			(arrives(flow, wo_flow_enter(flow, candidate->target, before), to, after, round) ||
+			 arrives(flow, wo_flow_enter(flow, candidate->target, after), to, after, round)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Tells whether a ticket that enters a leaf ends in another one: states that
+ * find no approvers may be passed over, and one that was sent back may return
+ * at once to where it came from.
+ */
+static bool
+arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round)
+{
+	Bitmapset  *seen = NULL;
+	ListCell   *lc;
+
+	if (leaf == to)
+		return true;
+	if (round == NULL)
+		return false;
+	if (passes_over(flow, leaf, to, history, &seen))
+		return true;
+	foreach(lc, round->resume)
+		if (strcmp(lfirst(lc), flow->states[leaf].path) == 0)
+		{
+			int			back = wo_flow_state(flow, llast(round->resume), strlen(llast(round->resume)));
+
+			return back >= 0 && passes_over(flow, back, to, history, &seen);
+		}
+	return false;
+}
+
+/* Tells whether states that may find no approvers lead from a leaf to another. */
+static bool
+passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen)
+{
+	const WoApprovers *approvers = flow->states[leaf].approvers;
+
+	if (leaf == to)
+		return true;
+	if (approvers == NULL || approvers->none != WO_NOBODY_SKIP || bms_is_member(leaf, *seen))
+		return false;
+	*seen = bms_add_member(*seen, leaf);
+	for (int i = 0; i < flow->states[leaf].on[approvers->action].n; i++)
+		if (passes_over(flow, wo_flow_enter(flow, flow->states[leaf].on[approvers->action].item[i].target, history),
+						to, history, seen))
+			return true;
+	return false;
+}
+
+/* Tells whether an order about tasks leads from a leaf to another: it stays, or goes back the way it came. */
+static bool
+is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history)
+{
+	Bitmapset  *seen = NULL;
+	ListCell   *lc;
+
+	if (from == to)
+		return true;
+	foreach(lc, round->trail)
+	{
+		const char *state = ((WoTrailStep *) lfirst(lc))->state;
+		int			leaf = wo_flow_state(flow, state, strlen(state));
+
+		if (leaf >= 0 && passes_over(flow, leaf, to, history, &seen))
 			return true;
 	}
 	return false;

@@ -69,6 +69,56 @@ typedef enum WoQuorumKind
 	WO_QUORUM_EACH				/* somebody of each role in quorum_roles */
 } WoQuorumKind;
 
+/* approvers: how many of them it takes */
+typedef enum WoRule
+{
+	WO_RULE_ALL,				/* everybody; one refusal refuses */
+	WO_RULE_ANY,				/* whoever is first decides, either way */
+	WO_RULE_COUNT,				/* n people */
+	WO_RULE_PERCENT,			/* n per cent of them */
+	WO_RULE_WEIGHT,				/* people whose weights add up to n */
+	WO_RULE_SEQUENCE			/* everybody, one after the other */
+} WoRule;
+
+/* approvers: where they come from; one of the first four is set */
+typedef struct WoSource
+{
+	int			role;			/* index into WoFlow.roles, -1 if none */
+	int			column;			/* index into WoFlow.columns, -1 if none */
+	JsonPath   *path;			/* over the row: ids or logins */
+	const char *login;
+	int			weight;
+} WoSource;
+
+/* What is done when too few approvers are found. */
+typedef enum WoNobody
+{
+	WO_NOBODY_FAIL,				/* the action that would lead here is refused */
+	WO_NOBODY_SKIP,				/* the step is passed over if there is none at all */
+	WO_NOBODY_FALLBACK			/* others are asked as well */
+} WoNobody;
+
+/* Who has to decide before an action takes effect; belongs to a state. */
+typedef struct WoApprovers
+{
+	int			action;			/* the one that they approve by */
+	int			state;			/* where */
+	const char *where;
+	WoRule		rule;
+	int			n;				/* COUNT, PERCENT, WEIGHT */
+	int			nsources;
+	WoSource   *sources;
+	WoNobody	none;
+	int			nfallback;
+	WoSource   *fallback;
+	bool		claim;			/* a role is one task, for whom takes it, not one for each holder */
+	uint32		may;			/* bit per WoTaskOrder */
+	Bitmapset  *manage;			/* roles that order others' tasks */
+	int64		remind;			/* seconds between two reminders */
+	bool		due_given;
+	Interval	due;
+} WoApprovers;
+
 /* set: one column := literal or jsonpath */
 typedef struct WoAssignment
 {
@@ -109,6 +159,9 @@ typedef struct WoCandidate
 	WoQuorumKind quorum;
 	int			quorum_n;		/* COUNT, PERCENT */
 	Bitmapset  *quorum_roles;	/* EACH: indexes into WoFlow.roles */
+
+	const WoApprovers *approvers;	/* NULL = allow says who may */
+	const char *against;		/* counts against this action's approvers; NULL = for it */
 } WoCandidate;
 
 typedef struct WoCandidateList
@@ -131,6 +184,9 @@ typedef struct WoDelay
 /* What the journal calls a transition of the clock begins with this. */
 #define WO_ACTION_AFTER		"after "
 
+/* And what is done to somebody's task, see approval.h. */
+#define WO_ACTION_TASK		"task "
+
 typedef struct WoState
 {
 	const char *path;			/* dotted; "" for the root */
@@ -148,6 +204,7 @@ typedef struct WoState
 	WoCandidateList *on;		/* [WoFlow.nactions] */
 	int			ndelays;
 	WoDelay    *delays;
+	WoApprovers *approvers;		/* who has to decide here, NULL for nobody in particular */
 } WoState;
 
 typedef struct WoFlow
@@ -170,6 +227,7 @@ typedef struct WoFlow
 	bool		complete;		/* every state and target was understood: the chart can be walked */
 	int			ndelays;		/* in all states */
 	bool		pausing;		/* some state pauses */
+	bool		approving;		/* some state has approvers */
 
 	/* the row operations, -1 if the document does not name them */
 	int			action_create;

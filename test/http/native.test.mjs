@@ -122,8 +122,11 @@ test('signing in', async (t) => {
     try {
       const kinds = { wrong: ['CR', 'wrong'], unknown: ['nobody', 'right 密码'], disabled: ['CR2', 'right 密码'], without: ['MG', 'x'] };
       const times = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, []]));
+      // What else the machine does only ever adds: the fastest of each tells them apart, if anything.
+      const fastest = () => Object.fromEntries(Object.entries(times).map(([kind, list]) => [kind, Math.min(...list)]));
+      const alike = (values) => Math.max(...values) < Math.min(...values) * 1.25 + 3;
       let text;
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 20 || (round < 80 && !alike(Object.values(fastest()))); round++) {
         for (const [kind, [login, password]] of Object.entries(kinds).sort(() => Math.random() - 0.5)) {
           const started = performance.now();
           const answer = await signIn(login, password);
@@ -133,11 +136,8 @@ test('signing in', async (t) => {
           assert.equal(answer.text, text);
         }
       }
-      // What else the machine does only ever adds: the fastest of each tells them apart, if anything.
-      const fastest = Object.fromEntries(Object.entries(times).map(([kind, list]) => [kind, Math.min(...list)]));
-      const values = Object.values(fastest);
-      assert.ok(Math.max(...values) < Math.min(...values) * 1.25 + 3, JSON.stringify(fastest));
-      t.diagnostic(`milliseconds: ${JSON.stringify(fastest)}`);
+      assert.ok(alike(Object.values(fastest())), JSON.stringify(fastest()));
+      t.diagnostic(`milliseconds: ${JSON.stringify(fastest())}`);
     } finally {
       sql(`UPDATE workorder.actor SET active = true WHERE login = 'CR2'`);
     }

@@ -19,11 +19,13 @@ BEGIN
   PERFORM workorder.install_tables();
   PERFORM workorder.install_totals();
   PERFORM workorder.install_timer();
+  PERFORM workorder.install_approval();
   PERFORM workorder.install_addon();
   PERFORM workorder.install_attachment();
   PERFORM workorder.install_http();
   PERFORM workorder.install_idempotency();
   PERFORM workorder.install_reply();
+  PERFORM workorder.install_seal();
   PERFORM workorder.install_outbox();
   PERFORM workorder.enter('workorder');
 END

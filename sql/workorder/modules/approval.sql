@@ -1,0 +1,361 @@
+-- Approvals by name: the lists of tasks, who stands in for whom, and what may
+-- be done to a task besides deciding it.
+
+CREATE FUNCTION workorder.round_tasks(votes jsonb)
+RETURNS TABLE (number int, actor_id bigint, owner_id bigint, role text, open boolean, reminded_at timestamptz)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  WITH task AS (
+    SELECT (t.value ->> 'n')::int AS n, t.value AS task
+    FROM jsonb_array_elements(CASE WHEN jsonb_typeof(round_tasks.votes -> '$tasks') = 'array' THEN round_tasks.votes -> '$tasks' ELSE '[]' END) t
+    WHERE NOT t.value ? 'vote')
+  SELECT t.n, (t.task ->> 'who')::bigint, (t.task ->> 'owner')::bigint, t.task ->> 'role',
+    NOT EXISTS (SELECT FROM task o WHERE t.task -> 'after' @> to_jsonb(o.n)),
+    to_timestamp((round_tasks.votes ->> '$reminded')::bigint)
+  FROM task t;
+END;
+REVOKE ALL ON FUNCTION workorder.round_tasks(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.round_tasks(jsonb) IS
+'The undecided tasks that the column votes of a row holds: what workorder.task shows of the ticket. open: nobody else has to decide first.';
+
+CREATE FUNCTION workorder.install_approval() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $install$
+BEGIN
+  EXECUTE $ddl$
+CREATE TABLE workorder.task (
+  tenant_id bigint NOT NULL,
+  relation_id int NOT NULL,
+  ticket_id bigint NOT NULL,
+  number int NOT NULL,
+  actor_id bigint,
+  owner_id bigint,
+  role text,
+  open boolean NOT NULL,
+  state text NOT NULL,
+  since timestamptz NOT NULL,
+  due_at timestamptz,
+  reminded_at timestamptz,
+  PRIMARY KEY (tenant_id, relation_id, ticket_id, number));
+COMMENT ON TABLE workorder.task IS 'Who has to decide which ticket now. A shadow of the tickets'' votes, kept by their triggers in the same commit: what is decided is gone. Read it through the lists: my_tasks, group_tasks, overdue_tasks, open_tasks.';
+COMMENT ON COLUMN workorder.task.tenant_id IS 'Whose ticket it is.';
+COMMENT ON COLUMN workorder.task.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.task.ticket_id IS 'The ticket.';
+COMMENT ON COLUMN workorder.task.number IS 'Which task of the ticket''s step.';
+COMMENT ON COLUMN workorder.task.actor_id IS 'Who has it; null: whoever of the role claims it.';
+COMMENT ON COLUMN workorder.task.owner_id IS 'Whose it is, if he has asked the other one for advice.';
+COMMENT ON COLUMN workorder.task.role IS 'The role that it belongs to until it is claimed; null for a person''s own.';
+COMMENT ON COLUMN workorder.task.open IS 'False while others have to decide first.';
+COMMENT ON COLUMN workorder.task.state IS 'Leaf that the ticket is in.';
+COMMENT ON COLUMN workorder.task.since IS 'When the ticket came there.';
+COMMENT ON COLUMN workorder.task.due_at IS 'By when it should be decided ("due" in the flow); null for no such time.';
+COMMENT ON COLUMN workorder.task.reminded_at IS 'When its people were reminded last.';
+CREATE INDEX task_actor ON workorder.task (tenant_id, actor_id, since, relation_id, ticket_id, number);
+CREATE INDEX task_owner ON workorder.task (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
+CREATE INDEX task_role ON workorder.task (tenant_id, role, since, relation_id, ticket_id, number) WHERE actor_id IS NULL;
+
+CREATE TABLE workorder.part (
+  tenant_id bigint NOT NULL,
+  relation_id int NOT NULL,
+  ticket_id bigint NOT NULL,
+  revision int NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('started', 'decided', 'copied')),
+  actor_id bigint NOT NULL,
+  at timestamptz NOT NULL,
+  action text NOT NULL,
+  PRIMARY KEY (tenant_id, relation_id, ticket_id, revision, kind, actor_id));
+COMMENT ON TABLE workorder.part IS 'What people had to do with tickets of flows that have approvers: started, decided, or been copied in. Follows from the journal; read it through started_by_me, decided_by_me and copied_to_me.';
+COMMENT ON COLUMN workorder.part.tenant_id IS 'Whose ticket it is.';
+COMMENT ON COLUMN workorder.part.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.part.ticket_id IS 'The ticket.';
+COMMENT ON COLUMN workorder.part.revision IS 'Journal line that tells of it.';
+COMMENT ON COLUMN workorder.part.kind IS 'started, decided or copied.';
+COMMENT ON COLUMN workorder.part.actor_id IS 'Who: of a decision by a deputy, both.';
+COMMENT ON COLUMN workorder.part.at IS 'When.';
+COMMENT ON COLUMN workorder.part.action IS 'By which action.';
+CREATE INDEX part_actor ON workorder.part (tenant_id, actor_id, kind, at, relation_id, ticket_id, revision);
+
+CREATE TABLE workorder.deputy (
+  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  actor_id bigint NOT NULL DEFAULT workorder.actor_id(),
+  deputy_id bigint NOT NULL CHECK (deputy_id <> actor_id),
+  since timestamptz NOT NULL DEFAULT now(),
+  until timestamptz CHECK (until > since),
+  PRIMARY KEY (tenant_id, actor_id, deputy_id, since),
+  FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, deputy_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE);
+COMMENT ON TABLE workorder.deputy IS 'Who stands in for whom, and when: he decides the other''s tasks, in his name. Kept by workorder.deputise().';
+COMMENT ON COLUMN workorder.deputy.tenant_id IS 'Whose people.';
+COMMENT ON COLUMN workorder.deputy.actor_id IS 'Who is away.';
+COMMENT ON COLUMN workorder.deputy.deputy_id IS 'Who stands in.';
+COMMENT ON COLUMN workorder.deputy.since IS 'From when.';
+COMMENT ON COLUMN workorder.deputy.until IS 'Until when, that moment not included; null for good.';
+CREATE INDEX deputy_deputy ON workorder.deputy (tenant_id, deputy_id, actor_id);
+ALTER TABLE workorder.deputy ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON workorder.deputy USING (tenant_id = workorder.tenant_id() AND actor_id = workorder.actor_id());
+CREATE POLICY known ON workorder.deputy FOR SELECT USING (tenant_id = workorder.tenant_id() AND deputy_id = workorder.actor_id());
+
+CREATE VIEW workorder.my_tasks WITH (security_barrier = true) AS
+SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, NULL::bigint AS for_actor
+FROM workorder.task t JOIN workorder.guarded g ON g.id = t.relation_id
+WHERE t.tenant_id = workorder.tenant_id() AND t.actor_id = workorder.actor_id() AND t.open
+UNION ALL
+SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, t.actor_id
+FROM workorder.deputy d
+JOIN workorder.task t ON t.tenant_id = d.tenant_id AND t.actor_id = d.actor_id AND t.open AND t.owner_id IS NULL
+JOIN workorder.guarded g ON g.id = t.relation_id
+WHERE d.tenant_id = workorder.tenant_id() AND d.deputy_id = workorder.actor_id()
+  AND d.since <= workorder.clock() AND (d.until IS NULL OR workorder.clock() < d.until)
+  AND NOT EXISTS (SELECT FROM workorder.task o WHERE o.tenant_id = t.tenant_id AND o.relation_id = t.relation_id
+    AND o.ticket_id = t.ticket_id AND workorder.actor_id() IN (o.actor_id, o.owner_id));
+COMMENT ON VIEW workorder.my_tasks IS 'What the caller has to decide now, and, with for_actor, what he may decide for whom he stands in. Page by (since, relation_id, ticket_id, number) > the last row''s.';
+
+CREATE VIEW workorder.group_tasks WITH (security_barrier = true) AS
+SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.role
+FROM workorder.task t JOIN workorder.guarded g ON g.id = t.relation_id
+WHERE t.tenant_id = workorder.tenant_id() AND t.actor_id IS NULL AND t.open
+  AND t.role IN (SELECT m.role FROM workorder.membership m
+    WHERE m.tenant_id = workorder.tenant_id() AND m.actor_id = workorder.actor_id());
+COMMENT ON VIEW workorder.group_tasks IS 'What waits for somebody of the caller''s roles to claim it. Page by (since, relation_id, ticket_id, number) > the last row''s.';
+
+CREATE VIEW workorder.overdue_tasks WITH (security_barrier = true) AS
+SELECT t.* FROM workorder.my_tasks t WHERE t.due_at <= workorder.clock();
+COMMENT ON VIEW workorder.overdue_tasks IS 'Those of my_tasks that should have been decided.';
+
+CREATE VIEW workorder.open_tasks WITH (security_barrier = true) AS
+SELECT g.relation, t.ticket_id, t.number, a.login AS person, o.login AS owner, t.role, t.open, t.state, t.since, t.due_at, t.reminded_at, t.relation_id
+FROM workorder.task t JOIN workorder.guarded g ON g.id = t.relation_id
+LEFT JOIN workorder.actor a ON a.tenant_id = t.tenant_id AND a.id = t.actor_id
+LEFT JOIN workorder.actor o ON o.tenant_id = t.tenant_id AND o.id = t.owner_id
+WHERE t.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, t.ticket_id);
+COMMENT ON VIEW workorder.open_tasks IS 'Who still has to decide, of tickets that the caller may see.';
+
+CREATE VIEW workorder.started_by_me WITH (security_barrier = true) AS
+SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation
+FROM workorder.part p JOIN workorder.guarded g ON g.id = p.relation_id
+WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'started';
+COMMENT ON VIEW workorder.started_by_me IS 'Tickets that the caller made, of flows with approvers. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
+
+CREATE VIEW workorder.decided_by_me WITH (security_barrier = true) AS
+SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation, p.action
+FROM workorder.part p JOIN workorder.guarded g ON g.id = p.relation_id
+WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'decided';
+COMMENT ON VIEW workorder.decided_by_me IS 'What the caller has decided, or a deputy in his name. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
+
+CREATE VIEW workorder.copied_to_me WITH (security_barrier = true) AS
+SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation
+FROM workorder.part p JOIN workorder.guarded g ON g.id = p.relation_id
+WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'copied';
+COMMENT ON VIEW workorder.copied_to_me IS 'What others have copied the caller in on. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
+  $ddl$;
+END
+$install$;
+REVOKE ALL ON FUNCTION workorder.install_approval() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.install_approval() IS
+'Makes the tables of tasks and deputies and the lists on them; part of workorder.install().';
+
+CREATE FUNCTION workorder.add_approver(relation regclass, id bigint, person text, how text DEFAULT 'parallel', note text DEFAULT NULL, weight int DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(add_approver.relation, add_approver.id, 'task add ' || jsonb_build_object('who', add_approver.person, 'how', add_approver.how, 'weight', add_approver.weight)::text, add_approver.note);
+END;
+REVOKE ALL ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) IS
+'Gives one person more (a login) a task in the ticket''s step: how says whether before the caller''s own, after it, or parallel to it. For who has a task that is undecided, and his deputy. One line in the journal, "task add". Raises like act().';
+
+CREATE FUNCTION workorder.remove_approver(relation regclass, id bigint, person text, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(remove_approver.relation, remove_approver.id, 'task remove ' || jsonb_build_object('who', remove_approver.person)::text, remove_approver.note);
+END;
+REVOKE ALL ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) IS
+'Takes an undecided task away again: one that the caller has added, or anybody''s, if the flow''s "manage" names a role of his. Refused (WO409) if what is left would decide the step. One line in the journal, "task remove". Raises like act().';
+
+CREATE FUNCTION workorder.transfer_task(relation regclass, id bigint, person text, note text DEFAULT NULL, owner text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(transfer_task.relation, transfer_task.id, 'task transfer ' || jsonb_build_object('to', transfer_task.person, 'from', transfer_task.owner)::text, transfer_task.note);
+END;
+REVOKE ALL ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) IS
+'Gives the caller''s task to somebody else for good, or that of owner, if the flow''s "manage" names a role of the caller''s. One line in the journal, "task transfer". Raises like act().';
+
+CREATE FUNCTION workorder.delegate_task(relation regclass, id bigint, person text, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(delegate_task.relation, delegate_task.id, 'task delegate ' || jsonb_build_object('to', delegate_task.person)::text, delegate_task.note);
+END;
+REVOKE ALL ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) IS
+'Asks somebody for advice: he has the task until he returns it, and cannot decide it. One line in the journal, "task delegate". Raises like act().';
+
+CREATE FUNCTION workorder.return_task(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(return_task.relation, return_task.id, 'task return ' || '{}', return_task.note);
+END;
+REVOKE ALL ON FUNCTION workorder.return_task(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.return_task(regclass, bigint, text) IS
+'Returns a task that was given for advice, with the advice as a note; the owner takes it back the same way. One line in the journal, "task return". Raises like act().';
+
+CREATE FUNCTION workorder.claim(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(claim.relation, claim.id, 'task claim ' || '{}', claim.note);
+END;
+REVOKE ALL ON FUNCTION workorder.claim(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.claim(regclass, bigint, text) IS
+'Takes a task that waits for somebody of a role. One line in the journal, "task claim". Raises like act().';
+
+CREATE FUNCTION workorder.release(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(release.relation, release.id, 'task release ' || '{}', release.note);
+END;
+REVOKE ALL ON FUNCTION workorder.release(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.release(regclass, bigint, text) IS
+'Gives a claimed task to its role again. One line in the journal, "task release". Raises like act().';
+
+CREATE FUNCTION workorder.send_back(relation regclass, id bigint, step text DEFAULT 'previous', note text DEFAULT NULL, onward text DEFAULT 'replay') RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(send_back.relation, send_back.id, 'task send_back ' || jsonb_build_object('to', send_back.step, 'then', send_back.onward)::text, send_back.note);
+END;
+REVOKE ALL ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) IS
+'Sends the ticket back to a step that it came through: previous, start, or the state''s path. onward says how it comes back: replay, through all that is in between, or jump, to this state at once. For whose turn it is. One line in the journal, "task send_back". Raises like act().';
+
+CREATE FUNCTION workorder.withdraw(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(withdraw.relation, withdraw.id, 'task withdraw ' || '{}', withdraw.note);
+END;
+REVOKE ALL ON FUNCTION workorder.withdraw(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.withdraw(regclass, bigint, text) IS
+'Takes the ticket back to where it started, for who made it. One line in the journal, "task withdraw". Raises like act().';
+
+CREATE FUNCTION workorder.take_back(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(take_back.relation, take_back.id, 'task take_back ' || '{}', take_back.note);
+END;
+REVOKE ALL ON FUNCTION workorder.take_back(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.take_back(regclass, bigint, text) IS
+'Takes the ticket back one step, for who took it here, as long as nobody has touched it. One line in the journal, "task take_back". Raises like act().';
+
+CREATE FUNCTION workorder.remind(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(remind.relation, remind.id, 'task remind ' || '{}', remind.note);
+END;
+REVOKE ALL ON FUNCTION workorder.remind(regclass, bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.remind(regclass, bigint, text) IS
+'Reminds those who have to decide: workorder.task.reminded_at tells when. For who made the ticket or took it a step; refused (WO409) sooner than the flow''s "remind" after the last time. One line in the journal, "task remind". Raises like act().';
+
+CREATE FUNCTION workorder.copy_to(relation regclass, id bigint, people text[], note text DEFAULT NULL) RETURNS workorder.act_result
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+  SELECT workorder.act(copy_to.relation, copy_to.id, 'task copy ' || jsonb_build_object('to', copy_to.people)::text, copy_to.note);
+END;
+REVOKE ALL ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) IS
+'Lets people (logins) know: the ticket is in their copied_to_me. Whether they may see it is the flow''s "view". One line in the journal, "task copy". Raises like act().';
+
+CREATE FUNCTION workorder.claim_next(relation regclass) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  key CONSTANT record := workorder.ticket_key(claim_next.relation);
+  ticket bigint;
+  locked boolean;
+BEGIN
+  FOR ticket IN
+    SELECT t.ticket_id FROM workorder.group_tasks t WHERE t.relation = claim_next.relation
+    ORDER BY t.since, t.relation_id, t.ticket_id, t.number
+  LOOP
+    EXECUTE format('SELECT true FROM %s WHERE %I = workorder.tenant_id() AND %I = $1 FOR NO KEY UPDATE SKIP LOCKED',
+      claim_next.relation, key.tenant_column, key.id_column) INTO locked USING ticket;
+    CONTINUE WHEN locked IS NULL;
+    BEGIN
+      PERFORM workorder.claim(claim_next.relation, ticket);
+      RETURN ticket;
+    EXCEPTION WHEN SQLSTATE 'WO409' OR SQLSTATE 'WO403' THEN
+      -- Somebody was quicker, or the caller may not decide this one.
+      CONTINUE;
+    END;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.claim_next(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.claim_next(regclass) IS
+'Claims the ticket that has waited longest for somebody of the caller''s roles, and returns its number; null if none waits. Tickets that somebody is at work on are passed over, so that any number of people may ask at once, and each gets another one.';
+
+CREATE FUNCTION workorder.hand_over(person text, successor text, note text DEFAULT NULL)
+RETURNS TABLE (relation regclass, ticket_id bigint, problem text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+  FOR relation, ticket_id IN
+    SELECT t.relation, t.ticket_id FROM workorder.open_tasks t
+    WHERE hand_over.person IN (t.person, t.owner)
+    GROUP BY t.relation, t.ticket_id ORDER BY t.relation, t.ticket_id
+  LOOP
+    problem := NULL;
+    BEGIN
+      PERFORM workorder.act(hand_over.relation, hand_over.ticket_id, 'task hand_over '
+        || jsonb_build_object('from', hand_over.person, 'to', hand_over.successor)::text, hand_over.note);
+    EXCEPTION WHEN SQLSTATE 'WO403' OR SQLSTATE 'WO404' OR SQLSTATE 'WO409' THEN
+      problem := SQLERRM;
+    END;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.hand_over(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.hand_over(text, text, text) IS
+'Gives all tasks that a person (a login, active or not) has on tickets which the caller may see to somebody else: a row for each ticket, with what was in the way, or null. For the person himself, and for roles that the flows'' "manage" names. One line in the journal for each ticket, "task hand_over".';
+
+CREATE FUNCTION workorder.deputise(deputy text, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  who CONSTANT bigint := (SELECT a.id FROM workorder.actor a
+    WHERE a.tenant_id = workorder.tenant_id() AND a.login = deputise.deputy AND a.active);
+BEGIN
+  IF workorder.actor_id() IS NULL OR who = workorder.actor_id() THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'nobody stands in for himself',
+      DETAIL = 'A deputy decides in the name of somebody else.', HINT = 'Sign in, and name somebody else.';
+  END IF;
+  IF who IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'there is no such person',
+      DETAIL = 'Nobody active has this login.', HINT = 'Check the spelling.';
+  END IF;
+  IF deputise.until <= coalesce(deputise.since, workorder.clock()) THEN
+    -- It ends before it begins: it ends.
+    DELETE FROM workorder.deputy d WHERE d.tenant_id = workorder.tenant_id()
+      AND d.actor_id = workorder.actor_id() AND d.deputy_id = who;
+    RETURN;
+  END IF;
+  INSERT INTO workorder.deputy (deputy_id, since, until)
+  VALUES (who, coalesce(deputise.since, workorder.clock()), deputise.until)
+  ON CONFLICT (tenant_id, actor_id, deputy_id, since) DO UPDATE SET until = EXCLUDED.until;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) IS
+'Has somebody (a login) decide the caller''s tasks in his name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';
+
+CREATE FUNCTION workorder.refresh_tasks(relation regclass) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_refresh_tasks';
+REVOKE ALL ON FUNCTION workorder.refresh_tasks(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refresh_tasks(regclass) IS
+'Makes workorder.task of a table anew from the votes of its tickets, and returns how many tickets were looked at. Call it after loading tickets from elsewhere. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded.';

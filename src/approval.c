@@ -1,0 +1,660 @@
+/*-------------------------------------------------------------------------
+ *
+ * approval.c
+ *	  Who has to decide a ticket by name, and what they have decided.
+ *
+ * Entering a state that has approvers gives them tasks, which stand in the
+ * row's votes (round.c) until the state is left.  Whoever holds a task that is
+ * open decides by the state's action, or against it by another; a deputy does
+ * so for him.  The action takes effect as soon as the rule is met, or can no
+ * longer be.  All arithmetic is in whole numbers.
+ *
+ * permit.c asks here who may and what it leads to; guard.c has the row follow.
+ * Nothing is written but the row of the case.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "approval.h"
+#include "flow.h"
+#include "journal.h"
+#include "lookup.h"
+#include "value.h"
+
+/* Who is being looked for, and who is out of the question. */
+typedef struct Search
+{
+	WoCase	   *c;
+	const WoApprovers *approvers;
+	List	   *excluded;		/* of int64 * */
+	List	   *tasks;			/* found so far */
+} Search;
+
+static bool
+is_listed(const List *people, int64 person)
+{
+	ListCell   *lc;
+
+	foreach(lc, people)
+		if (*(int64 *) lfirst(lc) == person)
+			return true;
+	return false;
+}
+
+static List *
+with_person(List *people, int64 person)
+{
+	int64	   *id = palloc(sizeof(int64));
+
+	*id = person;
+	return lappend(people, id);
+}
+
+/*
+ * wo_deputy_of lists for whom a person stands in at a time.
+ */
+List *
+wo_deputy_of(int64 tenant, int64 person, TimestampTz now)
+{
+	WoLookupKey keys[2] = {
+		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
+		{"deputy_id", INT8OID, Int64GetDatum(person)}
+	};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	List	   *result = NIL;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("deputy", false), keys, 2);
+	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	{
+		bool		begins;
+		bool		ends;
+		Datum		since = wo_lookup_datum(&lookup, tuple, "since", TIMESTAMPTZOID, &begins);
+		Datum		until = wo_lookup_datum(&lookup, tuple, "until", TIMESTAMPTZOID, &ends);
+
+		if ((begins || DatumGetTimestampTz(since) <= now) && (ends || now < DatumGetTimestampTz(until)))
+			result = with_person(result, wo_lookup_int64(&lookup, tuple, "actor_id"));
+	}
+	wo_lookup_end(&lookup);
+	return result;
+}
+
+/*
+ * person_in reads an actor's id from a column of the row, whether it is int or bigint.
+ */
+static int64
+person_in(const WoCase *c, AttrNumber attnum)
+{
+	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
+	{
+		case INT8OID:
+			return DatumGetInt64(c->row[attnum - 1]);
+		case INT4OID:
+			return DatumGetInt32(c->row[attnum - 1]);
+		default:
+			return 0;
+	}
+}
+
+/*
+ * add_person gives somebody a task, unless he has one or may have none.
+ */
+static void
+add_person(Search *search, int64 id, int weight)
+{
+	const WoActor *person = wo_actor_by_id(search->c->actor->tenant, id);
+	WoTask	   *task;
+	ListCell   *lc;
+
+	if (id == 0 || person == NULL || !person->active || is_listed(search->excluded, id))
+		return;
+	foreach(lc, search->tasks)
+		if (((WoTask *) lfirst(lc))->who == id)
+			return;
+	task = palloc0(sizeof(WoTask));
+	task->n = list_length(search->tasks) + 1;
+	task->who = id;
+	task->weight = weight;
+	if (search->approvers->rule == WO_RULE_SEQUENCE && task->n > 1)
+		task->after = bms_make_singleton(task->n - 1);
+	search->tasks = lappend(search->tasks, task);
+}
+
+/*
+ * add_role gives a role's holders tasks, or the role one for whoever claims it.
+ */
+static void
+add_role(Search *search, const char *role, int weight)
+{
+	WoTask	   *task;
+	bool		anybody = false;
+	ListCell   *lc;
+
+	foreach(lc, wo_actor_holders(search->c->actor->tenant, role))
+	{
+		int64		id = *(int64 *) lfirst(lc);
+
+		if (!search->approvers->claim)
+			add_person(search, id, weight);
+		else if (!is_listed(search->excluded, id))
+			anybody = true;
+	}
+	if (!anybody)
+		return;
+	task = palloc0(sizeof(WoTask));
+	task->n = list_length(search->tasks) + 1;
+	task->role = role;
+	task->weight = weight;
+	if (search->approvers->rule == WO_RULE_SEQUENCE && task->n > 1)
+		task->after = bms_make_singleton(task->n - 1);
+	search->tasks = lappend(search->tasks, task);
+}
+
+/*
+ * add_found gives tasks to those whom a path in the row names, by id or login.
+ */
+static void
+add_found(Search *search, JsonPath *path, int weight)
+{
+	JsonbValue *value;
+	Jsonb	   *found = wo_condition_list(search->c, path);
+	JsonbIterator *it;
+	JsonbValue	v;
+
+	if (found == NULL)
+		return;
+	it = JsonbIteratorInit(&found->root);
+	(void) JsonbIteratorNext(&it, &v, true);
+	while (JsonbIteratorNext(&it, &v, true) == WJB_ELEM)
+	{
+		value = &v;
+		if (value->type == jbvNumeric)
+		{
+			Datum		number = NumericGetDatum(value->val.numeric);
+
+			/* what is no bigint is nobody's */
+			if (DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, NumericGetDatum(int64_to_numeric(PG_INT64_MAX)))) <= 0 &&
+				DatumGetInt32(DirectFunctionCall2(numeric_cmp, number, NumericGetDatum(int64_to_numeric(1)))) >= 0)
+				add_person(search, DatumGetInt64(DirectFunctionCall1(numeric_int8, number)), weight);
+		}
+		else if (value->type == jbvString)
+		{
+			const WoActor *person = wo_actor_by_login(search->c->actor->tenant,
+													  pnstrdup(value->val.string.val, value->val.string.len));
+
+			if (person != NULL)
+				add_person(search, person->id, weight);
+		}
+	}
+}
+
+/*
+ * add_sources looks everybody up whom the flow names.
+ */
+static void
+add_sources(Search *search, const WoSource *sources, int n)
+{
+	WoCase	   *c = search->c;
+
+	for (int i = 0; i < n; i++)
+	{
+		const WoSource *source = &sources[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (source->role >= 0)
+			add_role(search, c->flow->roles[source->role], source->weight);
+		else if (source->column >= 0)
+		{
+			AttrNumber	attnum = c->columns[source->column];
+
+			if (attnum != InvalidAttrNumber && !c->row_null[attnum - 1])
+				add_person(search, person_in(c, attnum), source->weight);
+		}
+		else if (source->path != NULL)
+			add_found(search, source->path, source->weight);
+		else if (source->login != NULL)
+		{
+			const WoActor *person = wo_actor_by_login(c->actor->tenant, source->login);
+
+			if (person != NULL)
+				add_person(search, person->id, source->weight);
+		}
+	}
+}
+
+/*
+ * sum_weights adds up the tasks with a vote, 0 for the undecided, or all.
+ */
+static int64
+sum_weights(const WoApprovers *approvers, const List *tasks, bool all, int vote)
+{
+	int64		sum = 0;
+	ListCell   *lc;
+
+	foreach(lc, tasks)
+	{
+		const WoTask *task = lfirst(lc);
+
+		if (all || task->vote == vote)
+			sum += approvers->rule == WO_RULE_WEIGHT ? task->weight : 1;
+	}
+	return sum;
+}
+
+/*
+ * wo_approval_tally tells whether the tasks decide the step: for it, or, with
+ * against, against it because the rule can no longer be met.
+ */
+bool
+wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against)
+{
+	int64		all = sum_weights(approvers, tasks, true, 0);
+	int64		yes = sum_weights(approvers, tasks, false, 1);
+	int64		no = sum_weights(approvers, tasks, false, -1);
+
+	switch (approvers->rule)
+	{
+		case WO_RULE_ANY:
+			return against ? no >= 1 : yes >= 1;
+		case WO_RULE_COUNT:
+		case WO_RULE_WEIGHT:
+			return against ? all - no < approvers->n : yes >= approvers->n;
+		case WO_RULE_PERCENT:
+			return against ? no * 100 > all * (100 - approvers->n) : yes * 100 >= all * approvers->n;
+		case WO_RULE_ALL:
+		case WO_RULE_SEQUENCE:
+			return against ? no >= 1 : yes >= all;
+	}
+	return false;
+}
+
+/*
+ * is_enough tells whether these people could pass the step at all.
+ */
+static bool
+is_enough(const WoApprovers *approvers, const List *tasks)
+{
+	return tasks != NIL && !wo_approval_tally(approvers, tasks, true);
+}
+
+/*
+ * wo_approval_candidate returns the transition that approving would take in a
+ * state: the first whose guard holds, NULL if none does.
+ */
+const WoCandidate *
+wo_approval_candidate(WoCase *c, int state)
+{
+	const WoApprovers *approvers = c->flow->states[state].approvers;
+	const WoCandidateList *list = &c->flow->states[state].on[approvers->action];
+
+	for (int i = 0; i < list->n; i++)
+		if (wo_condition_holds(c, list->item[i].guard) == WO_TRUE)
+			return &list->item[i];
+	return NULL;
+}
+
+/*
+ * excluded_people lists who may not approve in a state that an action leads
+ * to; its own taker counts as having taken it.
+ */
+static List *
+excluded_people(WoCase *c, const WoCandidate *candidate, const char *action, int64 for_actor)
+{
+	List	   *people = NIL;
+	int			number = action != NULL ? wo_flow_action(c->flow, action) : -1;
+	int			i = -1;
+
+	if (candidate->exclude != NULL && c->old != NULL)
+		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
+								   wo_binding_id(c->binding, c->old), candidate->exclude);
+	if (number >= 0 && bms_is_member(number, candidate->exclude))
+		people = with_person(with_person(people, c->actor->id), for_actor);
+	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
+	{
+		AttrNumber	attnum = c->columns[i];
+
+		if (attnum != InvalidAttrNumber && !c->row_null[attnum - 1])
+			people = with_person(people, person_in(c, attnum));
+	}
+	return people;
+}
+
+/*
+ * give_tasks finds the people of a state by the row as it would be.
+ */
+static List *
+give_tasks(WoCase *c, int state, const char *action, int64 for_actor)
+{
+	Search		search = {.c = c,.approvers = c->flow->states[state].approvers};
+	const WoApprovers *approvers = search.approvers;
+	const WoCandidate *candidate = wo_approval_candidate(c, state);
+
+	if (candidate == NULL)
+		candidate = &c->flow->states[state].on[approvers->action].item[0];
+	search.excluded = excluded_people(c, candidate, action, for_actor);
+	add_sources(&search, approvers->sources, approvers->nsources);
+	if (!is_enough(approvers, search.tasks) && approvers->none == WO_NOBODY_FALLBACK)
+		add_sources(&search, approvers->fallback, approvers->nfallback);
+	return search.tasks;
+}
+
+/*
+ * wo_round_of_case returns the round of the ticket as it stands.  A row that
+ * came to its state without an action has no tasks yet; they are given now.
+ */
+WoRound *
+wo_round_of_case(WoCase *c)
+{
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+	if (c->round != NULL)
+		return c->round;
+	c->round = c->old != NULL ? wo_round_of_row(c->binding, &old) : wo_round_read(NULL);
+	if (c->old != NULL && c->flow->states[c->leaf].approvers != NULL && !c->round->resolved)
+	{
+		WoCase		before = *c;
+
+		before.row = old.values;
+		before.row_null = old.nulls;
+		before.row_json = NULL;
+		c->round->tasks = give_tasks(&before, c->leaf, NULL, 0);
+		c->round->resolved = true;
+	}
+	return c->round;
+}
+
+/*
+ * wo_approval_excluded tells whether a person may not decide by a transition.
+ */
+bool
+wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person)
+{
+	return (candidate->exclude != NULL || candidate->exclude_relations != NULL) &&
+		is_listed(wo_excluded_people(c, candidate), person);
+}
+
+/*
+ * open_task finds the task that waits for a person's decision.
+ */
+static WoTask *
+open_task(const WoRound *round, int64 person)
+{
+	ListCell   *lc;
+
+	foreach(lc, round->tasks)
+	{
+		WoTask	   *task = lfirst(lc);
+
+		if (task->who == person && task->owner == 0 && wo_task_open(round, task))
+			return task;
+	}
+	return NULL;
+}
+
+/*
+ * wo_approval_standing tells what the actor is to the tasks of the ticket, and
+ * which task it is about.
+ */
+WoStanding
+wo_approval_standing(WoCase *c, const WoCandidate *candidate, WoTask **task, int64 *for_actor)
+{
+	int64		me = c->actor->id;
+	WoStanding	standing = WO_STANDS_NOT;
+	const WoRound *round;
+	ListCell   *lc;
+
+	*task = NULL;
+	*for_actor = 0;
+	if (me == 0 || !c->actor->active || c->old == NULL || c->restricted)
+		return WO_STANDS_NOT;
+	round = wo_round_of_case(c);
+	foreach(lc, round->tasks)
+	{
+		WoTask	   *t = lfirst(lc);
+
+		if (t->vote != 0 && (t->by == me || t->who == me))
+		{
+			*task = t;
+			return WO_STANDS_DECIDED;
+		}
+		if (t->who != me && t->owner != me)
+			continue;
+		*task = t;
+		standing = t->owner == me ? WO_STANDS_LENT : t->owner != 0 ? WO_STANDS_ADVISING :
+			wo_task_open(round, t) ? WO_STANDS_NEXT : WO_STANDS_WAITING;
+	}
+	if (standing != WO_STANDS_NOT)
+		return standing;
+	foreach(lc, round->tasks)
+	{
+		WoTask	   *t = lfirst(lc);
+
+		if (t->who == 0 && t->role != NULL && wo_task_open(round, t) &&
+			wo_actor_has_role(c->actor, t->role))
+		{
+			*task = t;
+			return WO_STANDS_NEXT;
+		}
+	}
+	foreach(lc, wo_deputy_of(c->actor->tenant, me, c->now))
+	{
+		int64		principal = *(int64 *) lfirst(lc);
+		WoTask	   *t = open_task(round, principal);
+
+		if (t == NULL || (candidate != NULL && wo_approval_excluded(c, candidate, principal)))
+			continue;
+		*task = t;
+		*for_actor = principal;
+		return WO_STANDS_NEXT;
+	}
+	return WO_STANDS_NOT;
+}
+
+/*
+ * wo_approval_vote has the actor decide, and tells what that leads to.
+ */
+void
+wo_approval_vote(WoCase *c, const WoCandidate *candidate, WoVerdict *verdict)
+{
+	WoRound    *round = wo_round_copy(wo_round_of_case(c));
+	WoTask	   *mine;
+	int64		for_actor;
+	ListCell   *lc;
+
+	if (wo_approval_standing(c, candidate, &mine, &for_actor) != WO_STANDS_NEXT)
+		elog(ERROR, "the actor has no task to decide");
+	foreach(lc, round->tasks)
+	{
+		WoTask	   *task = lfirst(lc);
+
+		if (task->n != mine->n)
+			continue;
+		round->right = for_actor != 0 ? "deputy" : task->who == 0 ? "role" : "approver";
+		task->vote = candidate->against != NULL ? -1 : 1;
+		if (task->who == 0)
+			task->who = c->actor->id;
+		else if (for_actor != 0)
+			task->by = c->actor->id;
+	}
+	round->for_actor = for_actor;
+	verdict->round = round;
+	verdict->complete = wo_approval_tally(candidate->approvers, round->tasks, candidate->against != NULL);
+}
+
+/*
+ * wo_approval_nobody says that a state has not enough people to decide in it.
+ */
+WoReason *
+wo_approval_nobody(WoCase *c, const WoApprovers *approvers)
+{
+	return wo_reason("approvers", ERRCODE_WO_CONFLICT,
+					 psprintf("state \"%s\" has not enough people to approve", c->flow->states[approvers->state].path),
+					 psprintf("%s finds nobody, or not as many as its rule needs.", approvers->where),
+					 "Name approvers, or give somebody the role.");
+}
+
+/*
+ * wo_approval_way returns the transition that a ticket goes by which was sent
+ * back and is to return to where it came from; the one given, if it was not,
+ * or if that does not lead along the way.
+ */
+const WoCandidate *
+wo_approval_way(WoCase *c, const WoCandidate *taken)
+{
+	const WoRound *round = wo_round_of_case(c);
+	const char *to;
+	int			target;
+	bool		along = false;
+	WoCandidate *jump;
+	ListCell   *lc;
+
+	if (round->resume == NIL)
+		return taken;
+	to = c->flow->states[wo_permit_target(c, taken)].path;
+	foreach(lc, round->resume)
+		along |= strcmp(lfirst(lc), to) == 0;
+	target = wo_flow_state(c->flow, llast(round->resume), strlen(llast(round->resume)));
+	if (!along || target < 0)
+		return taken;
+	jump = palloc(sizeof(WoCandidate));
+	*jump = *taken;
+	jump->source = c->leaf;
+	jump->target = target;
+	return jump;
+}
+
+/*
+ * follow_trail notes where a ticket comes from.  Coming back to a state takes
+ * the way from there out of the trail.
+ */
+static void
+follow_trail(WoCase *c, WoRound *round, int leaf, const List *resume)
+{
+	const char *to = c->flow->states[leaf].path;
+	List	   *way = list_make1((char *) c->flow->states[c->leaf].path);
+	ListCell   *lc;
+
+	if (c->flow->states[leaf].done || c->old == NULL)
+	{
+		round->trail = NIL;
+		return;
+	}
+	foreach(lc, round->trail)
+		if (strcmp(((WoTrailStep *) lfirst(lc))->state, to) == 0)
+		{
+			round->trail = list_truncate(round->trail, foreach_current_index(lc));
+			return;
+		}
+	/* who jumps ahead has come all the way */
+	if (resume != NIL && strcmp(llast(resume), to) == 0)
+		for (int i = 0; i < list_length(resume) - 1; i++)
+			way = lappend(way, list_nth(resume, i));
+	foreach(lc, way)
+	{
+		WoTrailStep *step = palloc(sizeof(WoTrailStep));
+
+		if (strcmp(lfirst(lc), to) == 0)
+			continue;
+		step->state = lfirst(lc);
+		step->by = c->actor->id;
+		round->trail = lappend(round->trail, step);
+	}
+}
+
+/*
+ * enter gives tasks to the approvers of the state that a visit begins in, and
+ * passes states over that have nobody to ask.
+ */
+static WoReason *
+enter(WoCase *c, WoRound *round, const char *action, int *leaf)
+{
+	const WoApprovers *approvers;
+
+	for (int hops = 0; (approvers = c->flow->states[*leaf].approvers) != NULL; hops++)
+	{
+		const WoCandidate *onward;
+
+		CHECK_FOR_INTERRUPTS();
+		c->row_json = NULL;
+		round->tasks = give_tasks(c, *leaf, action, round->for_actor);
+		if (is_enough(approvers, round->tasks))
+		{
+			round->resolved = true;
+			return NULL;
+		}
+		if (approvers->none != WO_NOBODY_SKIP || round->tasks != NIL || hops > c->flow->nstates ||
+			(onward = wo_approval_candidate(c, *leaf)) == NULL)
+			return wo_approval_nobody(c, approvers);
+		wo_condition_assign(c, onward);
+		*leaf = wo_permit_move(c, onward, *leaf);
+	}
+	return NULL;
+}
+
+/*
+ * wo_approval_follow has the row's votes follow what was done, and the leaf if
+ * states are passed over; NULL, or why the ticket cannot go there.
+ */
+WoReason *
+wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict, int *leaf, bool visits)
+{
+	AttrNumber	attnum = c->binding->engine[WO_VOTES];
+	WoRound    *round = wo_round_copy(verdict->round != NULL ? verdict->round : wo_round_of_case(c));
+	WoReason   *reason = NULL;
+	Jsonb	   *votes;
+
+	if (verdict->round != NULL)
+	{
+		round->for_actor = verdict->round->for_actor;
+		round->right = verdict->round->right;
+		round->copied = verdict->round->copied;
+	}
+	if (visits)
+	{
+		List	   *resume = wo_round_of_case(c)->resume;
+
+		round->quorums = NULL;
+		round->tasks = NIL;
+		round->resolved = false;
+		round->reminded = 0;
+		round->resume = verdict->resume;
+		reason = enter(c, round, action, leaf);
+		follow_trail(c, round, *leaf, resume);
+	}
+	else if (verdict->taken->quorum != WO_QUORUM_NONE)
+		round->quorums = verdict->complete || verdict->votes == NULL ? NULL :
+			wo_round_read(verdict->votes)->quorums;
+	votes = wo_round_write(round);
+	c->row[attnum - 1] = votes != NULL ? JsonbPGetDatum(votes) : (Datum) 0;
+	c->row_null[attnum - 1] = votes == NULL;
+	return reason;
+}
+
+/*
+ * wo_approval_foresee tells, without touching the row, why the ticket could
+ * not go where a permitted action leads; NULL if it can.
+ */
+WoReason *
+wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdict)
+{
+	WoCase		after = *c;
+	int			natts = c->binding->desc->natts;
+	int			leaf;
+
+	if (!verdict->complete || (verdict->taken->target < 0 && c->old != NULL))
+		return NULL;
+	after.row = memcpy(palloc(sizeof(Datum) * natts), c->row, sizeof(Datum) * natts);
+	after.row_null = memcpy(palloc(sizeof(bool) * natts), c->row_null, sizeof(bool) * natts);
+	wo_condition_assign(&after, verdict->taken);
+	leaf = wo_permit_move(&after, wo_approval_way(&after, verdict->taken), c->leaf);
+	if (c->flow->states[leaf].approvers == NULL)
+		return NULL;
+	return wo_approval_follow(&after, action, verdict, &leaf, true);
+}
