@@ -349,6 +349,23 @@ check_arguments(FunctionCallInfo fcinfo, int n, const char *const *names)
 }
 
 /*
+ * check_snapshot refuses to put events in order by an old snapshot, which might
+ * not see what others have put in order since: own events would come before
+ * those, and those be missed.
+ */
+static void
+check_snapshot(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("%s needs a transaction that is READ COMMITTED", function),
+				 errdetail("It must see what was committed until now."),
+				 errhint("Begin it with BEGIN ISOLATION LEVEL READ COMMITTED.")));
+}
+
+/*
  * find_consumer locks a consumer and returns up to where it has read.
  */
 static int64
@@ -376,7 +393,7 @@ workorder_subscribe(PG_FUNCTION_ARGS)
 	Datum		values[3] = {Int64GetDatum(check_arguments(fcinfo, lengthof(names), names)), PG_GETARG_DATUM(0)};
 	int64		number;
 
-	PreventCommandIfReadOnly("workorder.subscribe()");
+	check_snapshot("workorder.subscribe()");
 	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) == 0 || (!PG_ARGISNULL(1) && PG_GETARG_INT64(1) < 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
@@ -408,7 +425,7 @@ workorder_events(PG_FUNCTION_ARGS)
 	Datum		values[2] = {Int64GetDatum(check_arguments(fcinfo, lengthof(names), names)), PG_GETARG_DATUM(0)};
 	Datum		range[3] = {values[0]};
 
-	PreventCommandIfReadOnly("workorder.events()");
+	check_snapshot("workorder.events()");
 	if (PG_GETARG_INT32(1) < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),

@@ -86,7 +86,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_subscribe';
 REVOKE ALL ON FUNCTION workorder.subscribe(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.subscribe(text, bigint) IS
-'Makes a consumer of the current tenant''s events, and returns the number of the last event that it does not get: everything that is committed from now on, or what comes after the event since, as far as it is kept (0 for all of it). A consumer that is there stays where it is, unless since is given. Needs EXECUTE and nothing else. Raises WO400 for an empty name or a negative number, WO404 if there is no such tenant.';
+'Makes a consumer of the current tenant''s events, and returns the number of the last event that it does not get: everything that is committed from now on, or what comes after the event since, as far as it is kept (0 for all of it). A consumer that is there stays where it is, unless since is given. Needs EXECUTE and nothing else. Raises WO400 for an empty name or a negative number, WO404 if there is no such tenant, WO409 outside of READ COMMITTED.';
 
 CREATE FUNCTION workorder.events(consumer text, max int DEFAULT 1000)
 RETURNS TABLE (number bigint, relation regclass, ticket_id bigint, revision int, at timestamptz, actor_id bigint,
@@ -95,7 +95,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'workorder_events';
 REVOKE ALL ON FUNCTION workorder.events(text, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.events(text, int) IS
-'The next events of a consumer of the current tenant, in order, and the same ones again until acknowledge(). All of them, whoever may see the tickets: give EXECUTE to whom they are for, who needs nothing else. Events of a ticket come in the order of its revisions; what commits late comes late, and nothing is left out. Whoever reads for the same consumer meanwhile waits until the transaction ends. What a maintenance has taken from the journal has no action. Raises WO400 for a max below 1, WO404 for a consumer that is not there.';
+'The next events of a consumer of the current tenant, in order, and the same ones again until acknowledge(). All of them, whoever may see the tickets: give EXECUTE to whom they are for, who needs nothing else. Events of a ticket come in the order of its revisions; what commits late comes late, and nothing is left out. Whoever reads for the same consumer meanwhile waits until the transaction ends. What a maintenance has taken from the journal has no action. Raises WO400 for a max below 1, WO404 for a consumer that is not there, WO409 outside of READ COMMITTED.';
 
 CREATE FUNCTION workorder.acknowledge(consumer text, number bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
