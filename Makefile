@@ -6,18 +6,20 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
 
 # The engine's modules, in the order in which they depend on each other.
-ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard totals input addon attachment approval tables timer install grants
-# Each add-on: its modules, in order; the flow document goes in between them.
+ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate simulate why totals outbox input addon attachment approval tables timer seal install grants
+# Each add-on: its modules, in order, between what all of them begin and end with
+# (sql/addon, where @schema@ stands for the add-on and @flow@ for its flow.json).
 ADDONS = active_job afterservice call_center cloud_support dispatch
-active_job_MODULES = header flow install workers contacts orders lists import http grants
-afterservice_MODULES = header flow install orders parts duty lists http grants
-call_center_MODULES = header flow install directories lists tickets http grants
-cloud_support_MODULES = header flow install workorders replies http grants
+active_job_MODULES = header flow install people contacts orders lists import http grants
+afterservice_MODULES = header flow install people orders parts duty lists http grants
+call_center_MODULES = header flow install people directories tickets lists http grants
+cloud_support_MODULES = header flow install people workorders replies http grants
 dispatch_MODULES = header flow install people images tickets replies http grants
 
 MODULE_big = workorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # The tests build with WERROR=-Werror; a user's newer compiler may warn in peace.
+PG_CPPFLAGS = -DWO_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = $(filter -lcrypto, $(LIBS))
 
@@ -26,7 +28,9 @@ ENGINE_SQL = $(ENGINE_MODULES:%=sql/workorder/modules/%.sql)
 ENGINE_SCRIPT = sql/workorder--$(EXTVERSION).sql
 ADDON_SCRIPTS = $(foreach a,$(ADDONS),sql/workorder_$(a)--$(EXTVERSION).sql)
 DATA_built = $(ENGINE_SCRIPT) $(ADDON_SCRIPTS)
-DATA = $(sort $(wildcard sql/*/releases/*.sql sql/*/updates/*.sql))
+# This version's scripts are built; when it is released, they are frozen too.
+FROZEN = $(foreach s,$(DATA_built),sql/$(or $(filter $(ADDONS),$(patsubst workorder_%--$(EXTVERSION).sql,%,$(notdir $(s)))),workorder)/releases/$(notdir $(s)))
+DATA = $(filter-out $(FROZEN),$(sort $(wildcard sql/*/releases/*.sql sql/*/updates/*.sql)))
 
 # A module that nobody listed would silently not be installed.
 UNLISTED = $(filter-out $(ENGINE_SQL) $(foreach a,$(ADDONS),$($(a)_MODULES:%=sql/$(a)/modules/%.sql)),$(wildcard sql/*/modules/*.sql))
@@ -47,15 +51,24 @@ all: $(DATA_built)
 
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*.h) workorder.control
 
 $(ENGINE_SCRIPT): $(ENGINE_SQL) workorder.control Makefile
 	cat $(ENGINE_SQL) > $@.tmp && mv $@.tmp $@
 
-# An add-on's flow.json becomes the body of the function <schema>.flow() that
-# its module flow.sql declares with the marker @flow@ on a line of its own.
 define addon_rule
-sql/workorder_$(1)--$(EXTVERSION).sql: $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/$(1)/flow.json sql/$(1)/workorder_$(1).control Makefile
-	cat $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) | sed -e '/^@flow@$$$$/{r sql/$(1)/flow.json' -e 'd}' > $$@.tmp && mv $$@.tmp $$@
+sql/workorder_$(1)--$(EXTVERSION).sql: sql/addon/first.sql $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/addon/last.sql sql/$(1)/flow.json sql/$(1)/workorder_$(1).control Makefile
+	cat sql/addon/first.sql $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/addon/last.sql | \
+	  sed -e 's/@schema@/$(1)/g' -e '/^@flow@$$$$/{r sql/$(1)/flow.json' -e 'd}' > $$@.tmp && mv $$@.tmp $$@
 endef
 $(foreach a,$(ADDONS),$(eval $(call addon_rule,$(a))))
+
+# Freezes the install scripts of this version, for good: servers have them, and
+# ALTER EXTENSION ... UPDATE starts from them.
+.PHONY: release
+release: $(DATA_built)
+	@for frozen in $(FROZEN); do \
+	  built=sql/$${frozen##*/}; \
+	  if [ ! -e $$frozen ]; then mkdir -p $${frozen%/*} && cp $$built $$frozen && echo "froze $$frozen"; \
+	  elif ! cmp -s $$built $$frozen; then echo "$$frozen is released and differs: raise default_version instead" >&2; exit 1; fi; \
+	done

@@ -97,6 +97,7 @@ static bool parse_tenant(const char *text, int64 *tenant);
 PG_FUNCTION_INFO_V1(workorder_tenant_id);
 PG_FUNCTION_INFO_V1(workorder_actor_id);
 PG_FUNCTION_INFO_V1(workorder_has_role);
+PG_FUNCTION_INFO_V1(workorder_takes_part);
 PG_FUNCTION_INFO_V1(workorder_assume);
 
 /*
@@ -130,6 +131,27 @@ workorder_has_role(PG_FUNCTION_ARGS)
 	char	   *role = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
 	PG_RETURN_BOOL(wo_actor_has_role(resolve(), role));
+}
+
+/*
+ * workorder_takes_part tells whether who acts holds a role of a system: the one
+ * of that name, or any that has the name and a dot before it.
+ */
+Datum
+workorder_takes_part(PG_FUNCTION_ARGS)
+{
+	char	   *system = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	size_t		len = strlen(system);
+	const WoActor *actor = resolve();
+
+	for (int i = 0; actor->active && i < actor->nroles; i++)
+	{
+		const char *role = actor->roles[i];
+
+		if (strncmp(role, system, len) == 0 && (role[len] == '\0' || role[len] == '.'))
+			PG_RETURN_BOOL(true);
+	}
+	PG_RETURN_BOOL(false);
 }
 
 /*

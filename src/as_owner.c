@@ -95,15 +95,15 @@ wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
 
 /*
  * wo_read_as_owner adds the rows of a SELECT to the result of a set-returning
- * function, which has begun it by InitMaterializedSRF().  It sees what the
- * caller's statement sees.
+ * function, which has begun it by InitMaterializedSRF().  If it only reads, it
+ * sees what the caller's statement sees.
  */
 void
 wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result)
 {
 	Oid			user;
 	int			context;
-	Relation	table = execute(statement, values, true, &user, &context);
+	Relation	table = execute(statement, values, statement->reads, &user, &context);
 
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);

@@ -213,6 +213,24 @@ holds_type(Form_pg_attribute att, Oid type)
 }
 
 /*
+ * compare_names orders two columns as jsonb orders keys: the shorter first,
+ * then by bytes.
+ */
+static int
+compare_names(const void *a, const void *b, void *arg)
+{
+	TupleDesc	desc = arg;
+	const char *x = NameStr(TupleDescAttr(desc, *(const AttrNumber *) a - 1)->attname);
+	const char *y = NameStr(TupleDescAttr(desc, *(const AttrNumber *) b - 1)->attname);
+	size_t		xlen = strlen(x);
+	size_t		ylen = strlen(y);
+
+	if (xlen != ylen)
+		return xlen > ylen ? 1 : -1;
+	return memcmp(x, y, xlen);
+}
+
+/*
  * build_binding reads the trigger's arguments: relation id, flow, mapping of
  * engine columns as JSON, and the names of the two key columns.
  */
@@ -249,6 +267,11 @@ build_binding(Relation rel, Trigger *trigger)
 	for (int i = 0; i < desc->natts; i++)
 		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
 			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_UNTOLD : WO_NENGINE;
+
+	binding->by_name = palloc(sizeof(AttrNumber) * desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+		binding->by_name[i] = i + 1;
+	qsort_arg(binding->by_name, desc->natts, sizeof(AttrNumber), compare_names, desc);
 
 	mapping = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(trigger->tgargs[2])));
 	for (int i = 0; i < WO_NENGINE; i++)
@@ -290,9 +313,13 @@ build_binding(Relation rel, Trigger *trigger)
 	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
 	binding->role_of[binding->id - 1] = WO_UNTOLD;
 
-	/* count_rows() gives the trigger one argument more */
+	/* count_rows() and publish_events() give the trigger arguments more */
 	binding->recorded = record != NULL;
-	binding->counted = record != NULL && record->tgnargs > GUARD_ARGUMENTS;
+	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
+	{
+		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;
+		binding->heard |= strcmp(record->tgargs[i], "heard") == 0;
+	}
 
 	MemoryContextSwitchTo(old);
 	return binding;

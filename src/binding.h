@@ -57,9 +57,11 @@ typedef struct WoBinding
 	AttrNumber	id;
 	AttrNumber	engine[WO_NENGINE];
 	WoEngineColumn *role_of;	/* [natts] */
+	AttrNumber *by_name;		/* [natts], in the order in which jsonb keeps their names */
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
 	bool		recorded;		/* its rows are journalled */
 	bool		counted;		/* and counted, see tally.c */
+	bool		heard;			/* its events are published, see outbox.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;

@@ -459,16 +459,20 @@ read_trace(Picture *p, Jsonb *trace)
 }
 
 /*
- * draw(definition jsonb, format text, trace jsonb) returns the picture.
+ * draw(definition jsonb, format text, trace jsonb) returns the picture; null if
+ * there is nothing to draw, or no format.
  */
 Datum
 workorder_draw(PG_FUNCTION_ARGS)
 {
-	char	   *wanted = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *wanted;
 	const Format *format = NULL;
 	List	   *findings = NIL;
 	Picture		p = {.now = -1};
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	wanted = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	for (int i = 0; i < lengthof(formats); i++)
 		if (strcmp(formats[i].name, wanted) == 0)
 			format = &formats[i];

@@ -69,11 +69,19 @@ extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findi
 
 /* flow_prove.c */
 extern List *wo_flow_way(const WoFlow *flow, int to, int avoid);
+extern bool wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list);
+
+/* flow_staff.c */
+extern void wo_flow_check_staff(const WoFlow *flow, int64 tenant, List **findings);
 
 /* flow_cache.c */
 extern const WoFlow *wo_flow_by_id(int id);
 extern const WoFlow *wo_flow_by_name(const char *name);
 extern List *wo_flow_versions(const char *name);	/* ids of all that are not drafts */
+/* The flow that a simulation tries out; no document can have this name. */
+#define WO_FLOW_REHEARSED		(-1)
+#define WO_FLOW_REHEARSED_NAME	"$rehearsal"
+extern void wo_flow_rehearse(WoFlow *flow);
 extern void wo_flow_cache_init(void);
 
 #endif							/* WO_FLOW_H */

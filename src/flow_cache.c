@@ -25,6 +25,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
@@ -79,6 +80,51 @@ static Oid	flow_table = InvalidOid;
 static uint64 signals_heard = 0;
 static uint64 signals_read = 0;
 
+/* A flow that is tried out until the end of a subtransaction, see rehearse.c. */
+static WoFlow *rehearsed = NULL;
+static SubTransactionId rehearsed_in = InvalidSubTransactionId;
+
+/*
+ * on_subtransaction_event ends a rehearsal, or hands it to the parent.
+ */
+static void
+on_subtransaction_event(SubXactEvent event, SubTransactionId subid,
+						SubTransactionId parent, void *arg)
+{
+	if (rehearsed == NULL || rehearsed_in != subid)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		rehearsed = NULL;
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		rehearsed_in = parent;
+}
+
+static void
+on_transaction_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		rehearsed = NULL;
+}
+
+/*
+ * wo_flow_rehearse makes a flow known to this session, as WO_FLOW_REHEARSED,
+ * until the subtransaction is rolled back.  It must live in the transaction.
+ */
+void
+wo_flow_rehearse(WoFlow *flow)
+{
+	if (rehearsed != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("a simulation is under way in this session"),
+				 errdetail("A simulation cannot simulate."),
+				 errhint("Simulate one flow after the other.")));
+	flow->id = WO_FLOW_REHEARSED;
+	flow->open = true;
+	rehearsed = flow;
+	rehearsed_in = GetCurrentSubTransactionId();
+}
+
 /*
  * hear_signal counts an invalidation of workorder.flow.
  */
@@ -100,6 +146,8 @@ wo_flow_cache_init(void)
 	if (registered)
 		return;
 	CacheRegisterRelcacheCallback(hear_signal, (Datum) 0);
+	RegisterXactCallback(on_transaction_event, NULL);
+	RegisterSubXactCallback(on_subtransaction_event, NULL);
 	registered = true;
 }
 
@@ -315,6 +363,8 @@ wo_flow_by_id(int id)
 	CachedFlow	key = {.id = id};
 	CachedFlow *found;
 
+	if (unlikely(id == WO_FLOW_REHEARSED))
+		return rehearsed;
 	ready();
 	found = bsearch(&key, cache->flows, cache->n, sizeof(CachedFlow), compare_ids);
 	return found == NULL ? NULL : compiled(found);
@@ -328,6 +378,8 @@ wo_flow_by_name(const char *name)
 {
 	CachedFlow *found = NULL;
 
+	if (unlikely(rehearsed != NULL) && strcmp(name, WO_FLOW_REHEARSED_NAME) == 0)
+		return rehearsed;
 	ready();
 	for (int i = 0; i < cache->n; i++)
 	{

@@ -186,6 +186,7 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 		return;
 	if (strcmp(flow->actions[c->action], WO_ACTION_IMPORT) == 0 ||
 		strcmp(flow->actions[c->action], WO_ACTION_MAINTENANCE) == 0 ||
+		strcmp(flow->actions[c->action], WO_ACTION_MIGRATE) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0)
 		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
@@ -478,8 +479,8 @@ check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, Li
 }
 
 /*
- * wo_flow_check_members appends the quorums that today's people of a tenant
- * cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
+ * wo_flow_check_members appends the quorums and exclusions that today's
+ * people of a tenant cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
  */
 void
 wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
@@ -487,6 +488,8 @@ wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
 	if (!OidIsValid(wo_lookup_table("membership", true)))
 		return;
 	for_each_candidate(flow, check_members, findings, &tenant);
+	if (flow->complete)
+		wo_flow_check_staff(flow, tenant, findings);
 	for (int s = 0; s < flow->nstates; s++)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
 			if (flow->states[s].delays[d].calendar != NULL)

@@ -82,6 +82,7 @@ typedef struct Search
 {
 	const WoFlow *flow;
 	int			avoid;			/* state, -1 = none */
+	const WoCandidateList *skip;	/* transitions that are not taken, NULL = none */
 	places_hash *known;
 	Place	   *last;			/* of those found */
 } Search;
@@ -130,7 +131,7 @@ follow_list(Search *search, Place *place, const WoCandidateList *list, const cha
 		if (c->target >= 0 && rest->done)
 			continue;
 		/* an empty "allow" shuts the way */
-		if (c->target >= 0 &&
+		if (c->target >= 0 && list != search->skip &&
 			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
 		{
 			Jsonb	   *remembered;
@@ -193,6 +194,26 @@ begin(Search *search)
 }
 
 /*
+ * explore begins a search and goes on until it reaches a state: the place
+ * there, NULL if none is found.
+ */
+static Place *
+explore(Search *search, Place *head, int to)
+{
+	search->last = head;
+	search->known = places_create(CurrentMemoryContext, 256, NULL);
+	begin(search);
+	for (Place *place = head->next; place != NULL; place = place->next)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (wo_flow_within(search->flow, place->leaf, to))
+			return place;
+		follow(search, place);
+	}
+	return NULL;
+}
+
+/*
  * wo_flow_way finds the shortest way from the start to a state that does not
  * pass another (-1: none to avoid): states, and the steps between them; NIL if
  * there is none.
@@ -201,22 +222,26 @@ List *
 wo_flow_way(const WoFlow *flow, int to, int avoid)
 {
 	Place		head = {.leaf = -1};
-	Search		search = {flow, avoid, NULL, &head};
+	Search		search = {.flow = flow, .avoid = avoid};
+	Place	   *place = explore(&search, &head, to);
 	List	   *way = NIL;
 
-	search.known = places_create(CurrentMemoryContext, 256, NULL);
-	begin(&search);
-	for (Place *place = head.next; place != NULL; place = place->next)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!wo_flow_within(flow, place->leaf, to))
-		{
-			follow(&search, place);
-			continue;
-		}
-		for (; place->from != NULL; place = place->from)
-			way = lcons((char *) place->step, lcons((char *) flow->states[place->leaf].path, way));
-		return lcons((char *) flow->states[place->leaf].path, way);
-	}
-	return NIL;
+	if (place == NULL)
+		return NIL;
+	for (; place->from != NULL; place = place->from)
+		way = lcons((char *) place->step, lcons((char *) flow->states[place->leaf].path, way));
+	return lcons((char *) flow->states[place->leaf].path, way);
+}
+
+/*
+ * wo_flow_needs tells whether every way to a state takes one of these
+ * transitions.
+ */
+bool
+wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list)
+{
+	Place		head = {.leaf = -1};
+	Search		search = {.flow = flow, .avoid = -1, .skip = list};
+
+	return explore(&search, &head, to) == NULL;
 }

@@ -28,6 +28,8 @@
 #include "binding.h"
 #include "flow.h"
 #include "guard.h"
+#include "line.h"
+#include "migrate.h"
 #include "permit.h"
 #include "tally.h"
 #include "timer.h"
@@ -142,6 +144,7 @@ seal(WoCase *c)
 	}
 	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
 	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	wo_line_keep(&line);
 	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
@@ -543,6 +546,50 @@ obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 	return finish(&c, trigdata->tg_newtuple);
 }
 
+/*
+ * obey_migration carries out an order of workorder.migrate(): the ticket goes
+ * to another version of its flow, where a new visit of its state begins.
+ */
+static HeapTuple
+obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	const WoActor *actor = wo_actor_current();
+	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
+	char	   *path = wo_row_text(binding, old, WO_STATE);
+	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
+	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+	WoCase		c = {
+		.binding = binding, .flow = wo_migration->to, .actor = actor, .now = wo_now(),
+		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
+	};
+
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("a ticket has no place in version %d of flow \"%s\"", c.flow->version, c.flow->name),
+				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
+				 errhint("Say where it belongs in state_map.")));
+	if (!old->nulls[updated - 1])
+		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
+	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	set_engine_text(&c, WO_STATE, c.flow->states[leaf].path);
+	set_engine_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
+	set_engine(&c, WO_VOTES, (Datum) 0, true);
+	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
+	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
+	set_engine(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
+	set_engine(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
+	set_engine_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
+	set_engine_text(&c, WO_LAST_NOTE, NULL);
+	set_engine(&c, WO_ACTION, (Datum) 0, true);
+	set_engine(&c, WO_NOTE, (Datum) 0, true);
+	seal(&c);
+	if (++wo_migration->moved % 10000 == 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
+	return finish(&c, trigdata->tg_newtuple);
+}
+
 static HeapTuple
 judge_update(TriggerData *trigdata, WoBinding *binding)
 {
@@ -580,6 +627,11 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 			meddled = attnum;
 	}
 	name = wo_row_text(binding, &row, WO_ACTION);
+	if (wo_migration != NULL && wo_migration->relation_id == binding->relation_id &&
+		meddled == InvalidAttrNumber && name != NULL && strcmp(name, WO_ACTION_MIGRATE) == 0 &&
+		!old.nulls[binding->engine[WO_FLOW_ID] - 1] &&
+		DatumGetInt32(old.values[binding->engine[WO_FLOW_ID] - 1]) == wo_migration->from)
+		return obey_migration(trigdata, binding, &old, &row);
 	if (wo_maintenance && wo_firing == NULL)
 		return maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)

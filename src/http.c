@@ -51,6 +51,7 @@ static char *list_methods(int allowed);
 static void serve_safely(WoHttpRequest *request, WoHttpAnswer *answer);
 static WoHttpReason serve(WoHttpRequest *request, WoHttpAnswer *answer);
 static bool identify(const WoApi *api, Datum datum);
+static bool is_member(const WoApi *api);
 static void run_as(const char *role);
 static void check_constraints(void);
 static void log_error(const WoHttpRequest *request, const ErrorData *error);
@@ -301,7 +302,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	bool		isnull;
 	WoOnce		once = {0};
 
-	if (!somebody && !api->anonymous && api->identify == NULL)
+	if (somebody ? !is_member(api) : !api->anonymous && api->identify == NULL)
 		return WO_REASON_UNAUTHENTICATED;
 	reason = wo_http_read_body(request);
 	if (reason == WO_REASON_NONE)
@@ -315,7 +316,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	{
 		bool		identified = api->identify != NULL && identify(api, datum);
 
-		if (!identified && !api->anonymous)
+		if (identified ? !is_member(api) : !api->anonymous)
 			return WO_REASON_UNAUTHENTICATED;
 		if (api->run_as != NULL && (identified || api->run_as_anonymous))
 			run_as(api->run_as);
@@ -341,6 +342,18 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	wo_http_answer_response(response, answer);
 	wo_http_keep_once(&once, answer);
 	return WO_REASON_NONE;
+}
+
+/*
+ * is_member tells whether who acts holds a role that the API is for.
+ */
+static bool
+is_member(const WoApi *api)
+{
+	for (int i = 0; api->members != NULL && i < api->nmembers; i++)
+		if (wo_actor_has_role(wo_actor_current(), api->members[i]))
+			return true;
+	return api->members == NULL;
 }
 
 /*

@@ -25,7 +25,7 @@ static bool get_bool(Jsonb *settings, const char *key, bool otherwise);
 static const char *get_string(Jsonb *settings, const char *key);
 static Jsonb *get_object(Jsonb *settings, const char *key);
 static bool to_size(const JsonbValue *value, int64 *size);
-static void read_accepted(JsonbContainer *list, WoBodyRules *rules);
+static const char **read_texts(JsonbContainer *list, const char *key, const char *wanted, int *n);
 static void read_limits(JsonbContainer *object, WoBodyRules *rules);
 
 /*
@@ -34,6 +34,8 @@ static void read_limits(JsonbContainer *object, WoBodyRules *rules);
 void
 wo_http_read_settings(Jsonb *settings, WoApi *api)
 {
+	JsonbValue	members;
+
 	memset(&api->body, 0, sizeof(api->body));
 	api->body.naccepted = 1;
 	api->body.accepted = palloc(sizeof(char *));
@@ -43,6 +45,14 @@ wo_http_read_settings(Jsonb *settings, WoApi *api)
 
 	api->messages = get_object(settings, "messages");
 	api->sqlstates = get_object(settings, "sqlstates");
+	api->members = NULL;
+	if (get(settings, "members", &members))
+	{
+		if (members.type == jbvBinary && JsonContainerIsArray(members.val.binary.data))
+			api->members = read_texts(members.val.binary.data, "members", "a list of roles", &api->nmembers);
+		else
+			complain("members", "a list of roles");
+	}
 	api->identify = get_string(settings, "identify");
 	api->run_as = get_string(settings, "run_as");
 	api->run_as_anonymous = get_bool(settings, "run_as_anonymous", false);
@@ -59,7 +69,7 @@ wo_http_read_body_rules(Jsonb *settings, WoBodyRules *rules)
 	if (get(settings, "accept", &value))
 	{
 		if (value.type == jbvBinary && JsonContainerIsArray(value.val.binary.data))
-			read_accepted(value.val.binary.data, rules);
+			rules->accepted = read_texts(value.val.binary.data, "accept", "a list of media types", &rules->naccepted);
 		else
 			complain("accept", "a list of media types");
 	}
@@ -152,26 +162,27 @@ to_size(const JsonbValue *value, int64 *size)
 }
 
 /*
- * read_accepted reads a list of media types.
+ * read_texts reads a list of texts.
  */
-static void
-read_accepted(JsonbContainer *list, WoBodyRules *rules)
+static const char **
+read_texts(JsonbContainer *list, const char *key, const char *wanted, int *n)
 {
+	const char **texts = palloc(sizeof(char *) * (JsonContainerSize(list) + 1));
 	JsonbIterator *it = JsonbIteratorInit(list);
 	JsonbValue	value;
 	JsonbIteratorToken token;
 
-	rules->naccepted = 0;
-	rules->accepted = palloc(sizeof(char *) * (JsonContainerSize(list) + 1));
+	*n = 0;
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
 		if (token != WJB_ELEM)
 			continue;
 		if (value.type == jbvString)
-			rules->accepted[rules->naccepted++] = pnstrdup(value.val.string.val, value.val.string.len);
+			texts[(*n)++] = pnstrdup(value.val.string.val, value.val.string.len);
 		else
-			complain("accept", "a list of media types");
+			complain(key, wanted);
 	}
+	return texts;
 }
 
 /*

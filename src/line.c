@@ -6,18 +6,40 @@
  * Everything a line says is in the two rows: who, when and what the guard has
  * written into the new one.  So the guard can seal the line (its digest goes
  * into the row, for the next line to chain to) and record.c can write the
- * very same line later, with nothing kept in between.
+ * very same line later.
+ *
+ * Nothing has to be kept in between.  But the column diff is most of the work,
+ * so what was sealed is kept under its digest, as long as work_mem lasts, until
+ * the row with that digest comes by or the statement ends; where it is not to
+ * be found, it is made once more.  A digest stands for one line only, so there
+ * is nothing that could be out of date.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 #include "approval.h"
 #include "line.h"
 #include "value.h"
+
+/* The diff of a line that has been sealed and not been written. */
+typedef struct KeptChanges
+{
+	uint8		digest[WO_DIGEST_LENGTH];	/* hash key */
+	Jsonb	   *changes;		/* NULL = none */
+} KeptChanges;
+
+/* The table lives as long as the backend, the diffs as long as any is kept. */
+static HTAB *kept = NULL;
+static MemoryContext kept_context = NULL;
+static Size kept_bytes = 0;
 
 /* Engine columns that follow from the line itself and are not repeated in it. */
 static bool
@@ -84,8 +106,9 @@ changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool who
 	AttrNumber	entered = binding->engine[WO_ENTERED_AT];
 	const WoRow *side = row != NULL ? row : old;
 
-	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	for (int i = 0; i < binding->desc->natts; i++)
 	{
+		AttrNumber	attnum = binding->by_name[i];
 		WoEngineColumn column = binding->role_of[attnum - 1];
 
 		/* keys never change, generated columns follow from others */
@@ -108,6 +131,93 @@ changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool who
 		push_change(&state, binding, attnum, old, row);
 	}
 	return state == NULL ? NULL : JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * wo_line_keep keeps the diff of a line that has been sealed.
+ */
+void
+wo_line_keep(const WoJournalLine *line)
+{
+	Size		size = sizeof(KeptChanges) + (line->changes != NULL ? VARSIZE(line->changes) : 0);
+	KeptChanges *entry;
+	Jsonb	   *copy = NULL;
+
+	if (kept_bytes + size > (Size) work_mem * 1024)
+		return;
+	if (kept == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		kept_context = AllocSetContextCreate(TopMemoryContext, "workorder sealed changes",
+											 ALLOCSET_DEFAULT_SIZES);
+		ctl.keysize = WO_DIGEST_LENGTH;
+		ctl.entrysize = sizeof(KeptChanges);
+		ctl.hcxt = TopMemoryContext;
+		kept = hash_create("workorder sealed lines", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	if (line->changes != NULL)
+	{
+		copy = MemoryContextAlloc(kept_context, VARSIZE(line->changes));
+		memcpy(copy, line->changes, VARSIZE(line->changes));
+	}
+	entry = hash_search(kept, line->digest, HASH_ENTER, NULL);
+	entry->changes = copy;
+	kept_bytes += size;
+}
+
+/*
+ * take_kept gives a diff that was kept under a digest, copied into the current
+ * context; false if there is none.
+ */
+static bool
+take_kept(const uint8 *digest, Jsonb **changes)
+{
+	KeptChanges *entry = kept_bytes == 0 ? NULL : hash_search(kept, digest, HASH_FIND, NULL);
+
+	if (entry == NULL)
+		return false;
+	*changes = NULL;
+	if (entry->changes != NULL)
+	{
+		*changes = palloc(VARSIZE(entry->changes));
+		memcpy(*changes, entry->changes, VARSIZE(entry->changes));
+	}
+	(void) hash_search(kept, digest, HASH_REMOVE, NULL);
+	if (hash_get_num_entries(kept) == 0)
+	{
+		MemoryContextReset(kept_context);
+		kept_bytes = 0;
+	}
+	return true;
+}
+
+/*
+ * wo_line_forget forgets what is kept: of rows that were not stored, say.
+ */
+void
+wo_line_forget(void)
+{
+	if (kept_bytes == 0)
+		return;
+	hash_destroy(kept);
+	MemoryContextDelete(kept_context);
+	kept = NULL;
+	kept_context = NULL;
+	kept_bytes = 0;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
+		wo_line_forget();
+}
+
+void
+wo_line_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
 }
 
 static int64
@@ -139,12 +249,10 @@ fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 }
 
 /*
- * wo_line_for_change makes the line of a change; old is NULL when the row is
- * new, row when it is gone.  Who and when a row is deleted is the caller's to
- * fill in, since no row is left to say it.
+ * fill_change reads off the rows what the line of a change has but the diff.
  */
-void
-wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+static void
+fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	fill_line(line, binding, row != NULL ? row : old);
 	if (row == NULL)
@@ -161,9 +269,40 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	/* a repair is nobody's but his who does it */
 	if (line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0)
 		line->for_actor = 0;
+}
+
+/*
+ * wo_line_for_change makes the line of a change; old is NULL when the row is
+ * new, row when it is gone.  Who and when a row is deleted is the caller's to
+ * fill in, since no row is left to say it.
+ */
+void
+wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	fill_change(line, binding, old, row);
 	line->changes = changes_between(binding, old, row, false,
 									line->action != NULL &&
 									strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
+}
+
+/*
+ * wo_line_for_sealed makes the line of a change that has been stored with the
+ * digest which the guard gave it, if it did.  (While the guard judges, the new
+ * row still has the digest of the line before.)
+ */
+void
+wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	const uint8 *sealed = wo_row_digest(binding, row);
+	Jsonb	   *changes;
+
+	if (sealed == NULL || !take_kept(sealed, &changes))
+	{
+		wo_line_for_change(line, binding, old, row);
+		return;
+	}
+	fill_change(line, binding, old, row);
+	line->changes = changes;
 }
 
 /*

@@ -13,6 +13,7 @@
 /* What the engine itself does is called in the journal. */
 #define WO_ACTION_MAINTENANCE	"maintenance"
 #define WO_ACTION_IMPORT		"import"
+#define WO_ACTION_MIGRATE		"migrate"
 #define WO_ACTION_DELETE		"delete"
 
 /*
@@ -25,7 +26,11 @@
 #define WO_SEAL_LENGTH			17
 
 extern void wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
+extern void wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row);
+extern void wo_line_keep(const WoJournalLine *line);
+extern void wo_line_forget(void);
+extern void wo_line_init(void);
 extern bytea *wo_row_seal(const WoBinding *binding, const WoRow *row, char kind);
 extern const uint8 *wo_row_digest(const WoBinding *binding, const WoRow *row);
 

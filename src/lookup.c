@@ -94,6 +94,18 @@ wo_relation_owner(Oid relid)
 void
 wo_lookup_begin(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys)
 {
+	/* A parallel worker may not take a new snapshot, and need not. */
+	wo_lookup_begin_in(lookup, table, keys, nkeys,
+					   IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
+}
+
+/*
+ * wo_lookup_begin_in does so for the rows of a snapshot, for who compares them
+ * with other rows of the same.
+ */
+void
+wo_lookup_begin_in(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys, Snapshot snapshot)
+{
 	ScanKeyData scankeys[WO_LOOKUP_KEYS];
 	Oid			index;
 
@@ -111,9 +123,7 @@ wo_lookup_begin(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys)
 							   keys[i].value);
 	}
 
-	/* A parallel worker may not take a new snapshot, and need not. */
-	lookup->snapshot = RegisterSnapshot(IsInParallelMode() ? GetActiveSnapshot() :
-										GetLatestSnapshot());
+	lookup->snapshot = RegisterSnapshot(snapshot);
 	index = find_index(lookup->rel, scankeys, nkeys);
 	lookup->scan = systable_beginscan(lookup->rel, index, OidIsValid(index),
 									  lookup->snapshot, nkeys, scankeys);

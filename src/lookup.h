@@ -36,6 +36,8 @@ extern Oid	wo_lookup_table(const char *name, bool missing_ok);
 extern Oid	wo_relation_owner(Oid relid);
 extern void wo_lookup_begin(WoLookup *lookup, Oid table,
 							const WoLookupKey *keys, int nkeys);
+extern void wo_lookup_begin_in(WoLookup *lookup, Oid table,
+							   const WoLookupKey *keys, int nkeys, Snapshot snapshot);
 extern HeapTuple wo_lookup_next(WoLookup *lookup);
 extern void wo_lookup_end(WoLookup *lookup);
 

@@ -8,7 +8,8 @@
  * works out which columns changed, and appends the journal line.  Lines of one
  * statement are written together by the AFTER STATEMENT trigger, unless the
  * row is in a partition, where the statement trigger belongs to the parent.
- * Totals follow every row, imported ones too (tally.c).
+ * Totals follow every row, imported ones too (tally.c); events follow every
+ * line (outbox.c).
  *
  * All memory is the per-tuple context of the trigger manager.
  *
@@ -30,6 +31,8 @@
 #include "guard.h"
 #include "journal.h"
 #include "line.h"
+#include "migrate.h"
+#include "outbox.h"
 #include "tally.h"
 #include "timer.h"
 #include "value.h"
@@ -57,6 +60,7 @@ append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *r
 			wo_journal_append(&base, true);
 	}
 	wo_journal_append(line, together);
+	wo_outbox_append(binding, line);
 }
 
 /*
@@ -120,6 +124,7 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 	if (!sealed_as(binding, row, WO_SEAL_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
 	if (wo_maintenance ||
+		(wo_migration != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MIGRATE) == 0) ||
 		(wo_firing != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), wo_firing->action) == 0))
 		return;
 	wo_case_begin(&c, binding, old, &again);
@@ -191,7 +196,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			return PointerGetDatum(NULL);
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, NULL, &row);
-		wo_line_for_change(&line, binding, NULL, &row);
+		wo_line_for_sealed(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 		wo_task_follow(binding, NULL, &row);
@@ -213,7 +218,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 			refuse_meddling(trigdata, "the revision was changed");
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, &old, &row);
-		wo_line_for_change(&line, binding, &old, &row);
+		wo_line_for_sealed(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
@@ -238,7 +243,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 
 /*
  * workorder_record_flush is the AFTER STATEMENT trigger: the lines of the
- * statement go into the journal together, and its moves into the tally.
+ * statement go into the journal together, its events into the outbox, and its
+ * moves into the tally.
  */
 Datum
 workorder_record_flush(PG_FUNCTION_ARGS)
@@ -248,7 +254,9 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
+	wo_line_forget();
 	wo_journal_flush();
+	wo_outbox_flush();
 	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

@@ -53,6 +53,7 @@ static WoStatement list = {
 	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
 	"AND r.ticket_id OPERATOR(pg_catalog.=) ANY ($3) "
 	"ORDER BY r.ticket_id, r.at, r.id",
+	.reads = true,
 	.nargs = 3,
 	.types = {INT8OID, INT4OID, INT8ARRAYOID}
 };

@@ -12,19 +12,26 @@
  * relcache entry (flow_cache.c has the same), so own changes and rollbacks are
  * seen too.  The old one is handed to the transaction.  Rows that cannot be
  * understood are left out and logged: one bad row must not close every door.
+ * Once a function has changed, it is asked anew whether the data is as new as
+ * the code.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "http_settings.h"
 #include "lookup.h"
@@ -49,12 +56,15 @@ static Oid	route_table = InvalidOid;
 static uint64 signals_heard = 0;
 static uint64 signals_read = 0;
 
+/* Whether the data is known to be as new as its code. */
+static bool versions_known = false;
+
 static void rebuild(void);
 static void read_apis(RouteCache *new);
 static void read_routes(RouteCache *new);
 static void add_route(RouteCache *new, const char *api, const char *method, const char *pattern,
 					  const char *handler, Jsonb *settings);
-static void check_version(void);
+static void check_versions(void);
 
 /*
  * hear_signal counts an invalidation of one of the tables.
@@ -64,6 +74,16 @@ hear_signal(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == api_table || relid == route_table)
 		signals_heard++;
+}
+
+/*
+ * forget_versions hears of a function that has changed, as ALTER EXTENSION ...
+ * UPDATE changes them.
+ */
+static void
+forget_versions(Datum arg, int cacheid, uint32 hashvalue)
+{
+	versions_known = false;
 }
 
 /*
@@ -77,10 +97,13 @@ ready(void)
 	if (!registered)
 	{
 		CacheRegisterRelcacheCallback(hear_signal, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, forget_versions, (Datum) 0);
 		registered = true;
 	}
 	if (unlikely(cache == NULL || signals_read != signals_heard))
 		rebuild();
+	else if (unlikely(!versions_known))
+		check_versions();
 }
 
 /*
@@ -275,31 +298,68 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 }
 
 /*
- * check_version refuses to serve data that an older version of the extension
- * has made and that was not brought up to date: nobody knows what a handler
- * would find in it.
+ * installed_version returns the version of an extension, NULL if there is none
+ * of that name.
+ */
+static char *
+installed_version(const char *name)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	char	   *result = NULL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(catalog), &isnull);
+
+		result = isnull ? NULL : TextDatumGetCString(version);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
+}
+
+/*
+ * check_versions refuses to serve data that is older than the extension whose
+ * it is and was not brought up to date: nobody knows what a handler would find
+ * in it.  The library does not matter: it serves older extensions, too.
  */
 static void
-check_version(void)
+check_versions(void)
 {
 	WoLookup	lookup;
 	HeapTuple	tuple;
-	const char *installed = "";
-	int			had[2] = {0, 0};
-	int			needs[2];
 
+	/* what is heard from here on makes it look again */
+	versions_known = true;
 	wo_lookup_begin(&lookup, wo_lookup_table("installation", false), NULL, 0);
-	if ((tuple = wo_lookup_next(&lookup)) != NULL)
-		installed = get_text(&lookup, tuple, "version");
+	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	{
+		const char *name = get_text(&lookup, tuple, "extension");
+		const char *data = get_text(&lookup, tuple, "version");
+		const char *code = installed_version(pnstrdup(name, NAMEDATALEN - 1));
+		int			had[2] = {0, 0};
+		int			needs[2];
+
+		(void) sscanf(data, "%d.%d", &had[0], &had[1]);
+		if (code != NULL && sscanf(code, "%d.%d", &needs[0], &needs[1]) == 2 &&
+			(had[0] < needs[0] || (had[0] == needs[0] && had[1] < needs[1])))
+		{
+			versions_known = false;
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_CONFLICT),
+					 errmsg("the data of %s is of version %s, the extension of %s",
+							wo_shown(name), wo_shown(data), code),
+					 errdetail("The tables are those of an older version."),
+					 errhint("Run SELECT workorder.upgrade().")));
+		}
+	}
 	wo_lookup_end(&lookup);
-	(void) sscanf(installed, "%d.%d", &had[0], &had[1]);
-	if (sscanf(WO_VERSION, "%d.%d", &needs[0], &needs[1]) == 2 &&
-		(had[0] < needs[0] || (had[0] == needs[0] && had[1] < needs[1])))
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_CONFLICT),
-				 errmsg("the data is of version %s, the library of %s", installed, WO_VERSION),
-				 errdetail("The tables are those of an older version."),
-				 errhint("Run SELECT workorder.upgrade().")));
 }
 
 /*
@@ -314,7 +374,7 @@ rebuild(void)
 	RouteCache *new;
 	uint64		heard;
 
-	check_version();
+	check_versions();
 
 	/* from here on, these tables' signals count; one that comes while they are read is not lost */
 	api_table = wo_lookup_table("api", false);

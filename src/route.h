@@ -49,6 +49,8 @@ typedef struct WoApi
 	WoBodyRules body;
 	Jsonb	   *messages;		/* NULL if there are none */
 	Jsonb	   *sqlstates;		/* NULL if there are none */
+	int			nmembers;
+	const char **members;		/* roles, one of which is needed; NULL = any person */
 	const char *identify;		/* function, NULL if there is none */
 	const char *run_as;			/* role, NULL for the caller's */
 	bool		run_as_anonymous;

@@ -307,10 +307,11 @@ presume(WoClocks *clocks, int leaf)
 
 /*
  * wo_timer_load reads a ticket's clocks; the caller has locked the ticket and
- * set tenant and flow.  What the flow does not know is left out, and counted.
+ * set tenant and flow; or who only compares gives the snapshot he looks at, else
+ * it is NULL.  What the flow does not know is left out, and counted.
  */
 int
-wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
+wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot)
 {
 	WoLookupKey keys[3] = {
 		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
@@ -321,7 +322,10 @@ wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket)
 	HeapTuple	tuple;
 	int			strays = 0;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
+	if (snapshot != NULL)
+		wo_lookup_begin_in(&lookup, wo_lookup_table("timer", false), keys, 3, snapshot);
+	else
+		wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
 	while ((tuple = wo_lookup_next(&lookup)) != NULL)
 	{
 		bool		isnull;
@@ -473,7 +477,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	if (from < 0 || clocks.flow != flow)
 		from = -1;
 	else if (flow->pausing)
-		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values), NULL);
 	else
 		presume(&clocks, from);
 	if (from < 0)

@@ -29,7 +29,7 @@ extern void wo_timer_forget(void);
 extern const WoDelay *wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow,
 									 int leaf);
 extern void wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
-extern int	wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket);
+extern int	wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot);
 extern void wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket);
 
 #endif							/* WO_TIMER_H */

@@ -17,8 +17,12 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -58,6 +62,7 @@ typedef enum Pin
 } Pin;
 
 static void check_triggers(WoVerify *v, Relation rel, bool statement);
+static void check_policies(WoVerify *v, Relation rel);
 static void check_partitions(WoVerify *v, Relation rel);
 static void check_journal(WoVerify *v);
 static bool calls(const Trigger *trigger, const char *function);
@@ -98,9 +103,57 @@ wo_verify_protection(WoVerify *v, Relation rel)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
 						 "the table is unlogged or temporary: a crash empties it");
 	check_triggers(v, rel, true);
+	check_policies(v, rel);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_partitions(v, rel);
 	check_journal(v);
+}
+
+/*
+ * Checks that row-level security is on and that its policies are there.  Who
+ * may see, change and delete a row is one predicate, and what a row may become
+ * is another, so a policy that was changed alone differs from its sisters.
+ */
+static void
+check_policies(WoVerify *v, Relation rel)
+{
+	static const char *const names[] = {"workorder_view", "workorder_act", "workorder_delete", "workorder_create"};
+	static const char commands[] = {ACL_SELECT_CHR, ACL_UPDATE_CHR, ACL_DELETE_CHR, ACL_INSERT_CHR};
+	const RowSecurityPolicy *found[lengthof(names)] = {NULL};
+	ListCell   *lc;
+
+	if (!rel->rd_rel->relrowsecurity || rel->rd_rsdesc == NULL)
+	{
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "row_security", "row-level security is off");
+		return;
+	}
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		const RowSecurityPolicy *policy = lfirst(lc);
+
+		for (int i = 0; i < lengthof(names); i++)
+			if (strcmp(policy->policy_name, names[i]) == 0)
+				found[i] = policy;
+	}
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		const RowSecurityPolicy *policy = found[i];
+
+		if (policy == NULL)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing",
+							 "policy \"%s\" is missing", names[i]);
+		else if (policy->polcmd != commands[i] || !policy->permissive ||
+				 ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) != 1 ||
+				 ((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policy \"%s\" is for other commands or roles, or restrictive", names[i]);
+		else if ((found[0] != NULL && policy->qual != NULL && !equal(policy->qual, found[0]->qual)) ||
+				 (found[1] != NULL && policy->with_check_qual != NULL &&
+				  !equal(policy->with_check_qual, found[1]->with_check_qual)))
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policies \"%s\" and \"%s\" do not say the same",
+							 names[i], policy->qual != NULL ? names[0] : names[1]);
+	}
 }
 
 /*
@@ -130,9 +183,10 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 		return;
 	}
 
-	/* These lines may lead anywhere that is on the chart. */
+	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
 	if (line->to_state != NULL &&
-		(wo_line_is_base(line) || pin == PIN_MOVED || strcmp(action, WO_ACTION_MAINTENANCE) == 0))
+		(wo_line_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
 		check_leaf(v, line, flow, line->to_state);
 		return;

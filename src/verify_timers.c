@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "as_owner.h"
 #include "lookup.h"
@@ -310,7 +311,8 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 	actual.tenant = tenant;
 	actual.flow = wanted->flow;
 	if (timed)
-		strays = wo_timer_load(&actual, v->binding->relation_id, ticket);
+		strays = wo_timer_load(&actual, v->binding->relation_id, ticket,
+							   v->retime ? NULL : GetActiveSnapshot());
 	v->touched = false;
 	if (v->retime && timed)
 		clear(v, tenant, ticket, wanted);

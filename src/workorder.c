@@ -22,7 +22,9 @@
 #include "binding.h"
 #include "flow.h"
 #include "journal.h"
+#include "line.h"
 #include "native.h"
+#include "outbox.h"
 #include "tally.h"
 #include "sweeper.h"
 #include "workorder.h"
@@ -192,6 +194,8 @@ _PG_init(void)
 	wo_actor_init();
 	wo_binding_init();
 	wo_journal_init();
+	wo_line_init();
 	wo_tally_init();
+	wo_outbox_init();
 	wo_native_init();
 }

@@ -24,7 +24,6 @@
 
 #include "compat.h"
 
-#define WO_VERSION	"1.0"
 #define WO_SCHEMA	"workorder"
 
 /* Error class of the extension; PostgREST and the door map them by the digits. */

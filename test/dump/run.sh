@@ -18,6 +18,7 @@ end() {
   done
   psql -Xq -d postgres -c 'DROP ROLE IF EXISTS dump_web' >/dev/null 2>&1 || true
   rm -rf "$scratch"
+  [ -z "${upgraded:-}" ] || cluster_stop "$upgraded"
 }
 trap end EXIT
 
@@ -190,6 +191,46 @@ pg_dump -Fc -t repair -f "$scratch/table" -d $source
 one_table=$(pg_restore -l "$scratch/table")
 like 'pg_dump -t has the rows' "$one_table" 'TABLE DATA public repair'
 is 'pg_dump -t does not create the extension' "$(grep 'EXTENSION' <<<"$one_table")" ''
+
+# --- pg_upgrade -------------------------------------------------------------------
+
+# Into a new cluster of the same major, which is all that one machine has: the
+# files move, the catalog is dumped and restored.  The old server stops for it.
+# shellcheck source=scripts/lib.sh
+. "$here/../../scripts/lib.sh"
+cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
+find_server_user
+bin=$(dirname "$(command -v postgres)")
+upgraded=$cluster/upgraded
+upgrade() {
+  local dir
+  cluster_create "$upgraded"
+  cluster_stop "$cluster"
+  as_server mkdir -p "$upgraded/work"
+  # it wants two sockets, and paths that are not too long
+  dir=$(mktemp -d /tmp/wo.XXXXXX)
+  chown "$(as_server id -u)" "$dir"
+  (cd "$upgraded/work" && "${lend[@]}" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE "$bin/pg_upgrade" -b "$bin" -B "$bin" -d "$cluster/data" -D "$upgraded/data" \
+    -U postgres -s "$dir" "$@") || return 1
+  rm -rf "$dir"
+}
+for mode in --copy --link; do
+  ok "pg_upgrade $mode: runs" upgrade $mode
+  ok "pg_upgrade $mode: the new server starts" cluster_start "$upgraded"
+  export PGHOST=$upgraded/socket
+  same "pg_upgrade $mode" $source
+  same_triggers "pg_upgrade $mode" $source
+  [ $mode = --copy ] || goes_on "pg_upgrade $mode" $source
+  cluster_stop "$upgraded"
+  export PGHOST=$cluster/socket
+  # after --link the old cluster must not be started again; what follows uses the new one
+  if [ $mode = --copy ]; then
+    cluster_start "$cluster"
+  else
+    cluster_start "$upgraded"
+    PGHOST=$upgraded/socket
+  fi
+done
 
 # --- the extension goes, the tickets stay ------------------------------------------
 

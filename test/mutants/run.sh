@@ -7,7 +7,8 @@
 # must fail because of it ("Killed by:"), and a diff against the checkout.  It
 # is built in a copy of the checkout and installed into a copy of PostgreSQL,
 # so nothing else sees it.  The same tests must pass without a mutant first:
-# a test that fails anyway has noticed nothing.
+# a test that fails anyway has noticed nothing.  As many mutants are at work at
+# a time as there are processors, each with a server of its own.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -22,7 +23,17 @@ need patch
 settle "${WORKORDER_TEST_HOME:-$root/.run}/mutants"
 lock_home 5
 cluster=$place/cluster
-trap 'trap "" INT TERM HUP; cluster_stop "$cluster" || true; rm -rf "$cluster" "$pg" "$home/build" "$home/mutant"; unsettle' EXIT
+workers=$(nproc)
+finish() {
+  trap '' INT TERM HUP
+  local dir
+  for dir in "$cluster" "$place"/worker*/cluster; do
+    [ ! -d "$dir" ] || cluster_stop "$dir" || true
+  done
+  rm -rf "$cluster" "$pg" "$place"/worker* "$home/build" "$home/results"
+  unsettle
+}
+trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -59,19 +70,57 @@ mapfile -t tests < <(for patch in "${patches[@]}"; do killer_of "$patch"; done |
 bad=$(failing "$home/build" "${tests[@]}")
 is "without a mutant the tests pass: ${tests[*]}" "$bad" ''
 
-for patch in "${patches[@]}"; do
-  name=$(basename "$patch" .patch)
-  killer=$(killer_of "$patch")
-  mutant=$home/mutant
+# Makes a mutant in directory $2 and prints which tests notice it; status 1,
+# and what was said, if it cannot be built.
+try_mutant() {
+  local patch=$1 mutant=$2 output
   rm -rf "$mutant"
   cp -a "$home/build" "$mutant"
   if ! output=$(patch -d "$mutant" -p1 --fuzz=3 --no-backup-if-mismatch <"$patch" 2>&1 && build "$mutant" 2>&1); then
+    say "$output"
+    return 1
+  fi
+  failing "$mutant" "$(killer_of "$patch")"
+}
+
+# Tries every $workers-th mutant, beginning with number $1, on a PostgreSQL and a
+# server of its own.
+work() {
+  local i status own=$place/worker$1
+  trap - EXIT
+  mkdir -p "$own"
+  cp -a "$pg" "$own/pg"
+  pg=$own/pg
+  cluster=$own/cluster
+  find_programs
+  cluster_create "$cluster"
+  for ((i = $1; i < ${#patches[@]}; i += workers)); do
+    status=0
+    try_mutant "${patches[i]}" "$own/mutant" >"$home/results/$i" || status=$?
+    say $status >"$home/results/$i.status"
+  done
+  cluster_stop "$cluster"
+}
+
+cluster_stop "$cluster"
+chmod 711 "$place"
+rm -rf "$home/results"
+mkdir -p "$home/results"
+for ((w = 0; w < workers; w++)); do
+  work $w &
+done
+wait
+
+for i in "${!patches[@]}"; do
+  name=$(basename "${patches[i]}" .patch)
+  killer=$(killer_of "${patches[i]}")
+  if [ "$(cat "$home/results/$i.status" 2>/dev/null)" != 0 ]; then
     ok "$name can be built" false
-    diag "$output"
+    diag "$(cat "$home/results/$i" 2>/dev/null)"
   elif grep -qxF "$killer" <<<"$bad"; then
     ok "$name is noticed by $killer, which fails anyway" false
   else
-    is "$name is noticed by $killer" "$(failing "$mutant" "$killer")" "$killer"
+    is "$name is noticed by $killer" "$(cat "$home/results/$i")" "$killer"
   fi
 done
 done_testing

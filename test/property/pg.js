@@ -88,6 +88,8 @@ class Session {
 
   message(type, body) {
     const ask = this.waiting[0];
+    // What the server says unasked, that it is going down for example.
+    if (!ask) return;
     if (type === 'T') ask.rows = [];
     else if (type === 'D') ask.rows.push(readRow(body));
     else if (type === 'E') ask.error = new PgError(readFields(body));

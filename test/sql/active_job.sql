@@ -132,14 +132,14 @@ SELECT try($$SELECT active_job.order_json('1000001')$$), try($$SELECT active_job
 SELECT count(*) FROM workorder.history;
 SELECT active_job.worker_list();
 :W4
-SELECT (active_job.list_orders()).*, try($$SELECT active_job.require_worker()$$), active_job.worker_list(), (SELECT count(*) FROM active_job.activity);
+SELECT (active_job.list_orders()).*, workorder.has_role('active_job.worker'), active_job.worker_list(), (SELECT count(*) FROM active_job.activity);
 :anon
-SELECT (active_job.list_orders()).*, try($$SELECT active_job.require_worker()$$), active_job.worker_list(), (SELECT count(*) FROM active_job.activity);
+SELECT (active_job.list_orders()).*, workorder.has_role('active_job.worker'), active_job.worker_list(), (SELECT count(*) FROM active_job.activity);
 -- another tenant's order is not there
 :owner
 INSERT INTO workorder.tenant (id, name) VALUES (2, 'other') ON CONFLICT DO NOTHING;
 SET workorder.tenant = 2;
-SELECT active_job.order_exists('1000001'), count(*) FROM active_job.active_workers();
+SELECT workorder.taken('active_job.orders', 'order_id', '1000001'), count(*) FROM active_job.active_workers();
 SELECT workorder.enrol('FEED', 'f', '{active_job.feed}') IS NOT NULL;
 SET workorder.actor = 'FEED';
 SELECT * FROM active_job.import('[{"order_id": "1000001", "activity_id": "A1", "worker_id": "1"}]');
@@ -188,6 +188,9 @@ SELECT imported, changed, unchanged, refused, jsonb_pretty(problems) FROM active
   {"order_id": "F9", "activity_id": "A1", "worker_id": "1", "marketing_info": ["a"]},
   {"order_id": "F10", "activity_id": "A1", "worker_id": [1]},
   {"order_id": "F11", "activity_id": "A1", "worker_id": "1", "customer_name": "", "email": null, "unknown": 1}]');
+-- one that is wrong among others that are not
+SELECT problems FROM unnest(ARRAY['{"phone": 1}', '{"qq": ["1"]}', '{"email": true}', '{"worker_id": 1.5}', '{"marketing_info": {"a": null}}', '[]']::jsonb[]) AS v,
+  active_job.import(jsonb_build_array('{"order_id": "M1", "activity_id": "A1"}'::jsonb, '{"order_id": "M2", "activity_id": "A1", "worker_id": "1"}'::jsonb || v));
 SELECT * FROM active_job.import(jsonb_build_array(
   jsonb_build_object('order_id', repeat('x', 65), 'activity_id', 'A1', 'worker_id', '1'),
   jsonb_build_object('order_id', repeat('x', 64), 'activity_id', 'A1', 'worker_id', '1'),
@@ -244,7 +247,7 @@ SET workorder.actor = '';
 SELECT try($$SELECT active_job.import('[{"order_id": "H1", "activity_id": "A1", "worker_id": "1"}]')$$);
 :W1
 SELECT try($$SELECT active_job.import('[{"order_id": "H1", "activity_id": "A1", "worker_id": "1"}]')$$);
-SELECT try($$SELECT active_job.load_orders('[]', false)$$), try($$SELECT active_job.import_activities('[]')$$), try($$SELECT active_job.set_time_zone('UTC')$$);
+SELECT try($$SELECT active_job.load_orders('[]', false)$$), try($$SELECT active_job.import_activities('[]')$$), try($$SELECT workorder.set_setting('active_job', 'time_zone', 'UTC')$$);
 RESET ROLE;
 RESET workorder.actor;
 SELECT workorder.map_role('FEED', 'regress_active_job_feed');
@@ -268,12 +271,12 @@ FROM pg_proc f, pg_class c WHERE f.pronamespace = 'active_job'::regnamespace AND
 -- Times are the tenant's
 --
 :load
-SELECT try($$SELECT active_job.set_time_zone('Mars/Olympus')$$);
-SELECT active_job.set_time_zone('UTC');
+SELECT try($$SELECT workorder.set_setting('active_job', 'time_zone', 'Mars/Olympus')$$);
+SELECT workorder.set_setting('active_job', 'time_zone', 'UTC');
 :W1
 SELECT active_job.order_json('1000002') -> 'order_log', active_job.order_json('1000002') -> 'activity_info' ->> 'activity_start_time';
 :owner
-SELECT active_job.set_time_zone(NULL);
+SELECT workorder.set_setting('active_job', 'time_zone', NULL);
 :W1
 SELECT active_job.order_json('1000002') -> 'order_log';
 

@@ -42,5 +42,6 @@ SELECT workorder.diagram('regress_leave', 'png');
 SELECT workorder.diagram('{"id": "x", "initial": "a", "states": {"a": {"on": {"go": {"target": "nowhere", "allow": ["*"]}}}}}'::jsonb);
 SELECT workorder.diagram('leave', 2);
 SELECT workorder.diagram(NULL::jsonb);
+SELECT workorder.draw(NULL, 'dot', NULL) IS NULL AS nothing, workorder.draw('{}', NULL, NULL) IS NULL AS no_format;
 
 DROP SCHEMA regress_diagram CASCADE;

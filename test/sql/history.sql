@@ -99,6 +99,13 @@ SELECT j.ticket_id, j.revision, j.digest = sha256(coalesce(lag(j.digest) OVER w,
   || put(j.action) || put(j.from_state) || put(j.to_state) || put(j.note) || put(j.changes::text)) AS sound
 FROM workorder.journal j WINDOW w AS (PARTITION BY j.tenant_id, j.relation_id, j.ticket_id ORDER BY j.revision);
 SELECT * FROM chain ORDER BY 1, 2;
+-- whatever the values are made of
+BEGIN;
+INSERT INTO file (title, price, extra)
+SELECT string_agg(chr(i), ''), -0.00010, jsonb_build_object('', '[]'::jsonb, E'\x01\t"\\/', jsonb_build_array(true, false, 1e40, '{}'::jsonb, NULL, jsonb_build_array(chr(127), '键')))
+FROM generate_series(1, 300) AS i;
+SELECT revision, sound FROM chain WHERE ticket_id = (SELECT max(id) FROM file);
+ROLLBACK;
 
 --
 -- Who may not see a ticket learns nothing of its past

@@ -392,7 +392,18 @@ SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Mall
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Nobody"}') s;
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name":') s;
 RESET ROLE;
+-- An API for some roles is for nobody else, whoever says who he is; the body is not looked at.
+UPDATE workorder.api SET settings = settings || '{"members": ["http.member", "http.guest"]}' WHERE name = 'regress';
+SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Ann"}') s;
+SET workorder.actor = 'http_ann';
+SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name":') s;
+SELECT workorder.enrol('http_ann', 'Ann', '{http.guest}') > 0 AS enrolled;
+SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{}') s;
+RESET workorder.actor;
+SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Ann"}') s;
+SELECT workorder.enrol('http_ann', 'Ann', '{}') > 0 AS enrolled;
 DELETE FROM parent;
+UPDATE workorder.api SET settings = settings - 'members' WHERE name = 'regress';
 UPDATE workorder.api SET anonymous = true, settings = settings || '{"run_as_anonymous": true}' WHERE name = 'regress';
 SET ROLE regress_http_nobody;
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{}') s;

@@ -56,6 +56,12 @@ SELECT workorder.time_text(workorder.time_of(t, 'Asia/Taipei'), 'Asia/Taipei')
 FROM unnest(ARRAY['2019-01-01 08:00:00', '2019-01-01 08:00:00+00', '2019-01-01 08:00:00-02:30']) t;
 SELECT left(id, 12) AS id, workorder.path_id(id) FROM unnest(ARRAY['0', '007', '2147483647', '2147483648', '-1', 'x', '', NULL, repeat('9', 500)]) id;
 
+-- Texts where texts are wanted.
+SELECT v, workorder.only_texts(v, '{a,b,NULL}'), workorder.only_texts(v)
+FROM unnest(ARRAY['{}', '[]', '[{}]', '{"a": "x"}', '{"a": null}', '{"a": 5}', '{"c": 5}', '{"a": ["x"]}', '{"a": {"b": "x"}}', '{"aa": true}',
+  '[{"a": "x", "b": "y", "c": "z"}, {"b": "x"}]', '[{"a": "x"}, {"b": false}]', '[{"a": "x"}, 5]', '[{"a": "x"}, null]', '[[{"a": "x"}]]', '"x"', 'null', NULL]::jsonb[]) AS v;
+SELECT workorder.only_texts('{"a": 5}', '{}');
+
 -- Settings and lists.
 SELECT workorder.setting('demo', 'zone', 'UTC'), workorder.set_setting('demo', 'zone', 'Asia/Shanghai');
 SELECT workorder.setting('demo', 'zone', 'UTC'), workorder.set_setting('demo', 'zone', NULL);

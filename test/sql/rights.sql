@@ -371,6 +371,36 @@ SELECT count(*) FROM workorder.history WHERE relation = 'paper'::regclass AND pg
 RESET ROLE;
 RESET workorder.actor;
 
+-- A schema that has a grant_access() of its own decides on its tables,
+-- in whatever order they are called; its directories are for those
+-- who hold a role in it.
+CREATE SCHEMA regress_rights_own;
+CREATE TABLE regress_rights_own.slip (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, title text, owner_id bigint, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('regress_rights_own.slip', 'rights');
+CREATE FUNCTION regress_rights_own.grant_access(role regrole) RETURNS void LANGUAGE sql
+AS $$ SELECT workorder.grant_table('regress_rights_own.slip', role, insertable => '{title}', deletable => false) $$;
+CREATE FUNCTION slip_rights() RETURNS TABLE (privilege text) LANGUAGE sql AS $$
+  SELECT p FROM unnest('{SELECT,DELETE,INSERT}'::text[]) p WHERE has_table_privilege('regress_rights_web', 'regress_rights_own.slip', p)
+  UNION ALL SELECT format('%s (%s)', p, string_agg(attname, ', ' ORDER BY attnum)) FROM unnest('{INSERT,UPDATE}'::text[]) p, pg_attribute
+  WHERE attrelid = 'regress_rights_own.slip'::regclass AND attnum > 0 AND has_column_privilege('regress_rights_web', attrelid, attnum, p) GROUP BY p ORDER BY 1 $$;
+SELECT workorder.grant_access('regress_rights_web');
+SELECT * FROM slip_rights();
+SELECT regress_rights_own.grant_access('regress_rights_web');
+SELECT workorder.grant_access('regress_rights_web');
+SELECT * FROM slip_rights();
+CREATE TABLE person_of_no_flow AS SELECT workorder.tenant_id() AS tenant_id, 'x' AS name;
+SELECT workorder.grant_table('person_of_no_flow', 'regress_rights_web');
+GRANT SELECT ON person_of_no_flow TO regress_rights_web;
+SELECT workorder.open_directory('person_of_no_flow', 'clerk');
+SET ROLE regress_rights_web;
+SET workorder.actor = 'rights_ann';
+SELECT name, workorder.takes_part('clerk'), workorder.takes_part('clerk.x'), workorder.takes_part('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
+SET workorder.actor = 'rights_pam';
+SELECT name, workorder.takes_part('clerk'), workorder.takes_part('clerk.x'), workorder.takes_part('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
+RESET ROLE;
+RESET workorder.actor;
+DROP SCHEMA regress_rights_own CASCADE;
+
 SELECT v.* FROM unnest('{paper,list,wide}'::regclass[]) t, workorder.verify(t) v;
 REVOKE SET ON PARAMETER workorder.actor, workorder.tenant FROM regress_rights_web;
 DROP OWNED BY regress_rights_web, regress_rights_owner, regress_rights_stranger;

@@ -115,6 +115,10 @@ SELECT workorder.as_of('pg_class', 1, 'infinity');
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 1 AND revision = 2; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 1; :findings; ROLLBACK;
+:forge; UPDATE workorder.journal SET revision = 5 WHERE ticket_id = 1 AND revision = 4;
+INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, 4, at, actor_id, for_actor, 'comment', from_state, from_state, 'slipped in', NULL, digest FROM workorder.journal WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
+:forge; UPDATE workorder.journal SET revision = -revision WHERE ticket_id = 1 AND revision IN (2, 3);
+UPDATE workorder.journal SET revision = 5 + revision WHERE ticket_id = 1 AND revision < 0; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET changes = '{"a": [5, 6]}' WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET changes = '{"a": 6}' WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET at = '2029-01-01 00:00+00' WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
@@ -153,6 +157,14 @@ CREATE TRIGGER "~workorder_guard" BEFORE UPDATE OF a ON ticket FOR EACH ROW
 EXECUTE FUNCTION workorder.guard_row('1', 'ticket', '{"state": "status"}', 'tenant_id', 'id'); :findings; ROLLBACK;
 BEGIN; ALTER TABLE ticket SET UNLOGGED; ALTER TABLE workorder.journal DISABLE TRIGGER USER; :findings; ROLLBACK;
 BEGIN; DROP TRIGGER append_only ON workorder.journal; :findings; ROLLBACK;
+BEGIN; ALTER TABLE ticket DISABLE ROW LEVEL SECURITY; :findings; ROLLBACK;
+BEGIN; DROP POLICY workorder_view ON ticket; DROP POLICY workorder_create ON ticket; :findings; ROLLBACK;
+BEGIN; ALTER POLICY workorder_view ON ticket USING (true); :findings; ROLLBACK;
+BEGIN; ALTER POLICY workorder_create ON ticket WITH CHECK (true); :findings; ROLLBACK;
+BEGIN; ALTER POLICY workorder_delete ON ticket TO regress_wo_reader; :findings; ROLLBACK;
+BEGIN; DROP POLICY workorder_act ON ticket; CREATE POLICY workorder_act ON ticket AS RESTRICTIVE FOR UPDATE USING (true); :findings; ROLLBACK;
+-- policies of the user's own are his business
+BEGIN; CREATE POLICY mine ON ticket AS RESTRICTIVE USING (a > 1); :findings; ROLLBACK;
 BEGIN; SELECT workorder.unguard('ticket'); :findings; SELECT count(*) FROM workorder.verify(); ROLLBACK;
 BEGIN; DROP TABLE ticket; SELECT code, message FROM workorder.verify(); ROLLBACK;
 -- a column that comes later, with a default and without

@@ -34,5 +34,12 @@ is 'no line ends as in another system' "$(texts | lines $'\r$')" ''
 is 'nothing is left to do' "$(texts ! -path ./test/style/run.sh | lines '\b(TODO|FIXME|XXX)[: ]')" ''
 is 'modules create plainly' \
   "$(texts -path './sql/*/modules/*.sql' | lines '^ *CREATE +(OR +REPLACE|[A-Z ]+ IF +NOT +EXISTS)')" ''
+# A rule that nothing can break is none: the same code under other names is found.
+copy=$(mktemp)
+trap 'rm -f "$copy"' EXIT
+sed 's/input/entry/g; s/field/item/g; s/[0-9]/7/g' sql/workorder/modules/input.sql >"$copy"
+repeats() { awk -f test/style/repeats.awk sql/*/modules/*.sql sql/addon/*.sql "$@"; }
+is 'no two places under sql/ say the same in more than 12 lines' "$(repeats)" ''
+ok 'and one that does is found' grep -q 'stands again' <<<"$(repeats "$copy")"
 
 done_testing

@@ -167,3 +167,16 @@ spec act_publish 'A version is published while a ticket of the one before is app
 
 spec create_publish 'A version is published while a ticket is created: it is on the one or the other.' '' \
   "INSERT INTO doc (title) VALUES ('second') RETURNING state, revision;" '' "$publish" ''
+
+# The next version calls "review" "check"; the ticket is moved there by the owner.
+next="jsonb_set(definition #- ARRAY['states', 'review'], ARRAY['states'], (definition #- ARRAY['states', 'review', 'on', 'sign'] -> 'states') - 'review' || jsonb_build_object('check', definition #> ARRAY['states', 'review'])) #- ARRAY['states', 'draft', 'on', 'submit', 'target']"
+next="jsonb_set($next, ARRAY['states', 'draft', 'on', 'submit', 'target'], '\"check\"')"
+migrate="SELECT code, state, target, tickets FROM workorder.migrate('doc', (SELECT id FROM workorder.flow WHERE version = 1), (SELECT id FROM workorder.flow WHERE version = 2), jsonb_build_object('review', 'check'), false);"
+
+spec act_migrate 'Tickets go to the next version while one of them is approved: it is moved as it is then, or approved by the new version.' \
+  "$submitted    PERFORM workorder.publish($next) FROM workorder.flow;
+" "$(by_sql approve)" "$(by_act approve)" "$migrate" ''
+
+spec publish_migrate 'Tickets go to the next version while yet another one is published.' \
+  "$submitted    PERFORM workorder.publish($next) FROM workorder.flow;
+" "SELECT workorder.publish(jsonb_set(definition, ARRAY['description'], '\"third\"')) > 0 FROM workorder.flow WHERE version = 2;" '' "$migrate" ''

@@ -1,24 +1,21 @@
-CREATE FUNCTION active_job.grant_access(role regrole)
-RETURNS void
+CREATE FUNCTION active_job.grant_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.grant_addon('workorder_active_job', role, ARRAY[
-    'install', 'install_dictionaries', 'install_owner_functions', 'install_http', 'grant_access', 'grant_feed',
-    'import_workers', 'import_texts', 'wrong_text', 'load_orders', 'load_batch', 'load_activities', 'set_time_zone', 'check_order']);
-  EXECUTE format('GRANT EXECUTE ON FUNCTION active_job.order_exists(text) TO %s', role);
+    'install', 'install_dictionaries', 'install_owner_functions', 'install_http', 'install_tables', 'grant_access', 'grant_feed',
+    'import_workers', 'import_texts', 'wrong_text', 'load_orders', 'load_batch', 'load_activities', 'check_order']);
   EXECUTE format('GRANT SELECT ON active_job.worker, active_job.activity TO %s', role);
   -- Orders come by the feed and stay.
-  EXECUTE format('REVOKE INSERT, DELETE ON active_job.orders FROM %s', role);
+  PERFORM workorder.grant_table('active_job.orders', role, insertable => '{}', deletable => false);
   EXECUTE format('GRANT SELECT, UPDATE ON api.active_job_order TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION active_job.grant_access(regrole) IS
   'Gives a role what an application needs to offer the API of the marketing work orders, workorder.grant_access() included. Needs to own the extension and the tables.';
 
-CREATE FUNCTION active_job.grant_feed(role regrole)
-RETURNS void
+CREATE FUNCTION active_job.grant_feed(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -29,6 +26,3 @@ END
 $$;
 COMMENT ON FUNCTION active_job.grant_feed(regrole) IS
   'Lets a role import orders and activities, and nothing else. For its orders to be accepted it also has to stand for a person with the role active_job.feed: workorder.enrol(), workorder.map_role(). Contract 5. Needs to own the tables.';
-
--- Nothing of the extension is for PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA active_job FROM PUBLIC;

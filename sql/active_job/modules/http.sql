@@ -3,22 +3,13 @@
 -- the function that does the work, and puts the answer into the envelope.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION active_job.http_data(data json DEFAULT '{}')
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_data(data json DEFAULT '{}') RETURNS workorder.http_response
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN workorder.http_json(200, json_build_object('code', 0, 'message', 'ok', 'data', data));
 COMMENT ON FUNCTION active_job.http_data(json) IS
   'The envelope of a success. Contract 4.0.';
 
-CREATE FUNCTION active_job.http_fields(request workorder.http_request)
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN coalesce((request).body, (request).form);
-COMMENT ON FUNCTION active_job.http_fields(workorder.http_request) IS
-  'The fields of a body, JSON or form.';
-
-CREATE FUNCTION active_job.http_snake(fields jsonb)
-RETURNS jsonb
+CREATE FUNCTION active_job.http_snake(fields jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT coalesce(jsonb_object_agg(replace(f.key, '-', '_'), f.value ORDER BY position('-' IN f.key) = 0), '{}')
@@ -27,8 +18,7 @@ END;
 COMMENT ON FUNCTION active_job.http_snake(jsonb) IS
   'The same fields with names in snake case; where both spellings came, the one in snake case counts. Contract 3.3.';
 
-CREATE FUNCTION active_job.http_list_orders(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_list_orders(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -36,7 +26,6 @@ DECLARE
   given jsonb;
   found record;
 BEGIN
-  PERFORM active_job.require_worker();
   given := workorder.read_input(request.query, '[
     {"name": "search", "kind": "text", "max": 100, "last": true},
     {"name": "order-status", "from": ["order_status"], "kind": "int", "default": 0, "last": true},
@@ -56,43 +45,37 @@ $$;
 COMMENT ON FUNCTION active_job.http_list_orders(workorder.http_request) IS
   'AJ-1, GET /active-job.';
 
-CREATE FUNCTION active_job.http_order(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_order(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM active_job.require_worker();
   RETURN active_job.http_data(active_job.order_json(request.params ->> 'order_id'));
 END
 $$;
 COMMENT ON FUNCTION active_job.http_order(workorder.http_request) IS
   'AJ-2, GET /active-job/{order_id}.';
 
-CREATE FUNCTION active_job.http_contact_reason(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_contact_reason(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM active_job.require_worker();
   RETURN active_job.http_data(json_build_object('contact_reason', active_job.contact_reasons()));
 END
 $$;
 COMMENT ON FUNCTION active_job.http_contact_reason(workorder.http_request) IS
   'AJ-3, GET /active-job/contact-reason.';
 
-CREATE FUNCTION active_job.http_contact(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_contact(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   given jsonb;
 BEGIN
-  PERFORM active_job.require_worker();
   given := workorder.read_input(
-    active_job.http_snake(active_job.http_fields(request)) || active_job.http_snake(request.query), '[
+    active_job.http_snake(workorder.http_fields(request)) || active_job.http_snake(request.query), '[
     {"name": "contact_status", "kind": "int", "required": true, "min": 1, "max": 2147483647, "last": true},
     {"name": "contact_status_reason", "kind": "text", "max": 200, "last": true},
     {"name": "contact_status_remark", "kind": "text", "max": 1000, "last": true}]',
@@ -105,32 +88,28 @@ $$;
 COMMENT ON FUNCTION active_job.http_contact(workorder.http_request) IS
   'AJ-4, PUT /active-job/contact/{order_id}.';
 
-CREATE FUNCTION active_job.http_worker_list(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_worker_list(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM active_job.require_worker();
   RETURN active_job.http_data(json_build_object('workers', active_job.worker_list()));
 END
 $$;
 COMMENT ON FUNCTION active_job.http_worker_list(workorder.http_request) IS
   'AJ-5, GET /active-job/shipping/worker-list.';
 
-CREATE FUNCTION active_job.http_transfer(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_transfer(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   given jsonb;
 BEGIN
-  PERFORM active_job.require_worker();
-  given := workorder.read_input(active_job.http_fields(request),
+  given := workorder.read_input(workorder.http_fields(request),
     '[{"name": "worker_id", "required": true, "null": true, "last": true}]', active_job.wording());
   IF jsonb_typeof(given -> 'worker_id') NOT IN ('string', 'number') THEN
-    PERFORM active_job.refuse_invalid('worker_id', 'It must be a text or a whole number.');
+    PERFORM workorder.refuse_input(active_job.wording(), 'invalid', 'worker_id', 'It must be a text or a whole number.');
   END IF;
   PERFORM active_job.transfer(request.params ->> 'order_id', given ->> 'worker_id');
   RETURN active_job.http_data();
@@ -139,16 +118,14 @@ $$;
 COMMENT ON FUNCTION active_job.http_transfer(workorder.http_request) IS
   'AJ-6, POST /active-job/shipping/{order_id}.';
 
-CREATE FUNCTION active_job.http_close_out(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION active_job.http_close_out(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   given jsonb;
 BEGIN
-  PERFORM active_job.require_worker();
-  given := workorder.read_input(active_job.http_fields(request),
+  given := workorder.read_input(workorder.http_fields(request),
     '[{"name": "retrieve_info", "required": true, "null": true}]', active_job.wording());
   PERFORM active_job.close_out(request.params ->> 'order_id', given -> 'retrieve_info');
   RETURN active_job.http_data();
@@ -157,14 +134,13 @@ $$;
 COMMENT ON FUNCTION active_job.http_close_out(workorder.http_request) IS
   'AJ-7, POST /active-job/retrieve/{order_id}.';
 
-CREATE FUNCTION active_job.install_http()
-RETURNS void
+CREATE FUNCTION active_job.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.add_api('active_job', '/active-job', '{"code":"$status","message":"$message","data":{}}', false,
-    '{"object": true,
+    '{"object": true, "members": ["active_job.worker"],
       "accept": ["application/json", "application/x-www-form-urlencoded"],
       "messages": {"unauthenticated": "unauthenticated", "malformed": "malformed JSON",
         "parameter": "invalid parameter: $name"}}');

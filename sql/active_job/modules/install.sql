@@ -1,17 +1,8 @@
-CREATE FUNCTION active_job.install()
-RETURNS void
+CREATE FUNCTION active_job.install_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  directory text;
 BEGIN
-  PERFORM workorder.publish(active_job.flow());
-  IF to_regclass('active_job.orders') IS NOT NULL THEN
-    PERFORM active_job.install_http();
-    RETURN;
-  END IF;
-
   CREATE TABLE active_job.worker (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
     actor_id bigint,
@@ -100,13 +91,8 @@ BEGIN
   COMMENT ON COLUMN active_job.orders.past IS
     'Of an order that was loaded with its history: {"contact_log": [...], "order_log": [...]} from before, as AJ-2 shows them';
 
-  -- Workers read the directories, nobody else.
-  FOREACH directory IN ARRAY ARRAY['worker', 'activity'] LOOP
-    EXECUTE format('ALTER TABLE active_job.%I ENABLE ROW LEVEL SECURITY', directory);
-    EXECUTE format('CREATE POLICY active_job_view ON active_job.%I FOR SELECT
-      USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role(''active_job.worker'')))', directory);
-    EXECUTE format('COMMENT ON POLICY active_job_view ON active_job.%I IS ''Every worker reads it''', directory);
-  END LOOP;
+  PERFORM workorder.open_directory('active_job.worker', 'active_job.worker');
+  PERFORM workorder.open_directory('active_job.activity', 'active_job.worker');
 
   PERFORM workorder.guard('active_job.orders', 'active_job');
   CREATE TRIGGER active_job_check BEFORE UPDATE ON active_job.orders
@@ -122,39 +108,23 @@ BEGIN
 
   PERFORM active_job.install_dictionaries();
   PERFORM active_job.install_owner_functions();
-  PERFORM active_job.install_http();
 END
 $$;
-COMMENT ON FUNCTION active_job.install() IS
-  'Makes the tables of the marketing work orders in the schema active_job, publishes their flow and puts the orders under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.';
+COMMENT ON FUNCTION active_job.install_tables() IS
+  'Makes the tables of the marketing work orders and puts the tickets under the flow; part of active_job.install().';
 
-CREATE FUNCTION active_job.install_owner_functions()
-RETURNS void
+CREATE FUNCTION active_job.install_owner_functions() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   -- They run as the owner of the tables, no member of the extension and no
   -- superuser: what somebody may do by them is what they say and nothing else.
-  CREATE FUNCTION active_job.order_exists(order_id text)
-  RETURNS boolean
-  LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
-  SET search_path = pg_catalog, pg_temp
-  AS $f$
-  BEGIN
-    RETURN EXISTS (
-      SELECT FROM active_job.orders o
-      WHERE o.tenant_id = workorder.tenant_id() AND o.order_id = order_exists.order_id);
-  END
-  $f$;
-  REVOKE ALL ON FUNCTION active_job.order_exists(text) FROM PUBLIC;
-  COMMENT ON FUNCTION active_job.order_exists(text) IS
-    'Whether the tenant has an order with this order_id, whoever holds it: the one thing about other people''s orders that the API tells (403, not 404). Contract AJ-2. Runs as the owner of the tables.';
-
   CREATE FUNCTION active_job.import(orders jsonb, all_or_nothing boolean DEFAULT false,
     OUT imported int, OUT changed int, OUT unchanged int, OUT refused int, OUT problems jsonb)
   LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
+  SET plan_cache_mode = force_generic_plan
   AS $f$
   BEGIN
     SELECT * INTO imported, changed, unchanged, refused, problems
@@ -182,8 +152,7 @@ $$;
 COMMENT ON FUNCTION active_job.install_owner_functions() IS
   'Makes the functions that do more than their caller may; part of active_job.install(), whose caller owns them as he owns the tables.';
 
-CREATE FUNCTION active_job.install_dictionaries()
-RETURNS void
+CREATE FUNCTION active_job.install_dictionaries() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

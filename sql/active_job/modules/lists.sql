@@ -52,8 +52,7 @@ $$;
 COMMENT ON FUNCTION active_job.list_orders(text, numeric, numeric, int, int) IS
   'AJ-1: a page of the orders that the caller holds, newest first, and how many there are. search: a part of order_id, activity_name, customer_name, phone, mobile or broadband_account, in any case; a status of 0 is any.';
 
-CREATE FUNCTION active_job.item_list(order_ids text[])
-RETURNS json
+CREATE FUNCTION active_job.item_list(order_ids text[]) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$

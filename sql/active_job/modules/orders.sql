@@ -2,13 +2,12 @@
 -- Reading an order.  Policies show a worker the orders he holds and no others.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION active_job.refuse_order(order_id text)
-RETURNS void
+CREATE FUNCTION active_job.refuse_order(order_id text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF active_job.order_exists(order_id) THEN
+  IF workorder.taken('active_job.orders', 'order_id', order_id) THEN
     PERFORM workorder.refuse('WO403', 'not the holder of this order',
       'Whoever holds an order sees it and acts on it, and nobody else.', 'Ask its holder to transfer it to you.');
   END IF;
@@ -18,8 +17,7 @@ $$;
 COMMENT ON FUNCTION active_job.refuse_order(text) IS
   'Says why an order is not to be seen: raises WO403 if somebody else holds it, WO404 if there is none. Contract 4.0.';
 
-CREATE FUNCTION active_job.order_json(order_id text)
-RETURNS json
+CREATE FUNCTION active_job.order_json(order_id text) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -64,8 +62,7 @@ $$;
 COMMENT ON FUNCTION active_job.order_json(text) IS
   'AJ-2: an order in full, by its order_id. Raises WO403 for an order that the caller does not hold, WO404.';
 
-CREATE FUNCTION active_job.products_in_order(products jsonb)
-RETURNS jsonb
+CREATE FUNCTION active_job.products_in_order(products jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -131,8 +128,7 @@ COMMENT ON FUNCTION active_job.logs(bigint) IS
 -- Acting on an order: its holder hands it over or closes it out.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION active_job.claim(order_id text, action text)
-RETURNS bigint
+CREATE FUNCTION active_job.claim(order_id text, action text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -155,8 +151,7 @@ $$;
 COMMENT ON FUNCTION active_job.claim(text, text) IS
   'Locks an order that the caller holds and asks the flow whether the action is possible in its state; returns its number. Raises WO404, WO403, WO409, in this order. Contract 4.0.';
 
-CREATE FUNCTION active_job.transfer(order_id text, worker_id text)
-RETURNS void
+CREATE FUNCTION active_job.transfer(order_id text, worker_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -166,7 +161,7 @@ DECLARE
 BEGIN
   SELECT w.actor_id INTO target FROM active_job.active_workers() w WHERE w.worker_id = transfer.worker_id;
   IF target IS NULL OR target = workorder.actor_id() THEN
-    PERFORM active_job.refuse_invalid('worker_id', 'It must be an active worker, and not you.');
+    PERFORM workorder.refuse_input(active_job.wording(), 'invalid', 'worker_id', 'It must be an active worker, and not you.');
   END IF;
   PERFORM workorder.act('active_job.orders', ticket, 'transfer', NULL, jsonb_build_object('holder_id', target));
 END
@@ -174,15 +169,13 @@ $$;
 COMMENT ON FUNCTION active_job.transfer(text, text) IS
   'AJ-6: hands an order that the caller holds over to another worker. Raises WO404, WO403, WO409, WO400, in this order.';
 
-CREATE FUNCTION active_job.retrieve_type(info jsonb)
-RETURNS int
+CREATE FUNCTION active_job.retrieve_type(info jsonb) RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN info IS NULL THEN 0 WHEN info ->> 'type' ~ '^[1-9][0-9]{0,8}$' THEN (info ->> 'type')::int ELSE 1 END;
 COMMENT ON FUNCTION active_job.retrieve_type(jsonb) IS
   'The close-out type of an order from what was submitted: 0 if it is not closed out, 1 if nothing else was said. Contract 3.1.';
 
-CREATE FUNCTION active_job.check_retrieve_info(info jsonb)
-RETURNS void
+CREATE FUNCTION active_job.check_retrieve_info(info jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -199,15 +192,14 @@ BEGIN
     END, false) THEN
     RETURN;
   END IF;
-  PERFORM active_job.refuse_invalid('retrieve_info',
+  PERFORM workorder.refuse_input(active_job.wording(), 'invalid', 'retrieve_info',
     'It must be a text of 1 to 4000 characters, or an object of at most 16 KiB whose type, if it has one, is a close-out type.');
 END
 $$;
 COMMENT ON FUNCTION active_job.check_retrieve_info(jsonb) IS
   'Raises WO400 unless it is a text or an object as AJ-7 takes it.';
 
-CREATE FUNCTION active_job.close_out(order_id text, info jsonb)
-RETURNS void
+CREATE FUNCTION active_job.close_out(order_id text, info jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -220,8 +212,7 @@ $$;
 COMMENT ON FUNCTION active_job.close_out(text, jsonb) IS
   'AJ-7: closes out an order that the caller holds, for good; what is said is kept with it. Raises WO400, WO404, WO403, WO409, in this order.';
 
-CREATE FUNCTION active_job.check_order()
-RETURNS trigger
+CREATE FUNCTION active_job.check_order() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -232,7 +223,7 @@ BEGIN
   END IF;
   IF NEW.holder_id IS DISTINCT FROM OLD.holder_id
      AND NOT EXISTS (SELECT FROM active_job.active_workers() w WHERE w.actor_id = NEW.holder_id) THEN
-    PERFORM active_job.refuse_invalid('holder_id', 'It must be an active worker.');
+    PERFORM workorder.refuse_input(active_job.wording(), 'invalid', 'holder_id', 'It must be an active worker.');
   END IF;
   IF NEW.retrieve_info IS DISTINCT FROM OLD.retrieve_info THEN
     PERFORM active_job.check_retrieve_info(NEW.retrieve_info);

@@ -1,5 +1,4 @@
-CREATE FUNCTION afterservice.put_duty_report(order_id bigint, body jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.put_duty_report(order_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,7 +23,7 @@ BEGIN
   -- A day or a time, kept as it was written once it is known to exist.
   given_date := changes ->> 'duty_date';
   IF given_date !~ '^[0-9-]{10}( [0-9:]{8})?$' OR (given_date IS NOT NULL AND workorder.input_time(given_date, false, false) IS NULL) THEN
-    PERFORM afterservice.refuse_invalid('duty_date', 'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'duty_date', 'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
   END IF;
   IF changes ? 'duty_to' THEN
     changes := changes || jsonb_build_object('duty_to_id', afterservice.supplier_named(changes ->> 'duty_to'));
@@ -37,8 +36,7 @@ $$;
 COMMENT ON FUNCTION afterservice.put_duty_report(bigint, jsonb) IS
   'AS-13: writes the keys given into the duty report of an order, null clears; returns the report. Raises WO400, WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.supplier_named(name text)
-RETURNS bigint
+CREATE FUNCTION afterservice.supplier_named(name text) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -57,8 +55,7 @@ COMMENT ON FUNCTION afterservice.supplier_named(text) IS
 -- the entries of the tenant's dictionary that none of them has used.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.rank(field text)
-RETURNS jsonb
+CREATE FUNCTION afterservice.rank(field text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -79,7 +76,7 @@ BEGIN
           SELECT d.code, 0
           FROM workorder.dictionary d
           WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1 AND d.active
-            AND afterservice.takes_part()) AS u
+            AND workorder.takes_part('afterservice')) AS u
         GROUP BY u.value) AS r $query$, field)
     USING field
     INTO result;
@@ -89,26 +86,22 @@ $$;
 COMMENT ON FUNCTION afterservice.rank(text) IS
   'Values of a text column of the duty report with how many orders have them, the most used first, then by value (byte order); the dictionary of the same name fills up.';
 
-CREATE FUNCTION afterservice.type_rank()
-RETURNS jsonb
+CREATE FUNCTION afterservice.type_rank() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN afterservice.rank('abnormal_type');
 COMMENT ON FUNCTION afterservice.type_rank() IS 'AS-14: ranking of abnormal types, [{"value", "count"}].';
 
-CREATE FUNCTION afterservice.reason_rank()
-RETURNS jsonb
+CREATE FUNCTION afterservice.reason_rank() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN afterservice.rank('abnormal_reason');
 COMMENT ON FUNCTION afterservice.reason_rank() IS 'AS-15: ranking of abnormal reasons, [{"value", "count"}].';
 
-CREATE FUNCTION afterservice.duty_rank()
-RETURNS jsonb
+CREATE FUNCTION afterservice.duty_rank() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN afterservice.rank('duty_to');
 COMMENT ON FUNCTION afterservice.duty_rank() IS 'AS-16: ranking of those at fault, [{"value", "count"}].';
 
-CREATE FUNCTION afterservice.compensation_rank()
-RETURNS jsonb
+CREATE FUNCTION afterservice.compensation_rank() RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -125,8 +118,7 @@ END
 $$;
 COMMENT ON FUNCTION afterservice.compensation_rank() IS 'AS-17: ranking of amounts, [{"value": number, "count"}].';
 
-CREATE FUNCTION afterservice.publishment_rank()
-RETURNS jsonb
+CREATE FUNCTION afterservice.publishment_rank() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN afterservice.rank('publishment');
 COMMENT ON FUNCTION afterservice.publishment_rank() IS 'AS-18: ranking of penalties, [{"value", "count"}].';

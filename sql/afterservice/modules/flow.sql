@@ -1,21 +1,8 @@
-CREATE FUNCTION afterservice.flow()
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-SELECT $json$
-@flow@
-$json$::jsonb
-$function$;
-COMMENT ON FUNCTION afterservice.flow() IS
-  'The flow of after-sale orders, as afterservice.install() publishes it. Contract 3; who may act: 3.2 and 5.';
-
 -- An order's status is where it rests inside in_progress; an order that was
 -- halted, cancelled or is overdue keeps the status it had, which the engine
 -- remembers in the column history; an order that is done has the status end.
 
-CREATE FUNCTION afterservice.status(state text, history text)
-RETURNS text
+CREATE FUNCTION afterservice.status(state text, history text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
   WHEN state = 'done' THEN 'end'
@@ -25,15 +12,13 @@ END;
 COMMENT ON FUNCTION afterservice.status(text, text) IS
   'The API''s status from the engine''s columns state and history: afterservice.status(o.state, o.history). Contract 3.2.';
 
-CREATE FUNCTION afterservice.workflow_status(state text)
-RETURNS text
+CREATE FUNCTION afterservice.workflow_status(state text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN split_part(state, '.', 1);
 COMMENT ON FUNCTION afterservice.workflow_status(text) IS
   'The API''s workflow_status from the engine''s column state. Contract 3.1.';
 
-CREATE FUNCTION afterservice.states_of(status text, workflow_status text)
-RETURNS text[]
+CREATE FUNCTION afterservice.states_of(status text, workflow_status text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT coalesce(array_agg(s.state), '{}')

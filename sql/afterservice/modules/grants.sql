@@ -1,26 +1,13 @@
--- What an application's role gets.
-
-CREATE FUNCTION afterservice.takes_part()
-RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.has_role('afterservice.creator') OR workorder.has_role('afterservice.service')
-  OR workorder.has_role('afterservice.manager') OR workorder.has_role('afterservice.chief')
-  OR workorder.has_role('afterservice.finance') OR workorder.has_role('afterservice.administrator')
-  OR workorder.has_role('afterservice.unnamed');
-COMMENT ON FUNCTION afterservice.takes_part() IS
-  'Whether the actor has any role in the after-sale flow, and so may read its lists. Contract 5.';
-
-CREATE FUNCTION afterservice.grant_access(role regrole)
-RETURNS void
+CREATE FUNCTION afterservice.grant_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.grant_addon('workorder_afterservice', role,
-    '{install,install_http,set_overdue_after,trust_operator_name,http_identify,grant_access,complete_order}');
+    '{install,install_tables,install_http,set_overdue_after,trust_operator_name,http_identify,grant_access,complete_order}');
   -- Whoever inserts an order gives what AS-1 takes; the rest comes by itself or later.
-  EXECUTE format('REVOKE INSERT ON afterservice.orders FROM %s', role);
-  EXECUTE format('GRANT INSERT (type, customer_name, accuser_name, reason, remark, note) ON afterservice.orders TO %s', role);
+  PERFORM workorder.grant_table('afterservice.orders', role,
+    insertable => '{type,customer_name,accuser_name,reason,remark,note}');
   -- The policies decide who reads and who keeps the directories.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON afterservice.supplier, afterservice.matcher, afterservice.product TO %s', role);
   -- The same rights on the view as on the table: it shows and takes nothing else.
@@ -29,6 +16,3 @@ END
 $$;
 COMMENT ON FUNCTION afterservice.grant_access(regrole) IS
   'Gives a role what an application needs to offer the after-sale API, workorder.grant_access() included. Needs to own the extension and the tables.';
-
--- Nothing of the extension is for PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA afterservice FROM PUBLIC;

@@ -1,48 +1,15 @@
-\echo Use "CREATE EXTENSION workorder_afterservice CASCADE" to load this file. \quit
-
-SELECT workorder.own_schema('afterservice',
-  'After-sale disputes: orders and their approval. Code belongs to the extension, tables to you.');
-
 -- ---------------------------------------------------------------------------
 -- Reading input: what workorder.judge_input() finds, in the words of contract
 -- 4.0, with places in lists and the tenant's dictionaries.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.wording()
-RETURNS jsonb
+CREATE FUNCTION afterservice.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{"required": "missing field: $name", "invalid": "invalid value: $name"}'::jsonb;
 COMMENT ON FUNCTION afterservice.wording() IS
   'What the API says of a bad field. Contract 4.0.';
 
-CREATE FUNCTION afterservice.refuse_missing(name text)
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM workorder.refuse('WO400', workorder.input_message(afterservice.wording(), 'required', name, NULL),
-    'The field is required here and must not be blank.', 'Send the field.');
-END
-$$;
-COMMENT ON FUNCTION afterservice.refuse_missing(text) IS
-  'Raises WO400 "missing field: <name>". Contract 4.0.';
-
-CREATE FUNCTION afterservice.refuse_invalid(name text, rule text)
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM workorder.refuse('WO400', workorder.input_message(afterservice.wording(), 'invalid', name, NULL), rule,
-    'Correct the value.');
-END
-$$;
-COMMENT ON FUNCTION afterservice.refuse_invalid(text, text) IS
-  'Raises WO400 "invalid value: <name>" with the broken rule as detail. Contract 4.0.';
-
-CREATE FUNCTION afterservice.read_fields(fields jsonb, rules jsonb, place text DEFAULT '', held jsonb DEFAULT '{}')
-RETURNS jsonb
+CREATE FUNCTION afterservice.read_fields(fields jsonb, rules jsonb, place text DEFAULT '', held jsonb DEFAULT '{}') RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,16 +18,12 @@ DECLARE
   field record;
 BEGIN
   FOR field IN SELECT * FROM workorder.judge_input(fields, rules) LOOP
-    IF field.rule = 'required' THEN
-      PERFORM afterservice.refuse_missing(place || field.name);
-    ELSIF field.rule IS NOT NULL THEN
-      PERFORM afterservice.refuse_invalid(place || field.name, CASE
-        WHEN field.bound IS NOT NULL THEN format('The %s of its size is %s.', CASE field.rule WHEN 'max' THEN 'most' ELSE 'least' END, field.bound)
-        ELSE format('It must be of the kind "%s".', field.rule) END);
+    IF field.rule IS NOT NULL THEN
+      PERFORM workorder.refuse_input(afterservice.wording(), field.rule, place || field.name, bound => field.bound);
     -- An order may be sent back whole, so what it holds already is never refused.
     ELSIF field.name IN ('type', 'reason') AND field.value IS DISTINCT FROM held -> field.name
           AND NOT workorder.in_dictionary('afterservice', field.name, field.value #>> '{}') THEN
-      PERFORM afterservice.refuse_invalid(field.name, 'It is not in the dictionary.');
+      PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', field.name, 'It is not in the dictionary.');
     END IF;
     result := result || jsonb_build_object(field.name, field.value);
   END LOOP;
@@ -70,8 +33,7 @@ $$;
 COMMENT ON FUNCTION afterservice.read_fields(jsonb, jsonb, text, jsonb) IS
   'The checked values of a request by rules as workorder.read_input() takes them; type and reason must be in the tenant''s dictionary, unless the order that is changed (held) has them already. place goes before names in messages ("tracks[0]."). Raises WO400 for the first problem.';
 
-CREATE FUNCTION afterservice.read_list(fields jsonb, name text, rules jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.read_list(fields jsonb, name text, rules jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -88,7 +50,7 @@ BEGIN
     jsonb_build_array(jsonb_build_object('name', name, 'kind', 'list', 'max', 200, 'null', false, 'blank', false))) -> name;
   FOR item IN SELECT e.value FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
     IF jsonb_typeof(item) <> 'object' THEN
-      PERFORM afterservice.refuse_invalid(format('%s[%s]', name, i), 'It must be an object.');
+      PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', format('%s[%s]', name, i), 'It must be an object.');
     END IF;
     result := result || afterservice.read_fields(item, rules, format('%s[%s].', name, i));
     i := i + 1;
@@ -99,8 +61,7 @@ $$;
 COMMENT ON FUNCTION afterservice.read_list(jsonb, text, jsonb) IS
   'A field that is a list of at most 200 objects, each with nothing but what the rules know; null if the field was not sent. Raises WO400. Contract AS-3.';
 
-CREATE FUNCTION afterservice.object_of(value jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.object_of(value jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -115,15 +76,13 @@ $$;
 COMMENT ON FUNCTION afterservice.object_of(jsonb) IS
   'Returns the body of a request if it is an object; raises WO400 "malformed JSON" otherwise.';
 
-CREATE FUNCTION afterservice.time_zone()
-RETURNS text
+CREATE FUNCTION afterservice.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN workorder.setting('afterservice', 'time_zone', current_setting('TimeZone'));
 COMMENT ON FUNCTION afterservice.time_zone() IS
   'Time zone in which the current tenant is told times and numbers its days: workorder.set_setting(''afterservice'', ''time_zone'', ''Asia/Shanghai''), else that of the session.';
 
-CREATE FUNCTION afterservice.page_number(page text)
-RETURNS bigint
+CREATE FUNCTION afterservice.page_number(page text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN page ~ '^0*[1-9][0-9]{0,11}$' THEN page::bigint
             WHEN page ~ '^0*[1-9][0-9]*$' THEN 1000000000000
@@ -131,40 +90,10 @@ RETURN CASE WHEN page ~ '^0*[1-9][0-9]{0,11}$' THEN page::bigint
 COMMENT ON FUNCTION afterservice.page_number(text) IS
   'The page asked for; 1 unless it is a positive number. Contract 4.0, paging.';
 
-CREATE FUNCTION afterservice.page_size(per_page text)
-RETURNS int
+CREATE FUNCTION afterservice.page_size(per_page text) RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN per_page ~ '^0*[1-9][0-9]?$' THEN per_page::int
             WHEN per_page ~ '^0*[1-9][0-9]*$' THEN 100
             ELSE 20 END;
 COMMENT ON FUNCTION afterservice.page_size(text) IS
   'How many items a page holds: at most 100; 20 unless it is a positive number. Contract 4.0, paging.';
-
-CREATE FUNCTION afterservice.actor_name()
-RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN (SELECT a.name FROM workorder.actor a
-          WHERE a.tenant_id = workorder.tenant_id() AND a.id = workorder.actor_id());
-END
-$$;
-COMMENT ON FUNCTION afterservice.actor_name() IS
-  'Name of the person who acts; null for anonymous.';
-
-CREATE FUNCTION afterservice.require_name(claimed jsonb)
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF coalesce(claimed, 'null') <> 'null' AND claimed IS DISTINCT FROM to_jsonb(afterservice.actor_name()) THEN
-    PERFORM workorder.refuse('WO403', 'permission denied',
-      'The name in the request is not the name of the person who acts.',
-      'Leave the name out, or sign in as that person.');
-  END IF;
-END
-$$;
-COMMENT ON FUNCTION afterservice.require_name(jsonb) IS
-  'Raises WO403 "permission denied" if a name is given and is not the actor''s. Contract 4.0, identity.';

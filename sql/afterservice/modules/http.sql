@@ -5,8 +5,7 @@
 -- afterservice.install_http() gives it.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.http_data(data json, total bigint DEFAULT NULL)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_data(data json, total bigint DEFAULT NULL) RETURNS workorder.http_response
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN workorder.http_json(200,
   json_build_object('status', 0, 'message', 'ok', 'data', data),
@@ -14,15 +13,13 @@ RETURN workorder.http_json(200,
 COMMENT ON FUNCTION afterservice.http_data(json, bigint) IS
   'The envelope of a success: data is a list; total, if it is one page of it, goes into the header X-Total-Count. Contract 4.0.';
 
-CREATE FUNCTION afterservice.http_id(request workorder.http_request, name text DEFAULT 'id')
-RETURNS bigint
+CREATE FUNCTION afterservice.http_id(request workorder.http_request, name text DEFAULT 'id') RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN workorder.path_id((request).params ->> name);
 COMMENT ON FUNCTION afterservice.http_id(workorder.http_request, text) IS
   'An id in the path of a request, null if there can be no such row.';
 
-CREATE FUNCTION afterservice.http_create_order(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_create_order(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,26 +30,21 @@ $$;
 COMMENT ON FUNCTION afterservice.http_create_order(workorder.http_request) IS
   'AS-1, POST /orders.';
 
-CREATE FUNCTION afterservice.http_list_orders(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_list_orders(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  page record;
 BEGIN
-  SELECT * INTO page FROM afterservice.list_orders(
+  RETURN (SELECT afterservice.http_data(l.data, l.total) FROM afterservice.list_orders(
     workorder.http_value(request.query, 'status'), workorder.http_value(request.query, 'workflow_status'),
     workorder.http_value(request.query, 'creator_name'),
-    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page'));
-  RETURN afterservice.http_data(page.data, page.total);
+    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page')) AS l);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_list_orders(workorder.http_request) IS
   'AS-2, GET /orders.';
 
-CREATE FUNCTION afterservice.http_put_order(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_put_order(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -64,8 +56,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_put_order(workorder.http_request) IS
   'AS-3, AS-4, AS-5, PUT /orders/{id}.';
 
-CREATE FUNCTION afterservice.http_delete_order(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_delete_order(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -77,57 +68,44 @@ $$;
 COMMENT ON FUNCTION afterservice.http_delete_order(workorder.http_request) IS
   'AS-6, DELETE /orders/{id}.';
 
-CREATE FUNCTION afterservice.http_journals(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_journals(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  page record;
 BEGIN
-  SELECT * INTO page FROM afterservice.journals(afterservice.http_id(request),
-    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page'));
-  RETURN afterservice.http_data(page.data, page.total);
+  RETURN (SELECT afterservice.http_data(l.data, l.total) FROM afterservice.journals(afterservice.http_id(request),
+    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page')) AS l);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_journals(workorder.http_request) IS
   'AS-7, GET /{id}/journals and /orders/{id}/journals.';
 
-CREATE FUNCTION afterservice.http_all_products(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_all_products(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  page record;
 BEGIN
-  SELECT * INTO page FROM afterservice.all_products(
-    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page'));
-  RETURN afterservice.http_data(page.data, page.total);
+  RETURN (SELECT afterservice.http_data(l.data, l.total) FROM afterservice.all_products(
+    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page')) AS l);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_all_products(workorder.http_request) IS
   'AS-8, GET /all-products.';
 
-CREATE FUNCTION afterservice.http_supplier_user_matcher(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_supplier_user_matcher(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  page record;
 BEGIN
-  SELECT * INTO page FROM afterservice.supplier_user_matcher(
+  RETURN (SELECT afterservice.http_data(l.data, l.total) FROM afterservice.supplier_user_matcher(
     workorder.http_value(request.query, 'key_word'),
-    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page'));
-  RETURN afterservice.http_data(page.data, page.total);
+    workorder.http_value(request.query, 'page'), workorder.http_value(request.query, 'per_page')) AS l);
 END
 $$;
 COMMENT ON FUNCTION afterservice.http_supplier_user_matcher(workorder.http_request) IS
   'AS-9, GET /supplier_user_matcher.';
 
-CREATE FUNCTION afterservice.http_add_abnormal_products(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_add_abnormal_products(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -139,8 +117,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_add_abnormal_products(workorder.http_request) IS
   'AS-10, POST /orders/{id}/abnormal-products.';
 
-CREATE FUNCTION afterservice.http_put_abnormal_product(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_put_abnormal_product(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -152,8 +129,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_put_abnormal_product(workorder.http_request) IS
   'AS-11, PUT /orders/{id}/abnormal-products/{pid}.';
 
-CREATE FUNCTION afterservice.http_delete_abnormal_product(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_delete_abnormal_product(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -165,8 +141,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_delete_abnormal_product(workorder.http_request) IS
   'AS-12, DELETE /orders/{id}/abnormal-products/{pid}.';
 
-CREATE FUNCTION afterservice.http_put_duty_report(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_put_duty_report(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -178,8 +153,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_put_duty_report(workorder.http_request) IS
   'AS-13, PUT /orders/{id}/duty-report.';
 
-CREATE FUNCTION afterservice.http_rank(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION afterservice.http_rank(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -202,8 +176,7 @@ COMMENT ON FUNCTION afterservice.http_rank(workorder.http_request) IS
 -- a name.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.http_identify(request workorder.http_request)
-RETURNS bigint
+CREATE FUNCTION afterservice.http_identify(request workorder.http_request) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -238,8 +211,7 @@ $$;
 COMMENT ON FUNCTION afterservice.http_identify(workorder.http_request) IS
   'Who acts if there is no token and names are trusted: the person of that name with a role in the flow, else the one who has no name. Contract 4.0, trust_operator_name.';
 
-CREATE FUNCTION afterservice.trust_operator_name(trust boolean)
-RETURNS void
+CREATE FUNCTION afterservice.trust_operator_name(trust boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -270,8 +242,7 @@ $$;
 COMMENT ON FUNCTION afterservice.trust_operator_name(boolean) IS
   'Switches on or off that a request without a token acts as whoever it names in creator_name or operator_name; one that names nobody is then judged by the order''s status alone. Off unless switched on: with it, anybody who reaches the API is whoever he says. For the current tenant''s people. Contract 4.0.';
 
-CREATE FUNCTION afterservice.install_http()
-RETURNS void
+CREATE FUNCTION afterservice.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -19,9 +19,9 @@ DECLARE
 BEGIN
   IF wanted_status NOT IN ('created', 'waiting', 'service_approving', 'service_approved', 'manager_reviewing',
       'manager_reviewed', 'chief_reviewing', 'chief_reviewed', 'finance_reviewing', 'end') THEN
-    PERFORM afterservice.refuse_invalid('status', 'It is none of the ten statuses.');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'status', 'It is none of the ten statuses.');
   ELSIF wanted_workflow NOT IN ('halt', 'in_progress', 'done', 'cancel', 'overdue') THEN
-    PERFORM afterservice.refuse_invalid('workflow_status', 'It is none of the five workflow statuses.');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'workflow_status', 'It is none of the five workflow statuses.');
   END IF;
 
   IF wanted_creator IS NOT NULL THEN
@@ -151,7 +151,7 @@ DECLARE
   part CONSTANT text := lower(coalesce(key_word, ''));
 BEGIN
   IF char_length(key_word) > 100 THEN
-    PERFORM afterservice.refuse_invalid('key_word', 'It must be a text of at most 100 characters.');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'key_word', 'It must be a text of at most 100 characters.');
   END IF;
   SELECT count(*),
     coalesce(json_agg(json_build_object(
@@ -177,8 +177,7 @@ COMMENT ON FUNCTION afterservice.supplier_user_matcher(text, text, text) IS
 -- be repeated: what is there is brought up to date, nothing is taken away.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.import_suppliers(list jsonb)
-RETURNS int
+CREATE FUNCTION afterservice.import_suppliers(list jsonb) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -202,8 +201,7 @@ $$;
 COMMENT ON FUNCTION afterservice.import_suppliers(jsonb) IS
   'Loads suppliers and their specialists, [{"supplier_id", "supplier_name", "user_id": actor or null}], as AS-9 shows them; returns how many suppliers. May be repeated.';
 
-CREATE FUNCTION afterservice.import_products(list jsonb)
-RETURNS int
+CREATE FUNCTION afterservice.import_products(list jsonb) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -2,8 +2,7 @@
 -- What the table does by itself, whoever writes it and however.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.next_number(prefix text)
-RETURNS text
+CREATE FUNCTION afterservice.next_number(prefix text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,8 +16,7 @@ $$;
 COMMENT ON FUNCTION afterservice.next_number(text) IS
   'The next number of a kind (AS, KK) today, such as AS202401020001; the tenant''s counter of the day is locked until the end of the transaction. Contract 4.0.';
 
-CREATE FUNCTION afterservice.complete_order()
-RETURNS trigger
+CREATE FUNCTION afterservice.complete_order() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -37,51 +35,11 @@ $$;
 COMMENT ON FUNCTION afterservice.complete_order() IS
   'Trigger of afterservice.orders, before the guard: a new order gets its serial number and its specialist, the first deductions get a charge number, which then stays. Contract 3.3 T1, AS-3.';
 
-CREATE FUNCTION afterservice.specialist_of(supplier_name text)
-RETURNS bigint
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN (
-    SELECT m.user_id
-    FROM afterservice.supplier s
-    JOIN afterservice.matcher m ON m.tenant_id = s.tenant_id AND m.supplier_id = s.id
-    JOIN workorder.actor a ON a.tenant_id = m.tenant_id AND a.id = m.user_id AND a.active
-    JOIN workorder.membership r ON r.tenant_id = a.tenant_id AND r.actor_id = a.id AND r.role = 'afterservice.service'
-    WHERE s.tenant_id = workorder.tenant_id() AND s.name = specialist_of.supplier_name
-    ORDER BY m.supplier_id, m.user_id
-    LIMIT 1);
-END
-$$;
-COMMENT ON FUNCTION afterservice.specialist_of(text) IS
-  'The after-sale specialist paired with a supplier, null if there is none who is active and has the role service; of several, the first as AS-9 lists them.';
-
-CREATE FUNCTION afterservice.specialist_named(name text)
-RETURNS bigint
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN (
-    SELECT a.id
-    FROM workorder.actor a
-    JOIN workorder.membership m ON m.tenant_id = a.tenant_id AND m.actor_id = a.id
-    WHERE a.tenant_id = workorder.tenant_id() AND a.name = specialist_named.name AND a.active
-      AND m.role = 'afterservice.service'
-    ORDER BY a.id
-    LIMIT 1);
-END
-$$;
-COMMENT ON FUNCTION afterservice.specialist_named(text) IS
-  'The active person of this name with the role service, null if there is none. Contract AS-3, saler.';
-
 -- ---------------------------------------------------------------------------
 -- Reading orders.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.order_list(ids bigint[])
-RETURNS json
+CREATE FUNCTION afterservice.order_list(ids bigint[]) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning under policies takes longer than twenty orders
@@ -109,15 +67,13 @@ $$;
 COMMENT ON FUNCTION afterservice.order_list(bigint[]) IS
   'The order objects of the API with these ids, in this order; what the caller may not see is left out. Contract 4.0, order object.';
 
-CREATE FUNCTION afterservice.order_json(order_id bigint)
-RETURNS jsonb
+CREATE FUNCTION afterservice.order_json(order_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN (afterservice.order_list(ARRAY[order_id]) -> 0)::jsonb;
 COMMENT ON FUNCTION afterservice.order_json(bigint) IS
   'The order object of the API, null if there is no such order for the caller. Contract 4.0.';
 
-CREATE FUNCTION afterservice.lock_order(order_id bigint)
-RETURNS jsonb
+CREATE FUNCTION afterservice.lock_order(order_id bigint) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -138,8 +94,7 @@ $$;
 COMMENT ON FUNCTION afterservice.lock_order(bigint) IS
   'Locks an order until the end of the transaction and returns its row as it is then; raises WO404 "order not found".';
 
-CREATE FUNCTION afterservice.require_in_progress(o jsonb)
-RETURNS void
+CREATE FUNCTION afterservice.require_in_progress(o jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -154,8 +109,7 @@ $$;
 COMMENT ON FUNCTION afterservice.require_in_progress(jsonb) IS
   'Raises WO409 "order is not in progress" if the row rests outside in_progress. Contract 3.3.';
 
-CREATE FUNCTION afterservice.require_owner(o jsonb)
-RETURNS void
+CREATE FUNCTION afterservice.require_owner(o jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -174,8 +128,7 @@ COMMENT ON FUNCTION afterservice.require_owner(jsonb) IS
 -- AS-1, AS-3, AS-4, AS-5, AS-6.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.create_order(body jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.create_order(body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -198,7 +151,7 @@ BEGIN
   ORDER BY c.n
   LIMIT 1;
   IF FOUND THEN
-    PERFORM afterservice.refuse_missing(missing);
+    PERFORM workorder.refuse_input(afterservice.wording(), 'required', missing);
   END IF;
 
   IF NOT workorder.has_role('afterservice.creator') THEN
@@ -218,8 +171,7 @@ $$;
 COMMENT ON FUNCTION afterservice.create_order(jsonb) IS
   'AS-1: creates an order from the body and returns it, resting in waiting; journals create and done. Raises WO400, WO403.';
 
-CREATE FUNCTION afterservice.put_order(order_id bigint, body jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.put_order(order_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -273,7 +225,7 @@ BEGIN
         saler_id := afterservice.specialist_named(body ->> 'saler');
       END IF;
       IF saler_id IS NULL THEN
-        PERFORM afterservice.refuse_invalid('saler', 'It must be the name of an active person with the role service.');
+        PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'saler', 'It must be the name of an active person with the role service.');
       END IF;
     END IF;
     changes := changes || jsonb_build_object('saler_id', saler_id);
@@ -292,8 +244,7 @@ $$;
 COMMENT ON FUNCTION afterservice.put_order(bigint, jsonb) IS
   'AS-3, AS-4, AS-5: changes the content of an order and, with operation, passes it on (done) or back (reject), in one step; returns the order. Raises WO400, WO403, WO404, WO409 in the order of contract 4.0.';
 
-CREATE FUNCTION afterservice.delete_order(order_id bigint)
-RETURNS void
+CREATE FUNCTION afterservice.delete_order(order_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -322,64 +273,44 @@ COMMENT ON FUNCTION afterservice.delete_order(bigint) IS
 -- What the API does not offer: the administrator's steps (contract 3.1).
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION afterservice.halt_order(order_id bigint, note text DEFAULT NULL)
-RETURNS jsonb
+CREATE FUNCTION afterservice.step_order(order_id bigint, step text, note text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM afterservice.lock_order(order_id);
-  PERFORM workorder.act('afterservice.orders', order_id, 'halt', note);
+  PERFORM workorder.act('afterservice.orders', order_id, step, note);
   RETURN afterservice.order_json(order_id);
 END
 $$;
+COMMENT ON FUNCTION afterservice.step_order(bigint, text, text) IS
+  'Takes a step with an order and returns the order as it is then. Raises WO403, WO404, WO409.';
+
+CREATE FUNCTION afterservice.halt_order(order_id bigint, note text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+RETURN afterservice.step_order(order_id, 'halt', note);
 COMMENT ON FUNCTION afterservice.halt_order(bigint, text) IS
   'Halts an order in progress; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.resume_order(order_id bigint, note text DEFAULT NULL)
-RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM afterservice.lock_order(order_id);
-  PERFORM workorder.act('afterservice.orders', order_id, 'resume', note);
-  RETURN afterservice.order_json(order_id);
-END
-$$;
+CREATE FUNCTION afterservice.resume_order(order_id bigint, note text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+RETURN afterservice.step_order(order_id, 'resume', note);
 COMMENT ON FUNCTION afterservice.resume_order(bigint, text) IS
   'Puts an order that was halted or is overdue back into the status it had. Returns the order. Raises WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.cancel_order(order_id bigint, note text DEFAULT NULL)
-RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM afterservice.lock_order(order_id);
-  PERFORM workorder.act('afterservice.orders', order_id, 'cancel', note);
-  RETURN afterservice.order_json(order_id);
-END
-$$;
+CREATE FUNCTION afterservice.cancel_order(order_id bigint, note text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+RETURN afterservice.step_order(order_id, 'cancel', note);
 COMMENT ON FUNCTION afterservice.cancel_order(bigint, text) IS
   'Cancels an order that is not done, for good; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.expire_order(order_id bigint, note text DEFAULT NULL)
-RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM afterservice.lock_order(order_id);
-  PERFORM workorder.act('afterservice.orders', order_id, 'expire', note);
-  RETURN afterservice.order_json(order_id);
-END
-$$;
+CREATE FUNCTION afterservice.expire_order(order_id bigint, note text DEFAULT NULL) RETURNS jsonb
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+RETURN afterservice.step_order(order_id, 'expire', note);
 COMMENT ON FUNCTION afterservice.expire_order(bigint, text) IS
   'Makes an order in progress overdue; it keeps its status. Returns the order. Raises WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.assign_order(order_id bigint, saler text, note text DEFAULT NULL)
-RETURNS jsonb
+CREATE FUNCTION afterservice.assign_order(order_id bigint, saler text, note text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -388,7 +319,7 @@ DECLARE
 BEGIN
   PERFORM afterservice.lock_order(order_id);
   IF saler_id IS NULL AND saler IS NOT NULL THEN
-    PERFORM afterservice.refuse_invalid('saler', 'It must be the name of an active person with the role service.');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'saler', 'It must be the name of an active person with the role service.');
   END IF;
   PERFORM workorder.act('afterservice.orders', order_id, 'assign', note, jsonb_build_object('saler_id', saler_id));
   RETURN afterservice.order_json(order_id);
@@ -397,8 +328,7 @@ $$;
 COMMENT ON FUNCTION afterservice.assign_order(bigint, text, text) IS
   'Gives an order in progress to another specialist, by name, or to any of them (null): for when the one it has is gone. Returns the order. Raises WO400, WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.set_overdue_after(term text)
-RETURNS bigint
+CREATE FUNCTION afterservice.set_overdue_after(term text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -3,8 +3,7 @@
 -- changes one changes the order, by the order's rules and in its journal, and
 -- they go when the order goes.
 
-CREATE FUNCTION afterservice.abnormal_product_of(value jsonb, place text, current jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.abnormal_product_of(value jsonb, place text, current jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -26,8 +25,7 @@ $$;
 COMMENT ON FUNCTION afterservice.abnormal_product_of(jsonb, text, jsonb) IS
   'Returns skuCode and remark of an item that is added, or as it will be if current is given; place goes before names in messages ("[0]."). Raises WO400. Contract AS-10, AS-11.';
 
-CREATE FUNCTION afterservice.put_parts(order_id bigint, abnormal_products jsonb)
-RETURNS void
+CREATE FUNCTION afterservice.put_parts(order_id bigint, abnormal_products jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -39,8 +37,7 @@ $$;
 COMMENT ON FUNCTION afterservice.put_parts(bigint, jsonb) IS
   'Replaces the abnormal products of an order, which is an update of the order.';
 
-CREATE FUNCTION afterservice.add_abnormal_products(order_id bigint, body jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.add_abnormal_products(order_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -59,13 +56,13 @@ BEGIN
   PERFORM afterservice.require_owner(o);
 
   IF body = '[]' THEN
-    PERFORM afterservice.refuse_missing('skuCode');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'required', 'skuCode');
   ELSIF jsonb_typeof(body) = 'object' THEN
     added := jsonb_build_array(afterservice.abnormal_product_of(body, '', NULL));
   ELSE
     FOR item IN SELECT e.value FROM jsonb_array_elements(body) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
       IF i = 200 OR jsonb_typeof(item) <> 'object' THEN
-        PERFORM afterservice.refuse_invalid(format('[%s]', i), 'The body is an object or a list of at most 200 objects.');
+        PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', format('[%s]', i), 'The body is an object or a list of at most 200 objects.');
       END IF;
       added := added || afterservice.abnormal_product_of(item, format('[%s].', i), NULL);
       i := i + 1;
@@ -83,8 +80,7 @@ $$;
 COMMENT ON FUNCTION afterservice.add_abnormal_products(bigint, jsonb) IS
   'AS-10: adds one abnormal product, or a list of up to 200, all or nothing; returns the added items with their ids. Raises WO400, WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.find_abnormal_product(o jsonb, product_id bigint)
-RETURNS jsonb
+CREATE FUNCTION afterservice.find_abnormal_product(o jsonb, product_id bigint) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -104,8 +100,7 @@ $$;
 COMMENT ON FUNCTION afterservice.find_abnormal_product(jsonb, bigint) IS
   'The abnormal product of an order''s row with this id; raises WO404 "abnormal product not found".';
 
-CREATE FUNCTION afterservice.put_abnormal_product(order_id bigint, product_id bigint, body jsonb)
-RETURNS jsonb
+CREATE FUNCTION afterservice.put_abnormal_product(order_id bigint, product_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -129,8 +124,7 @@ $$;
 COMMENT ON FUNCTION afterservice.put_abnormal_product(bigint, bigint, jsonb) IS
   'AS-11: changes skuCode and/or remark of an abnormal product; returns the item. Raises WO400, WO403, WO404, WO409.';
 
-CREATE FUNCTION afterservice.delete_abnormal_product(order_id bigint, product_id bigint)
-RETURNS void
+CREATE FUNCTION afterservice.delete_abnormal_product(order_id bigint, product_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

@@ -4,8 +4,7 @@
 -- feeding them go by it.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.directory_columns()
-RETURNS TABLE (directory text, name text, definition text, refers text, remark text)
+CREATE FUNCTION call_center.directory_columns() RETURNS TABLE (directory text, name text, definition text, refers text, remark text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   VALUES
@@ -97,8 +96,7 @@ END;
 COMMENT ON FUNCTION call_center.directory_columns() IS
   'The columns of the directories, each after those that it refers to; every directory also has tenant_id, id and deleted. Contract 4.0, nested shapes.';
 
-CREATE FUNCTION call_center.import(directory text, list jsonb)
-RETURNS int
+CREATE FUNCTION call_center.import(directory text, list jsonb) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -154,53 +152,11 @@ $$;
 COMMENT ON FUNCTION call_center.import(text, jsonb) IS
   'Brings a directory of the current tenant up to date from a list of objects whose keys are its columns; what an object leaves out stays as it is, other keys are passed over, {"id": 3, "deleted": true} takes a row from the lists. Of several with one id the last counts. Returns how many rows were new or changed; may be repeated. Times without an offset are in the tenant''s zone. Raises WO400, WO404, and the database''s own errors for values that do not fit or rows that are referred to and not there; then nothing is imported.';
 
-CREATE FUNCTION call_center.keep_employee()
-RETURNS trigger
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  -- The API writes -1 for these three if they are not set, and may be fed back.
-  NEW.job_title_id := nullif(NEW.job_title_id, -1);
-  NEW.department_id := nullif(NEW.department_id, -1);
-  NEW.extension_id := nullif(NEW.extension_id, -1);
-  NEW.login := coalesce(NEW.login, NEW.employee_no);
-  IF NEW.tenant_id <> workorder.tenant_id() THEN
-    PERFORM workorder.refuse('WO403', 'the employee belongs to another tenant',
-      format('You work in tenant %s.', workorder.tenant_id()), 'Set workorder.tenant.');
-  ELSIF TG_OP = 'INSERT' THEN
-    IF EXISTS (SELECT FROM call_center.employee AS e WHERE e.tenant_id = NEW.tenant_id AND e.id = NEW.id) THEN
-      -- An upsert, which comes here a second time, as an update.
-      RETURN NEW;
-    END IF;
-  ELSIF (NEW.login, NEW.first_name, NEW.last_name, NEW.is_active, NEW.deleted)
-      IS NOT DISTINCT FROM (OLD.login, OLD.first_name, OLD.last_name, OLD.is_active, OLD.deleted) THEN
-    NEW.actor_id := OLD.actor_id;
-    RETURN NEW;
-  ELSIF NEW.login <> OLD.login THEN
-    UPDATE workorder.actor AS a SET login = NEW.login
-    WHERE a.tenant_id = NEW.tenant_id AND a.id = OLD.actor_id;
-  END IF;
-
-  NEW.actor_id := workorder.enrol(NEW.login, concat_ws(' ', NEW.first_name, NEW.last_name));
-  INSERT INTO workorder.membership (tenant_id, actor_id, role)
-  VALUES (NEW.tenant_id, NEW.actor_id, 'call_center.agent')
-  ON CONFLICT DO NOTHING;
-  IF NEW.deleted OR NOT NEW.is_active THEN
-    PERFORM workorder.disable(NEW.login);
-  END IF;
-  RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION call_center.keep_employee() IS
-  'Trigger of call_center.employee: every employee is a person of the engine (workorder.enrol()) with the role call_center.agent, who may act while active and not deleted. Raises WO403 in another tenant.';
-
 -- ---------------------------------------------------------------------------
 -- Reading them.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.is_known(directory text, id bigint)
-RETURNS boolean
+CREATE FUNCTION call_center.is_known(directory text, id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -215,59 +171,7 @@ $$;
 COMMENT ON FUNCTION call_center.is_known(text, bigint) IS
   'Whether a directory has a row of this number that is not deleted. Contract 4.0, ids.';
 
-CREATE FUNCTION call_center.actors_of(employees bigint[])
-RETURNS bigint[]
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN ARRAY(
-    SELECT e.actor_id FROM call_center.employee AS e
-    WHERE e.tenant_id = workorder.tenant_id() AND e.id = ANY (employees));
-END
-$$;
-COMMENT ON FUNCTION call_center.actors_of(bigint[]) IS
-  'The people of the engine behind these employees; unknown numbers are left out.';
-
-CREATE FUNCTION call_center.people(employees bigint[], actors bigint[] DEFAULT '{}')
-RETURNS TABLE (id bigint, actor_id bigint, item jsonb)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  zone CONSTANT text := call_center.time_zone();
-BEGIN
-  RETURN QUERY
-    SELECT e.id, e.actor_id, jsonb_build_object(
-      'id', e.id,
-      'name', e.name,
-      'first_name', e.first_name,
-      'last_name', e.last_name,
-      'employee_no', e.employee_no,
-      'photo_url', e.photo_url,
-      'identity_no', e.identity_no,
-      'job_title_id', coalesce(e.job_title_id, -1),
-      'department_id', coalesce(e.department_id, -1),
-      'extension_id', coalesce(e.extension_id, -1),
-      'extension', call_center.shown(to_jsonb(x)),
-      'group_id', e.group_id,
-      'group', call_center.shown(to_jsonb(g)),
-      'cti_agent_account', c.account,
-      'cti_agent', call_center.shown(to_jsonb(c)),
-      'created_at', workorder.time_text(e.created_at, zone),
-      'updated_at', workorder.time_text(e.updated_at, zone))
-    FROM call_center.employee AS e
-    LEFT JOIN call_center.extension AS x ON x.tenant_id = e.tenant_id AND x.id = e.extension_id
-    LEFT JOIN call_center.employee_group AS g ON g.tenant_id = e.tenant_id AND g.id = e.group_id
-    LEFT JOIN call_center.cti_agent AS c ON c.tenant_id = e.tenant_id AND c.id = e.cti_agent_id
-    WHERE e.tenant_id = workorder.tenant_id() AND (e.id = ANY (employees) OR e.actor_id = ANY (actors));
-END
-$$;
-COMMENT ON FUNCTION call_center.people(bigint[], bigint[]) IS
-  'Employee objects in their short shape, of employees by number or by the actor they are. Contract 4.0, Employee(short).';
-
-CREATE FUNCTION call_center.directory_list(directory text, ids bigint[])
-RETURNS jsonb
+CREATE FUNCTION call_center.directory_list(directory text, ids bigint[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$

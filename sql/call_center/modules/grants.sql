@@ -1,7 +1,4 @@
--- What an application's role gets.
-
-CREATE FUNCTION call_center.grant_access(role regrole)
-RETURNS void
+CREATE FUNCTION call_center.grant_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -11,9 +8,8 @@ BEGIN
   PERFORM workorder.grant_addon('workorder_call_center', role,
     '{install,install_tables,install_http,grant_access,import,keep_employee}');
   -- Whoever inserts a ticket gives what TK-2 takes; the number comes by itself.
-  EXECUTE format('REVOKE INSERT ON call_center.ticket FROM %s', role);
-  EXECUTE format('GRANT INSERT (subject, content, due_at, priority, status, status_memo, sponsor_id, handler_id,
-    termination_code_id, sub_category_id, contact_id, note) ON call_center.ticket TO %s', role);
+  PERFORM workorder.grant_table('call_center.ticket', role,
+    insertable => '{subject,content,due_at,priority,status,status_memo,sponsor_id,handler_id,termination_code_id,sub_category_id,contact_id,note}');
   -- The policies decide who reads; the directories are fed by their owner.
   FOR directory IN SELECT DISTINCT d.directory FROM call_center.directory_columns() AS d LOOP
     EXECUTE format('GRANT SELECT ON call_center.%I TO %s', directory, role);
@@ -24,6 +20,3 @@ END
 $$;
 COMMENT ON FUNCTION call_center.grant_access(regrole) IS
   'Gives a role what an application needs to offer the ticket API, workorder.grant_access() included. Needs to own the extension and the tables.';
-
--- Nothing of the extension is for PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA call_center FROM PUBLIC;

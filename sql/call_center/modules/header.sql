@@ -1,12 +1,4 @@
-\echo Use "CREATE EXTENSION workorder_call_center CASCADE" to load this file. \quit
-
--- The schema is not a member of the extension: it also holds the tables that
--- call_center.install() makes, and those belong to the user.
-SELECT workorder.own_schema('call_center',
-  'Call-centre tickets and the directories they refer to. Code belongs to the extension, tables to you.');
-
-CREATE FUNCTION call_center.wording()
-RETURNS jsonb
+CREATE FUNCTION call_center.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{
   "required": "The $label field is required.",
@@ -18,8 +10,7 @@ RETURN '{
 COMMENT ON FUNCTION call_center.wording() IS
   'What the API says of a field, by the rule that it breaks; length is the max of a text. Contract 4.0, 422 texts.';
 
-CREATE FUNCTION call_center.problems(fields jsonb, rules jsonb)
-RETURNS jsonb
+CREATE FUNCTION call_center.problems(fields jsonb, rules jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT coalesce(jsonb_object_agg(p.name, jsonb_build_array(workorder.input_message(call_center.wording(),
@@ -30,8 +21,7 @@ END;
 COMMENT ON FUNCTION call_center.problems(jsonb, jsonb) IS
   'What is wrong with the fields of a request by these rules (workorder.read_input()), {"field": ["text"]}; {} if nothing is. Contract 4.0.';
 
-CREATE FUNCTION call_center.refuse_problems(problems jsonb)
-RETURNS void
+CREATE FUNCTION call_center.refuse_problems(problems jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -44,8 +34,7 @@ $$;
 COMMENT ON FUNCTION call_center.refuse_problems(jsonb) IS
   'Raises WO422 "The given data was invalid." with the problems as detail, unless there are none. Contract 4.0.';
 
-CREATE FUNCTION call_center.refuse_unknown()
-RETURNS void
+CREATE FUNCTION call_center.refuse_unknown() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -56,29 +45,19 @@ $$;
 COMMENT ON FUNCTION call_center.refuse_unknown() IS
   'Raises WO404 "Not Found". Contract 4.0.';
 
-CREATE FUNCTION call_center.takes_part()
-RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.has_role('call_center.agent') OR workorder.has_role('call_center.telephony');
-COMMENT ON FUNCTION call_center.takes_part() IS
-  'Whether the actor is an active employee, or the telephone system, and so may read the directories. Contract 5.';
-
-CREATE FUNCTION call_center.time_zone()
-RETURNS text
+CREATE FUNCTION call_center.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN workorder.setting('call_center', 'time_zone', 'Asia/Taipei');
 COMMENT ON FUNCTION call_center.time_zone() IS
   'The zone in which the tenant reads and writes times: workorder.set_setting(''call_center'', ''time_zone'', ...), else Asia/Taipei. Contract 4.0.';
 
-CREATE FUNCTION call_center.number(value jsonb)
-RETURNS bigint
+CREATE FUNCTION call_center.number(value jsonb) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN greatest(-1, least(2147483648, (value #>> '{}')::numeric))::bigint;
 COMMENT ON FUNCTION call_center.number(jsonb) IS
   'A whole number that names a row; one beyond 2147483647, or below 0, names none. Null stays null.';
 
-CREATE FUNCTION call_center.numbers(value jsonb)
-RETURNS bigint[]
+CREATE FUNCTION call_center.numbers(value jsonb) RETURNS bigint[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT array_agg(DISTINCT call_center.number(n.value))
@@ -87,8 +66,7 @@ END;
 COMMENT ON FUNCTION call_center.numbers(jsonb) IS
   'Such a number, or a list of them, each once.';
 
-CREATE FUNCTION call_center.shown(item jsonb)
-RETURNS jsonb
+CREATE FUNCTION call_center.shown(item jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN item - '{tenant_id,deleted}'::text[];
 COMMENT ON FUNCTION call_center.shown(jsonb) IS

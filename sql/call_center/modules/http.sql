@@ -3,19 +3,7 @@
 -- the function that does the work, and shapes the answer.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.http_fields(request workorder.http_request)
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-  -- A form has no null; what it leaves blank is as good.
-  SELECT coalesce((request).body, jsonb_object_agg(f.key, CASE WHEN f.value <> '""' THEN f.value ELSE 'null' END), '{}')
-  FROM jsonb_each((request).form) AS f;
-END;
-COMMENT ON FUNCTION call_center.http_fields(workorder.http_request) IS
-  'The fields of a request''s body, JSON or a form. Contract 4.0, body.';
-
-CREATE FUNCTION call_center.http_refusal(code text, detail text)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_refusal(code text, detail text) RETURNS workorder.http_response
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN workorder.http_json(right(code, 3)::int, CASE code
   WHEN 'WO403' THEN '{"message":"This action is unauthorized."}'::json
@@ -24,36 +12,19 @@ RETURN workorder.http_json(right(code, 3)::int, CASE code
 COMMENT ON FUNCTION call_center.http_refusal(text, text) IS
   'The answer for a refusal, whose detail is the object of problems if it is WO422. Contract 4.0, 5.';
 
-CREATE FUNCTION call_center.http_ticket_id(request workorder.http_request)
-RETURNS bigint
+CREATE FUNCTION call_center.http_id(request workorder.http_request) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN workorder.path_id((request).params ->> 'id');
-COMMENT ON FUNCTION call_center.http_ticket_id(workorder.http_request) IS
+COMMENT ON FUNCTION call_center.http_id(workorder.http_request) IS
   'The number in the path, null if there can be no such ticket.';
 
-CREATE FUNCTION call_center.require_employee()
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF NOT workorder.has_role('call_center.agent') THEN
-    PERFORM workorder.refuse('WO401', 'Unauthenticated.', 'The API is for active employees.', 'Sign in as one.');
-  END IF;
-END
-$$;
-COMMENT ON FUNCTION call_center.require_employee() IS
-  'Raises WO401 "Unauthenticated." if whoever acts is no employee of the call centre. Contract 4.0, identity.';
-
-CREATE FUNCTION call_center.http_list_tickets(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_list_tickets(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   problems text;
 BEGIN
-  PERFORM call_center.require_employee();
   RETURN workorder.http_json(200, (SELECT row_to_json(l) FROM call_center.list_tickets(request.query) AS l));
 EXCEPTION WHEN SQLSTATE 'WO422' THEN
   GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
@@ -63,16 +34,14 @@ $$;
 COMMENT ON FUNCTION call_center.http_list_tickets(workorder.http_request) IS
   'TK-1, GET /ticket.';
 
-CREATE FUNCTION call_center.http_create_ticket(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_create_ticket(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   problems text;
 BEGIN
-  PERFORM call_center.require_employee();
-  RETURN workorder.http_json(200, json_build_object('data', call_center.create_ticket(call_center.http_fields(request))));
+  RETURN workorder.http_json(200, json_build_object('data', call_center.create_ticket(workorder.http_fields(request, blank_is_null => true))));
 EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' THEN
   GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
   RETURN call_center.http_refusal(SQLSTATE, problems);
@@ -81,30 +50,26 @@ $$;
 COMMENT ON FUNCTION call_center.http_create_ticket(workorder.http_request) IS
   'TK-2, POST /ticket.';
 
-CREATE FUNCTION call_center.http_get_ticket(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_get_ticket(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM call_center.require_employee();
-  RETURN workorder.http_json(200, call_center.ticket_json(call_center.http_ticket_id(request)));
+  RETURN workorder.http_json(200, call_center.ticket_json(call_center.http_id(request)));
 END
 $$;
 COMMENT ON FUNCTION call_center.http_get_ticket(workorder.http_request) IS
   'TK-3, GET /ticket/{id}.';
 
-CREATE FUNCTION call_center.http_update_ticket(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_update_ticket(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   problems text;
 BEGIN
-  PERFORM call_center.require_employee();
   RETURN workorder.http_json(200,
-    call_center.update_ticket(call_center.http_ticket_id(request), call_center.http_fields(request)));
+    call_center.update_ticket(call_center.http_id(request), workorder.http_fields(request, blank_is_null => true)));
 EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' THEN
   GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
   RETURN call_center.http_refusal(SQLSTATE, problems);
@@ -113,14 +78,12 @@ $$;
 COMMENT ON FUNCTION call_center.http_update_ticket(workorder.http_request) IS
   'TK-4, PUT /ticket/{id}.';
 
-CREATE FUNCTION call_center.http_delete_ticket(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_delete_ticket(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM call_center.require_employee();
-  PERFORM call_center.delete_ticket(call_center.http_ticket_id(request));
+  PERFORM call_center.delete_ticket(call_center.http_id(request));
   RETURN workorder.http_empty();
 EXCEPTION WHEN SQLSTATE 'WO403' THEN
   RETURN call_center.http_refusal(SQLSTATE, NULL);
@@ -129,15 +92,13 @@ $$;
 COMMENT ON FUNCTION call_center.http_delete_ticket(workorder.http_request) IS
   'TK-5, DELETE /ticket/{id}.';
 
-CREATE FUNCTION call_center.http_list_directory(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION call_center.http_list_directory(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   problems text;
 BEGIN
-  PERFORM call_center.require_employee();
   RETURN workorder.http_json(200, (
     SELECT row_to_json(l)
     FROM call_center.list_directory(
@@ -154,15 +115,14 @@ $$;
 COMMENT ON FUNCTION call_center.http_list_directory(workorder.http_request) IS
   'TK-6 to TK-10, GET /employee, /sponsor, /ticket-termination-code, /category, /subcategory.';
 
-CREATE FUNCTION call_center.install_http()
-RETURNS void
+CREATE FUNCTION call_center.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.add_api('call_center', '/api/v1', '{"message":"$message"}', false, '{
     "accept": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
-    "object": true,
+    "object": true, "members": ["call_center.agent"],
     "messages": {
       "malformed": "Malformed JSON.",
       "unauthenticated": "Unauthenticated.",

@@ -1,5 +1,4 @@
-CREATE FUNCTION call_center.install_tables()
-RETURNS void
+CREATE FUNCTION call_center.install_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -28,11 +27,7 @@ BEGIN
     LOOP
       EXECUTE format('COMMENT ON COLUMN call_center.%I.%I IS %L', directory.name, item.name, item.remark);
     END LOOP;
-    -- The directories belong to the tenant; whoever takes part reads them.
-    EXECUTE format('ALTER TABLE call_center.%I ENABLE ROW LEVEL SECURITY', directory.name);
-    EXECUTE format('CREATE POLICY call_center_view ON call_center.%I FOR SELECT
-      USING (tenant_id = workorder.tenant_id() AND (SELECT call_center.takes_part()))', directory.name);
-    EXECUTE format('COMMENT ON POLICY call_center_view ON call_center.%I IS ''Every active employee reads it''', directory.name);
+    PERFORM workorder.open_directory(format('call_center.%I', directory.name)::regclass, 'call_center');
   END LOOP;
 
   CREATE TABLE call_center.ticket (
@@ -116,19 +111,3 @@ END
 $$;
 COMMENT ON FUNCTION call_center.install_tables() IS
   'Makes the tables of the call centre, puts tickets under the flow and on the tally, and makes an index for each filter; part of call_center.install().';
-
-CREATE FUNCTION call_center.install()
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  PERFORM workorder.publish(call_center.flow());
-  IF to_regclass('call_center.ticket') IS NULL THEN
-    PERFORM call_center.install_tables();
-  END IF;
-  PERFORM call_center.install_http();
-END
-$$;
-COMMENT ON FUNCTION call_center.install() IS
-  'Makes the tables of the call centre in the schema call_center, publishes its flow and puts tickets under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.';

@@ -3,8 +3,7 @@
 -- text; a page is found by the numbers of its rows, and only those are dressed.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.contains(columns text[], search text)
-RETURNS text
+CREATE FUNCTION call_center.contains(columns text[], search text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT '(' || string_agg(format('workorder.contains(t.%I, %L)', c.name, contains.search), ' OR ') || ')'
@@ -13,16 +12,14 @@ END;
 COMMENT ON FUNCTION call_center.contains(text[], text) IS
   'The condition that one of these columns contains a text, whatever its case. Contract 4.0, search.';
 
-CREATE FUNCTION call_center.rows_query(relation text, condition text)
-RETURNS text
+CREATE FUNCTION call_center.rows_query(relation text, condition text) RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN format('SELECT t.id FROM call_center.%I AS t WHERE t.tenant_id = %s', relation, workorder.tenant_id())
   || coalesce(' AND ' || condition, '');
 COMMENT ON FUNCTION call_center.rows_query(text, text) IS
   'The query for the numbers of all rows of a table that fulfil a condition over it AS t; null: of all rows.';
 
-CREATE FUNCTION call_center.found_query(relation text, condition text, newest_first boolean, skipped bigint, size int)
-RETURNS text
+CREATE FUNCTION call_center.found_query(relation text, condition text, newest_first boolean, skipped bigint, size int) RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN format('WITH found AS MATERIALIZED (%s)
   SELECT (SELECT count(*) FROM found), ARRAY(SELECT f.id FROM found AS f ORDER BY f.id %s LIMIT %s OFFSET %s)',
@@ -101,8 +98,7 @@ COMMENT ON FUNCTION call_center.page(text, text, jsonb, boolean, bigint, text, b
 -- TK-1.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.filter_rules()
-RETURNS jsonb
+CREATE FUNCTION call_center.filter_rules() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '[
   {"name": "search", "kind": "text", "max": 200, "last": true},
@@ -164,8 +160,7 @@ $$;
 COMMENT ON FUNCTION call_center.ticket_filter(jsonb) IS
   'The filters of TK-1, as workorder.read_input() returns them, as a condition over call_center.ticket AS t; null if there are none. If there is one only, and it asks for numbers in a column, column and numbers say so. An index serves each filter.';
 
-CREATE FUNCTION call_center.ticket_total(condition text, "column" text, numbers bigint[])
-RETURNS bigint
+CREATE FUNCTION call_center.ticket_total(condition text, "column" text, numbers bigint[]) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -200,8 +195,7 @@ $$;
 COMMENT ON FUNCTION call_center.list_tickets(jsonb) IS
   'TK-1: a page of the tickets that the caller may see, newest first, by the filters of the query. Raises WO422.';
 
-CREATE FUNCTION call_center.ticket_list(ids bigint[])
-RETURNS json
+CREATE FUNCTION call_center.ticket_list(ids bigint[]) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$

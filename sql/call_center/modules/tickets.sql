@@ -2,8 +2,7 @@
 -- TK-2 to TK-5: making and changing tickets.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.ticket_rules()
-RETURNS jsonb
+CREATE FUNCTION call_center.ticket_rules() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '[
   {"name": "subject", "kind": "text", "max": 255, "required": true},
@@ -20,8 +19,7 @@ RETURN '[
 COMMENT ON FUNCTION call_center.ticket_rules() IS
   'The fields of TK-2 as rules of workorder.read_input().';
 
-CREATE FUNCTION call_center.change_rules()
-RETURNS jsonb
+CREATE FUNCTION call_center.change_rules() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT jsonb_agg(CASE
@@ -33,8 +31,7 @@ END;
 COMMENT ON FUNCTION call_center.change_rules() IS
   'The same fields as TK-4 takes them: none must be given, null clears what may be null.';
 
-CREATE FUNCTION call_center.ticket_values(fields jsonb, old jsonb DEFAULT NULL)
-RETURNS jsonb
+CREATE FUNCTION call_center.ticket_values(fields jsonb, old jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -77,8 +74,7 @@ $$;
 COMMENT ON FUNCTION call_center.ticket_values(jsonb, jsonb) IS
   'Columns of call_center.ticket with the values that the fields of TK-2 give them, or of TK-4, if old is the row as it is; the handler, who is sent as an employee''s number, becomes the actor he is. Raises WO422 with all problems.';
 
-CREATE FUNCTION call_center.ticket_json(ticket_id bigint)
-RETURNS json
+CREATE FUNCTION call_center.ticket_json(ticket_id bigint) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -94,8 +90,7 @@ $$;
 COMMENT ON FUNCTION call_center.ticket_json(bigint) IS
   'TK-3: the ticket object. Raises WO404.';
 
-CREATE FUNCTION call_center.create_ticket(fields jsonb)
-RETURNS json
+CREATE FUNCTION call_center.create_ticket(fields jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -114,8 +109,7 @@ $$;
 COMMENT ON FUNCTION call_center.create_ticket(jsonb) IS
   'TK-2: makes a ticket of the caller''s from these fields, in any of the four statuses, and returns its object. Raises WO422, WO403.';
 
-CREATE FUNCTION call_center.update_ticket(ticket_id bigint, fields jsonb)
-RETURNS json
+CREATE FUNCTION call_center.update_ticket(ticket_id bigint, fields jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -143,8 +137,7 @@ $$;
 COMMENT ON FUNCTION call_center.update_ticket(bigint, jsonb) IS
   'TK-4: changes the fields that are given and differ, null clears, and returns the ticket object; nothing to change is no act. The row is locked first, so that changes of different fields at one time both survive. Raises WO403, WO404, WO422.';
 
-CREATE FUNCTION call_center.delete_ticket(ticket_id bigint)
-RETURNS void
+CREATE FUNCTION call_center.delete_ticket(ticket_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$

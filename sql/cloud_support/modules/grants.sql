@@ -1,12 +1,10 @@
--- What an application's role gets.
-
-CREATE FUNCTION cloud_support.grant_access(role regrole)
-RETURNS void
+CREATE FUNCTION cloud_support.grant_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM workorder.grant_addon('workorder_cloud_support', role, '{install,install_http,enrol,grant_access}');
+  PERFORM workorder.grant_addon('workorder_cloud_support', role, '{install,install_tables,install_http,enrol,grant_access}');
+  PERFORM workorder.grant_table('cloud_support.workorder', role);
   EXECUTE format('GRANT SELECT ON cloud_support.account, cloud_support.workorder_number TO %s', role);
   -- The same rights on the view as on the table: it shows and takes nothing else.
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON api.cloud_support_workorder TO %s', role);
@@ -14,6 +12,3 @@ END
 $$;
 COMMENT ON FUNCTION cloud_support.grant_access(regrole) IS
   'Gives a role what an application needs to offer the support API, workorder.grant_access() included. Needs to own the extension and the tables.';
-
--- Nothing of the extension is for PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA cloud_support FROM PUBLIC;

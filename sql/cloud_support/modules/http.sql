@@ -5,29 +5,11 @@
 -- cloud_support.install_http() gives it.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION cloud_support.http_data(data json)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_data(data json) RETURNS workorder.http_response
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN workorder.http_json(200, json_build_object('meta', '{"message":"ok","code":0}'::json, 'data', data));
 COMMENT ON FUNCTION cloud_support.http_data(json) IS
   'The envelope of a success. Contract 4.0.';
-
-CREATE FUNCTION cloud_support.http_fields(request workorder.http_request)
-RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF request.content_type = 'application/x-www-form-urlencoded' THEN
-    RETURN request.form;
-  ELSIF request.body IS NULL THEN
-    PERFORM workorder.refuse('WO400', 'malformed JSON', 'There is no body.', 'Send a JSON object.');
-  END IF;
-  RETURN request.body;
-END
-$$;
-COMMENT ON FUNCTION cloud_support.http_fields(workorder.http_request) IS
-  'What a request sends: its JSON object or its form. Raises WO400 "malformed JSON" if it sends nothing. Contract 4.0.';
 
 CREATE FUNCTION cloud_support.http_paging(query jsonb, OUT page bigint, OUT size int, OUT skipped bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -43,7 +25,7 @@ BEGIN
     RETURN;
   END IF;
   IF asked_size !~ '^0*[1-9][0-9]*$' THEN
-    PERFORM cloud_support.refuse_field('page_size', 'int');
+    PERFORM workorder.refuse_input(cloud_support.wording(), 'int', 'page_size');
   END IF;
   size := least(asked_size::numeric, 100);
   IF asked_page !~ '^0*[1-9][0-9]{0,9}$' THEN
@@ -56,8 +38,7 @@ $$;
 COMMENT ON FUNCTION cloud_support.http_paging(jsonb) IS
   'Which page a query asks for, how large its pages are, and how many items come before it; page and size are null if all items are wanted. Raises WO400 for a size, WO404 for a page that there cannot be. Contract 4.0.';
 
-CREATE FUNCTION cloud_support.refuse_page()
-RETURNS void
+CREATE FUNCTION cloud_support.refuse_page() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -68,8 +49,7 @@ $$;
 COMMENT ON FUNCTION cloud_support.refuse_page() IS
   'Raises WO404 "Invalid page.". Contract 4.0.';
 
-CREATE FUNCTION cloud_support.http_link(uri text, page bigint)
-RETURNS text
+CREATE FUNCTION cloud_support.http_link(uri text, page bigint) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
   WHEN page IS NULL THEN NULL
@@ -79,8 +59,7 @@ RETURN CASE
 COMMENT ON FUNCTION cloud_support.http_link(text, bigint) IS
   'The same path and query with another page; null for none. Contract 4.0.';
 
-CREATE FUNCTION cloud_support.http_page(uri text, page bigint, size int, total bigint, results json)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_page(uri text, page bigint, size int, total bigint, results json) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -99,20 +78,18 @@ $$;
 COMMENT ON FUNCTION cloud_support.http_page(text, bigint, int, bigint, json) IS
   'The envelope of a list, or of one page of it with the addresses of its neighbours. Raises WO404 for a page past the last. Contract 4.0.';
 
-CREATE FUNCTION cloud_support.http_create_workorder(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_create_workorder(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN cloud_support.http_data(cloud_support.create_workorder(cloud_support.http_fields(request)));
+  RETURN cloud_support.http_data(cloud_support.create_workorder(workorder.http_fields(request, 'malformed JSON')));
 END
 $$;
 COMMENT ON FUNCTION cloud_support.http_create_workorder(workorder.http_request) IS
   'WO-1, POST /workorder/workorder/.';
 
-CREATE FUNCTION cloud_support.http_list_workorders(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_list_workorders(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -127,26 +104,24 @@ $$;
 COMMENT ON FUNCTION cloud_support.http_list_workorders(workorder.http_request) IS
   'WO-2, GET /workorder/workorder_list/.';
 
-CREATE FUNCTION cloud_support.http_add_reply(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_add_reply(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RETURN cloud_support.http_data(cloud_support.add_reply(cloud_support.http_fields(request)));
+  RETURN cloud_support.http_data(cloud_support.add_reply(workorder.http_fields(request, 'malformed JSON')));
 END
 $$;
 COMMENT ON FUNCTION cloud_support.http_add_reply(workorder.http_request) IS
   'WO-3, POST /workorder/workorder_detail/.';
 
-CREATE FUNCTION cloud_support.http_list_replies(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_list_replies(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given CONSTANT jsonb := cloud_support.read_fields(request.query,
-    '[{"name": "workorder_id", "kind": "int", "required": true, "last": true}]');
+  given CONSTANT jsonb := workorder.read_input(request.query,
+    '[{"name": "workorder_id", "kind": "int", "required": true, "last": true}]', cloud_support.wording());
   asked CONSTANT record := cloud_support.http_paging(request.query);
   list record;
 BEGIN
@@ -158,21 +133,19 @@ $$;
 COMMENT ON FUNCTION cloud_support.http_list_replies(workorder.http_request) IS
   'WO-4, GET /workorder/workorder_detail/.';
 
-CREATE FUNCTION cloud_support.http_set_status(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_set_status(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM cloud_support.set_status(cloud_support.http_fields(request));
+  PERFORM cloud_support.set_status(workorder.http_fields(request, 'malformed JSON'));
   RETURN cloud_support.http_data('{}');
 END
 $$;
 COMMENT ON FUNCTION cloud_support.http_set_status(workorder.http_request) IS
   'WO-5, POST /workorder/workorder_status/.';
 
-CREATE FUNCTION cloud_support.http_content(request workorder.http_request)
-RETURNS workorder.http_response
+CREATE FUNCTION cloud_support.http_content(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -183,14 +156,14 @@ $$;
 COMMENT ON FUNCTION cloud_support.http_content(workorder.http_request) IS
   'WO-6, GET /workorder/workorder_content/.';
 
-CREATE FUNCTION cloud_support.install_http()
-RETURNS void
+CREATE FUNCTION cloud_support.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.add_api('cloud_support', '/v3_1', '{"meta":{"message":"$message","code":"$status"},"data":{}}', false,
     '{"object": true, "messages": {"malformed": "malformed JSON", "parameter": "$name: not a valid string"}}');
+  PERFORM workorder.import_dictionary('cloud_support', 'type', cloud_support.types());
   PERFORM workorder.add_routes('cloud_support', '[
     ["POST", "/workorder/workorder", "http_create_workorder", {"accept": ["application/json", "application/x-www-form-urlencoded"]}],
     ["GET", "/workorder/workorder_list", "http_list_workorders"],
@@ -214,4 +187,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION cloud_support.install_http() IS
-  'Enters the API''s envelope and routes, and makes the view api.cloud_support_workorder; part of cloud_support.install(). What was changed in the settings of the API stays.';
+  'Enters the types, the API''s envelope and its routes, and makes the view api.cloud_support_workorder; part of cloud_support.install(). What was changed in the settings of the API stays.';

@@ -3,8 +3,7 @@
 -- engine's content; its role and images are the engine's data.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION cloud_support.reply_json(number bigint, username text, content text, data jsonb, at timestamptz, zone text)
-RETURNS json
+CREATE FUNCTION cloud_support.reply_json(number bigint, username text, content text, data jsonb, at timestamptz, zone text) RETURNS json
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN json_build_object(
   'committer', coalesce(username, ''),
@@ -15,8 +14,7 @@ RETURN json_build_object(
 COMMENT ON FUNCTION cloud_support.reply_json(bigint, text, text, jsonb, timestamptz, text) IS
   'The reply object of the API. Contract 4.0.';
 
-CREATE FUNCTION cloud_support.add_reply(body jsonb)
-RETURNS json
+CREATE FUNCTION cloud_support.add_reply(body jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,14 +22,14 @@ DECLARE
   detail CONSTANT jsonb := body -> 'detail';
   -- A text is needed unless there are images.
   illustrated CONSTANT boolean := coalesce(detail -> 'image' <> '[]' AND jsonb_typeof(detail -> 'image') = 'array', false);
-  given CONSTANT jsonb := cloud_support.read_fields(
+  given CONSTANT jsonb := workorder.read_input(
     jsonb_build_object('workorder_id', body -> 'workorder_id', 'detail', detail,
       'detail.text', detail -> 'text', 'detail.image', detail -> 'image'),
     jsonb_build_array(
       '{"name": "workorder_id", "kind": "int", "required": true}'::jsonb,
       '{"name": "detail", "kind": "object", "required": true}'::jsonb,
       jsonb_build_object('name', 'detail.text', 'kind', 'text', 'required', NOT illustrated, 'max', 5000),
-      '{"name": "detail.image", "kind": "list", "max": 9, "default": []}'::jsonb));
+      '{"name": "detail.image", "kind": "list", "max": 9, "default": []}'::jsonb), cloud_support.wording());
   zone CONSTANT text := cloud_support.time_zone();
   number bigint;
   data jsonb;
@@ -45,7 +43,7 @@ BEGIN
   ORDER BY i.n
   LIMIT 1;
   IF FOUND THEN
-    PERFORM cloud_support.refuse_field('detail.image', problem.rule, problem.bound);
+    PERFORM workorder.refuse_input(cloud_support.wording(), problem.rule, 'detail.image', bound => problem.bound);
   END IF;
 
   number := cloud_support.require_workorder((given -> 'workorder_id')::numeric);

@@ -3,8 +3,7 @@
 -- SQL; row-level security and the flow judge whoever calls.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION cloud_support.refuse_permission()
-RETURNS void
+CREATE FUNCTION cloud_support.refuse_permission() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,8 +16,7 @@ $$;
 COMMENT ON FUNCTION cloud_support.refuse_permission() IS
   'Raises WO403 "permission denied". Contract 4.0.';
 
-CREATE FUNCTION cloud_support.require_workorder(number numeric, type text DEFAULT NULL)
-RETURNS bigint
+CREATE FUNCTION cloud_support.require_workorder(number numeric, type text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -43,14 +41,13 @@ $$;
 COMMENT ON FUNCTION cloud_support.require_workorder(numeric, text) IS
   'The number, if there is such a work order (of that type) and the caller may see it. Raises WO404 "workorder not found", then WO403. Contract 4.0.';
 
-CREATE FUNCTION cloud_support.create_workorder(fields jsonb)
-RETURNS json
+CREATE FUNCTION cloud_support.create_workorder(fields jsonb) RETURNS json
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   ordered CONSTANT boolean := coalesce(fields ->> 'type' = 'module', false);
-  given CONSTANT jsonb := cloud_support.read_fields(fields, jsonb_build_array(
+  given CONSTANT jsonb := workorder.read_input(fields, jsonb_build_array(
     '{"name": "support", "kind": "flag", "required": true}'::jsonb,
     jsonb_build_object('name', 'type', 'kind', 'choice', 'required', true,
       'in', jsonb_path_query_array(cloud_support.types(), '$[*].code')),
@@ -62,7 +59,7 @@ DECLARE
     '{"name": "location", "kind": "text", "required": false, "max": 200}'::jsonb,
     '{"name": "cellphone", "kind": "text", "required": false, "max": 32, "pattern": "^[0-9 +()-]*$"}'::jsonb,
     '{"name": "email", "kind": "text", "required": false, "max": 254, "pattern": "^[^@[:space:]]+@[^@[:space:]]+$", "otherwise": "email"}'::jsonb,
-    '{"name": "address", "kind": "text", "required": false, "max": 500}'::jsonb));
+    '{"name": "address", "kind": "text", "required": false, "max": 500}'::jsonb), cloud_support.wording());
   w cloud_support.workorder;
   zone CONSTANT text := cloud_support.time_zone();
 BEGIN
@@ -135,15 +132,14 @@ $$;
 COMMENT ON FUNCTION cloud_support.list_workorders(bigint, bigint) IS
   'WO-2: the work orders that the caller may see, by status, the highest first, then by the time of the last change, all or so many after so many, and how many there are.';
 
-CREATE FUNCTION cloud_support.set_status(fields jsonb)
-RETURNS void
+CREATE FUNCTION cloud_support.set_status(fields jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given CONSTANT jsonb := cloud_support.read_fields(fields, '[
+  given CONSTANT jsonb := workorder.read_input(fields, '[
     {"name": "workorder_id", "kind": "int", "required": true},
-    {"name": "status", "kind": "int", "required": true, "pattern": "^[012]$", "otherwise": "choice"}]');
+    {"name": "status", "kind": "int", "required": true, "pattern": "^[012]$", "otherwise": "choice"}]', cloud_support.wording());
   wanted CONSTANT text := cloud_support.state_of((given -> 'status')::int);
   number CONSTANT bigint := cloud_support.require_workorder((given -> 'workorder_id')::numeric);
   state text;
@@ -170,16 +166,15 @@ $$;
 COMMENT ON FUNCTION cloud_support.set_status(jsonb) IS
   'WO-5: takes the step that leads a work order to a status (workorder_id, status); the status it has already needs none. Raises WO400, WO403, WO404.';
 
-CREATE FUNCTION cloud_support.content(query jsonb)
-RETURNS jsonb
+CREATE FUNCTION cloud_support.content(query jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given CONSTANT jsonb := cloud_support.read_fields(query, jsonb_build_array(
+  given CONSTANT jsonb := workorder.read_input(query, jsonb_build_array(
     '{"name": "workorder_id", "kind": "int", "required": true, "last": true}'::jsonb,
     jsonb_build_object('name', 'type', 'kind', 'choice', 'required', true, 'last', true,
-      'in', jsonb_path_query_array(cloud_support.types(), '$[*].code'))));
+      'in', jsonb_path_query_array(cloud_support.types(), '$[*].code'))), cloud_support.wording());
   number CONSTANT bigint := cloud_support.require_workorder((given -> 'workorder_id')::numeric, given ->> 'type');
 BEGIN
   RETURN (

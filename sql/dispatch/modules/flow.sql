@@ -1,18 +1,6 @@
-CREATE FUNCTION dispatch.flow() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-SELECT $json$
-@flow@
-$json$::jsonb
-$function$;
-COMMENT ON FUNCTION dispatch.flow() IS
-  'The flow of tickets, as dispatch.install() publishes it. Contract 3.2 and 5.';
-
 -- What the API calls states and steps; who may take a step is the flow's alone.
 
-CREATE FUNCTION dispatch.steps()
-RETURNS TABLE (code int, state text, names text[], action text, refusal text)
+CREATE FUNCTION dispatch.steps() RETURNS TABLE (code int, state text, names text[], action text, refusal text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 8
 BEGIN ATOMIC
   VALUES

@@ -30,10 +30,7 @@ BEGIN
           ELSE to_jsonb(workorder.http_value(request.form, f.key)) END), '{}')
       FROM jsonb_each(request.form) f);
   END IF;
-  IF request.body IS NULL THEN
-    PERFORM workorder.refuse('WO400', 'malformed request', 'The body must be a JSON object.', 'Send {"action": ...}.');
-  END IF;
-  RETURN request.body;
+  RETURN workorder.http_fields(request, 'malformed request');
 END
 $$;
 COMMENT ON FUNCTION dispatch.http_fields(workorder.http_request) IS

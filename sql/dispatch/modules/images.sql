@@ -42,7 +42,7 @@ BEGIN
     given := jsonb_build_array(given);
   END IF;
   IF given IS NOT NULL AND jsonb_typeof(given) <> 'array' OR jsonb_array_length(given) > 9 THEN
-    PERFORM dispatch.refuse_field('invalid', 'images');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
   END IF;
 
   FOR entry IN SELECT e.value FROM jsonb_array_elements(given) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
@@ -72,13 +72,13 @@ BEGIN
   END LOOP;
 
   IF cardinality(result) > 9 THEN
-    PERFORM dispatch.refuse_field('invalid', 'images');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
   END IF;
   FOR i IN 1 .. cardinality(result) LOOP
     image := result[i];
     IF image.name IS NULL AND image.url IS NULL THEN
       IF image.content_type IS NULL OR octet_length(image.content) > 8388608 THEN
-        PERFORM dispatch.refuse_field('invalid', 'images');
+        PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
       END IF;
       image.name := gen_random_uuid() || '.' || workorder.image_extension(image.content_type);
       result[i] := image;
@@ -98,7 +98,7 @@ BEGIN
   -- The address of an image of ours is one that this ticket has, or any address.
   IF EXISTS (SELECT FROM unnest(images) AS i
              WHERE i.url IS NULL AND i.content IS NULL AND NOT coalesce(held, '[]') ? i.name) THEN
-    PERFORM dispatch.refuse_field('invalid', 'images');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
   END IF;
   RETURN (
     SELECT coalesce(jsonb_agg(CASE WHEN i.content IS NOT NULL OR coalesce(held, '[]') ? i.name THEN i.name ELSE i.url END ORDER BY i.n), '[]')

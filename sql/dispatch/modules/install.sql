@@ -1,14 +1,8 @@
-CREATE FUNCTION dispatch.install() RETURNS void
+CREATE FUNCTION dispatch.install_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM workorder.publish(dispatch.flow());
-  IF to_regclass('dispatch.ticket') IS NOT NULL THEN
-    PERFORM dispatch.install_http();
-    RETURN;
-  END IF;
-
   CREATE TABLE dispatch.person (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
     userid bigint NOT NULL CHECK (userid >= 0),
@@ -20,9 +14,7 @@ BEGIN
   COMMENT ON COLUMN dispatch.person.tenant_id IS 'Whose person';
   COMMENT ON COLUMN dispatch.person.userid IS 'The product''s number';
   COMMENT ON COLUMN dispatch.person.actor_id IS 'The person (workorder.actor)';
-  ALTER TABLE dispatch.person ENABLE ROW LEVEL SECURITY;
-  CREATE POLICY dispatch_view ON dispatch.person FOR SELECT USING (tenant_id = (SELECT workorder.tenant_id()));
-  COMMENT ON POLICY dispatch_view ON dispatch.person IS 'Tickets show everybody''s number';
+  PERFORM workorder.open_directory('dispatch.person', 'dispatch');
 
   CREATE TABLE dispatch.ticket (
     tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
@@ -59,9 +51,7 @@ BEGIN
   CREATE INDEX ON dispatch.ticket (tenant_id, created_at, id);
   CREATE INDEX ON dispatch.ticket (tenant_id, creator_id, created_at, id);
   CREATE INDEX ON dispatch.ticket (tenant_id, staff_id, created_at, id);
-
-  PERFORM dispatch.install_http();
 END
 $$;
-COMMENT ON FUNCTION dispatch.install() IS
-  'Makes the tables of the ticket desk in the schema dispatch, publishes its flow and puts the tickets under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.';
+COMMENT ON FUNCTION dispatch.install_tables() IS
+  'Makes the tables of the ticket desk and puts the tickets under the flow; part of dispatch.install().';

@@ -13,17 +13,7 @@ BEGIN
   IF enrol.userid IS NULL OR enrol.userid < 0 THEN
     PERFORM workorder.refuse('WO400', 'userid is missing', 'Clients know people by a number.', 'Give a whole number.');
   END IF;
-  IF NOT coalesce(enrol.roles, '{}') <@ '{customer,staff,scheduler}' THEN
-    PERFORM workorder.refuse('WO400', 'no such role', 'The roles are customer, staff and scheduler.', 'Correct the list.');
-  END IF;
-  person := workorder.enrol(enrol.login, enrol.name);
-  -- Roles in other flows are left alone.
-  DELETE FROM workorder.membership m
-  WHERE m.tenant_id = workorder.tenant_id() AND m.actor_id = person AND m.role LIKE 'dispatch.%'
-    AND substr(m.role, 10) <> ALL (coalesce(enrol.roles, '{}'));
-  INSERT INTO workorder.membership (tenant_id, actor_id, role)
-  SELECT workorder.tenant_id(), person, 'dispatch.' || r.role FROM unnest(enrol.roles) AS r (role)
-  ON CONFLICT DO NOTHING;
+  person := workorder.enrol_in('dispatch', enrol.login, enrol.name, coalesce(enrol.roles, '{}'));
   INSERT INTO dispatch.person (tenant_id, userid, actor_id)
   VALUES (workorder.tenant_id(), enrol.userid, person)
   ON CONFLICT (tenant_id, actor_id) DO UPDATE SET userid = excluded.userid;

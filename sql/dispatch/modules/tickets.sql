@@ -15,8 +15,7 @@ RETURN jsonb_build_object(
 COMMENT ON FUNCTION dispatch.permission(text[]) IS
   'The permission map of the API from the actions that the engine permits. Contract 4.0.';
 
-CREATE FUNCTION dispatch.permissions(ids bigint[], capacity text[] DEFAULT NULL)
-RETURNS TABLE (id bigint, permission jsonb)
+CREATE FUNCTION dispatch.permissions(ids bigint[], capacity text[] DEFAULT NULL) RETURNS TABLE (id bigint, permission jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -143,14 +142,14 @@ DECLARE
   ticket_uuid text;
 BEGIN
   IF workorder.is_blank(given -> 'content') AND NOT dispatch.has_images(fields, files) THEN
-    PERFORM dispatch.refuse_field('required', 'content');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
   END IF;
   images := dispatch.read_images(fields -> 'images', files);
   IF workorder.is_blank(given -> 'content') AND images = '{}' THEN
-    PERFORM dispatch.refuse_field('required', 'content');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
   END IF;
   IF dispatch.status_named(given -> 'status') <> 1 OR (given ? 'status' AND dispatch.status_named(given -> 'status') IS NULL) THEN
-    PERFORM dispatch.refuse_field('invalid', 'status');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');
   END IF;
 
   BEGIN
@@ -187,12 +186,12 @@ BEGIN
   IF with_images THEN
     images := dispatch.read_images(fields -> 'images', files);
     IF images = '{}' AND with_content AND workorder.is_blank(given -> 'content') THEN
-      PERFORM dispatch.refuse_field('required', 'content');
+      PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
     END IF;
   END IF;
   SELECT s.code, s.action, s.refusal INTO step FROM dispatch.steps() s WHERE s.code = dispatch.status_named(fields -> 'status');
   IF with_status AND step.code IS NULL THEN
-    PERFORM dispatch.refuse_field('invalid', 'status');
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');
   END IF;
   IF step.action = 'assign' THEN
     assignment := workorder.read_input(fields,
@@ -200,7 +199,7 @@ BEGIN
     IF assignment ? 'staff-id' THEN
       assignment := jsonb_build_object('staff_id', dispatch.staff_numbered((assignment -> 'staff-id')::bigint));
       IF assignment -> 'staff_id' = 'null' THEN
-        PERFORM dispatch.refuse_field('invalid', 'staff-id');
+        PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'staff-id');
       END IF;
     END IF;
   END IF;
@@ -223,7 +222,7 @@ BEGIN
     END IF;
     IF workorder.is_blank(coalesce(changes -> 'content', to_jsonb(ticket.content)))
        AND coalesce(changes -> 'images', ticket.images) = '[]' THEN
-      PERFORM dispatch.refuse_field('required', 'content');
+      PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
     END IF;
     PERFORM dispatch.attach_images(ticket.id, images);
     PERFORM workorder.act('dispatch.ticket', ticket.id, 'update', changes => changes);
@@ -267,13 +266,13 @@ BEGIN
     FROM unnest('{customer,staff,scheduler}'::text[]) WITH ORDINALITY AS r (role, code)
     WHERE jsonb_typeof(operator) IN ('string', 'number') AND lower(operator #>> '{}') IN (r.role, r.code::text);
     IF role IS NULL OR (only_scheduler AND role <> 'scheduler') THEN
-      PERFORM dispatch.refuse_field('invalid', 'operator');
+      PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'operator');
     END IF;
   END IF;
   IF NOT (jsonb_typeof(status) IN ('string', 'number') AND lower(status #>> '{}') IN ('all', '0')) THEN
     SELECT s.state INTO wanted FROM dispatch.steps() s WHERE s.code = dispatch.status_named(status);
     IF wanted IS NULL THEN
-      PERFORM dispatch.refuse_field('invalid', 'status');
+      PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');
     END IF;
   END IF;
   IF role <> ALL (roles) OR role IS NULL THEN

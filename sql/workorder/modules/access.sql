@@ -7,8 +7,6 @@ AS $$
 DECLARE
   g record;
   f text;
-  insertable text;
-  updatable text;
 BEGIN
   IF grant_access.role IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_access() needs a role',
@@ -20,7 +18,7 @@ BEGIN
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
-    'tenant_id()', 'actor_id()', 'has_role(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
+    'tenant_id()', 'actor_id()', 'has_role(text)', 'takes_part(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',
@@ -29,7 +27,7 @@ BEGIN
     'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
     'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
-    'standing(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
+    'standing(regclass, bigint)', 'movers(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)',
     'round_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
@@ -48,27 +46,61 @@ BEGIN
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
   FOR g IN
-    SELECT x.relation, x.columns, r.relnamespace::regnamespace AS schema
+    SELECT x.relation
     FROM workorder.guarded x JOIN pg_class r ON r.oid = x.relation
     JOIN pg_trigger t ON t.tgrelid = x.relation AND t.tgname = '~workorder_guard'
+    -- What an add-on guards is the add-on's to grant.
+    WHERE r.relnamespace = 'workorder'::regnamespace
+      OR to_regprocedure(format('%s.grant_access(regrole)', r.relnamespace::regnamespace)) IS NULL
   LOOP
-    SELECT string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IS NULL OR e.name = 'note'),
-      string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IN ('action', 'note')
-        OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey)))
-    INTO insertable, updatable
-    FROM pg_attribute a
-    JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-    LEFT JOIN workorder.engine_columns() e ON coalesce(g.columns ->> e.name, e.name) = a.attname
-    WHERE a.attrelid = g.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
-    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', g.schema, grant_access.role);
-    EXECUTE format('GRANT SELECT, DELETE, INSERT (%s), UPDATE (%s) ON %s TO %s',
-      insertable, updatable, g.relation, grant_access.role);
+    PERFORM workorder.grant_table(g.relation, grant_access.role);
   END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_access(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_access(regrole) IS
-'Gives a role what an application needs: on every guarded table SELECT and DELETE (under the policies and the flow), INSERT of business columns, UPDATE of action, note and business columns; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';
+'Gives a role what an application needs: grant_table() on every guarded table but those in a schema that has a grant_access() of its own, which decides on them; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';
+
+CREATE FUNCTION workorder.grant_table(
+  relation regclass, role regrole, insertable text[] DEFAULT NULL, deletable boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  schema text;
+  inserted text;
+  updated text;
+BEGIN
+  SELECT r.relnamespace::regnamespace, string_agg(quote_ident(a.attname), ', ') FILTER (WHERE
+      CASE WHEN insertable IS NULL THEN e.name IS NULL OR e.name = 'note' ELSE a.attname = ANY (insertable) END),
+    string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IN ('action', 'note')
+      OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey)))
+  INTO schema, inserted, updated
+  FROM workorder.guarded g
+  JOIN pg_class r ON r.oid = g.relation
+  JOIN pg_attribute a ON a.attrelid = g.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+  LEFT JOIN workorder.engine_columns() e ON coalesce(g.columns ->> e.name, e.name) = a.attname
+  WHERE g.relation = grant_table.relation
+  GROUP BY r.relnamespace;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse('WO404', 'no such table with a flow', 'Rights are given on guarded tables.', 'Run workorder.guard() first.');
+  END IF;
+  EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema, grant_table.role);
+  IF insertable IS NOT NULL THEN
+    EXECUTE format('REVOKE INSERT ON %s FROM %s', grant_table.relation, grant_table.role);
+  END IF;
+  IF inserted IS NOT NULL THEN
+    EXECUTE format('GRANT INSERT (%s) ON %s TO %s', inserted, grant_table.relation, grant_table.role);
+  END IF;
+  EXECUTE format(CASE WHEN deletable THEN 'GRANT DELETE ON %s TO %s' ELSE 'REVOKE DELETE ON %s FROM %s' END,
+    grant_table.relation, grant_table.role);
+  EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %s', updated, grant_table.relation, grant_table.role);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) IS
+'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: the business columns and note) and of no others, UPDATE of action, note and business columns. Raises WO404 for a table without a flow. Needs to own the table.';
 
 CREATE FUNCTION workorder.grant_anonymous(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -86,11 +118,11 @@ BEGIN
     'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.sign_in(bigint, text, text)',
     'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
     'workorder.http_empty(int, jsonb)', 'workorder.http_error(int, text, text, text)',
-    'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
+    'workorder.http_fields(workorder.http_request, text, boolean)', 'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
     'workorder.read_input(jsonb, jsonb, jsonb)', 'workorder.check_input(jsonb, jsonb)',
     'workorder.judge_input(jsonb, jsonb)', 'workorder.input_value(jsonb, jsonb)',
     'workorder.input_time(text, boolean, boolean)', 'workorder.input_message(jsonb, text, text, text)',
-    'workorder.is_blank(jsonb)', 'workorder.refuse(text, text, text, text)', 'workorder.path_id(text)',
+    'workorder.is_blank(jsonb)', 'workorder.refuse(text, text, text, text)', 'workorder.refuse_input(jsonb, text, text, text, text)', 'workorder.path_id(text)',
     'workorder.time_of(text, text)', 'workorder.time_text(timestamptz, text)',
     'api.http_read(bytea)', 'api.http_write(bytea)', 'api.sign_in(text, text, bigint)']
   LOOP

@@ -45,7 +45,54 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_addon(text, regrole, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_addon(text, regrole, text[]) IS
-'Gives a role EXECUTE on the functions of an add-on but the internal ones (by name), USAGE on its schema, and workorder.grant_access(). Needs to own them.';
+'Gives a role EXECUTE on the functions of an add-on but the internal ones (by name), USAGE on its schema, and workorder.grant_access(), which leaves the add-ons'' tables to them: see grant_table(). Needs to own them.';
+
+CREATE FUNCTION workorder.enrol_in(flow text, login text, name text, roles text[], keep boolean DEFAULT false) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  tenant CONSTANT bigint := workorder.tenant_id();
+  stem CONSTANT text := enrol_in.flow || '.';
+  known CONSTANT text[] := ARRAY(
+    SELECT substr(r.role, length(stem) + 1)
+    FROM workorder.flow f, jsonb_array_elements_text(f.definition -> 'roles') AS r (role)
+    WHERE f.name = enrol_in.flow AND f.life = 'published' AND starts_with(r.role, stem));
+  person bigint;
+BEGIN
+  IF enrol_in.roles IS NULL OR NOT enrol_in.roles <@ known THEN
+    PERFORM workorder.refuse('WO400', 'no such role', format('The roles are %s.', array_to_string(known, ', ')),
+      'Give some of them, or an empty list.');
+  END IF;
+  person := workorder.enrol(enrol_in.login, enrol_in.name);
+  -- Roles in other flows are left alone.
+  DELETE FROM workorder.membership m
+  WHERE NOT enrol_in.keep AND m.tenant_id = tenant AND m.actor_id = person AND starts_with(m.role, stem)
+    AND substr(m.role, length(stem) + 1) <> ALL (enrol_in.roles);
+  INSERT INTO workorder.membership (tenant_id, actor_id, role)
+  SELECT tenant, person, stem || r.role FROM unnest(enrol_in.roles) AS r (role)
+  ON CONFLICT DO NOTHING;
+  RETURN person;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) IS
+'Enrols a person of an add-on (enrol()) with these roles of its flow, named without the flow''s name before them: instead of those that he holds there, or, with keep, besides. Roles in other flows stay. Returns his id. Raises WO400 for a role that the published flow does not declare.';
+
+CREATE FUNCTION workorder.open_directory(relation regclass, system text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+  EXECUTE format('CREATE POLICY directory_view ON %s FOR SELECT
+    USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part(%L)))', relation, system);
+  EXECUTE format('COMMENT ON POLICY directory_view ON %s IS %L', relation, format('Whoever takes part in %s reads it', system));
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.open_directory(regclass, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
+'Row-level security of a table that tickets refer to: whoever takes part in the system (takes_part()) reads the rows of his tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
 
 -- Settings and lists, per tenant.
 

@@ -18,7 +18,7 @@ RETURNS TABLE (code text, path text, message text, hint text)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_check_members';
 REVOKE ALL ON FUNCTION workorder.check_members(jsonb, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_members(jsonb, bigint) IS
-'Quorums of a flow document that today''s people of a tenant cannot meet, and calendars that it does not have. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
+'What today''s people of a tenant cannot do of a flow document: quorums (quorum_members), steps that keep people apart (exclude_members: however the steps before are shared out, nobody is left), and calendars that the tenant does not have. one_person is a warning: a step that nobody could take if this person were away. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
 
 CREATE FUNCTION workorder.flow_states(definition jsonb)
 RETURNS TABLE (path text, parent text, label text, code text, kind text, initial boolean)
@@ -82,7 +82,8 @@ BEGIN
     WHERE g.flow = refuse_defects.definition ->> 'id' AND d.code IN ('unknown_column', 'column_type')
     UNION ALL
     SELECT 2, NULL, d.n, d.code, d.path, d.message, d.hint
-    FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)) x;
+    FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)
+    WHERE d.code <> 'one_person') x;
   IF found.n > 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400',
       MESSAGE = format('%s has %s %s', coalesce('flow "' || left(nullif(refuse_defects.definition ->> 'id', ''), 63) || '"', 'the document'),
@@ -90,6 +91,15 @@ BEGIN
       DETAIL = found.lines,
       HINT = CASE WHEN found.n = 1 AND found.hint IS NOT NULL THEN found.hint
         ELSE 'Mend the document; workorder.check_flow() lists the same with a hint for each.' END;
+  END IF;
+  SELECT count(*) AS n, min(d.hint) AS hint, string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n' ORDER BY d.n) AS lines
+  INTO found
+  FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)
+  WHERE d.code = 'one_person';
+  IF found.n > 0 THEN
+    RAISE NOTICE USING MESSAGE = format('flow "%s" has %s that one person''s leave would block', refuse_defects.definition ->> 'id',
+        CASE WHEN found.n = 1 THEN 'a step' ELSE found.n || ' steps' END),
+      DETAIL = found.lines, HINT = found.hint;
   END IF;
 END
 $$;

@@ -116,6 +116,27 @@ REVOKE ALL ON FUNCTION workorder.refresh_policies(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refresh_policies(regclass) IS
 'Compiles "view" of a guarded table''s flow into its row-level-security policies, if it has changed. Called by guard() and publish(). Needs to own the table.';
 
+CREATE FUNCTION workorder.make_record_trigger(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  args text;
+BEGIN
+  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = make_record_trigger.relation;
+  key := workorder.ticket_key(g.relation);
+  -- Arguments more tell the trigger to count, and to publish events.
+  args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
+    || CASE WHEN g.counted THEN ', ''counted''' ELSE '' END || CASE WHEN g.heard THEN ', ''heard''' ELSE '' END;
+  EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', g.relation, args);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.make_record_trigger(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.make_record_trigger(regclass) IS
+'Makes the AFTER ROW trigger of a guarded table as workorder.guarded says, or makes it anew. Called by guard(), count_rows() and publish_events(). Needs to own the table.';
+
 CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -279,7 +300,7 @@ BEGIN
 
   row_args := format('%L, %L, %L, %L, %L', relation_id, guard.flow, guard.columns, key.tenant_column, key.id_column);
   EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', guard.relation, row_args);
-  EXECUTE format('CREATE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', guard.relation, row_args);
+  PERFORM workorder.make_record_trigger(guard.relation);
   EXECUTE format('CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()', guard.relation);
   -- Row triggers reach partitions by themselves, statement triggers do not.
   FOR part IN
@@ -313,6 +334,7 @@ BEGIN
       DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
   END IF;
   PERFORM workorder.count_rows(unguard.relation, false);
+  PERFORM workorder.publish_events(unguard.relation, false);
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
   DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   DELETE FROM workorder.task t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;

@@ -27,6 +27,13 @@ REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
 'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';
 
+CREATE FUNCTION workorder.only_texts(value jsonb, names text[] DEFAULT NULL) RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_only_texts';
+REVOKE ALL ON FUNCTION workorder.only_texts(jsonb, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.only_texts(jsonb, text[]) IS
+'Whether a value is an object, or a list of nothing but objects, in which every member with one of these names, if it is there, is a text or null; without names, whether every member is a text. Null if the value is null. For whoever reads a long list and does not want to look at each member.';
+
 CREATE FUNCTION workorder.input_time(given text, day_only boolean, at_end boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -122,6 +129,8 @@ BEGIN
   ELSIF n > (rule ->> 'max')::numeric THEN
     problem := 'max';
     bound := rule ->> 'max';
+  ELSIF value #>> '{}' !~ (rule ->> 'pattern') THEN
+    problem := coalesce(rule ->> 'otherwise', kind);
   END IF;
 END
 $$;
@@ -252,6 +261,36 @@ REVOKE ALL ON FUNCTION workorder.input_message(jsonb, text, text, text) FROM PUB
 COMMENT ON FUNCTION workorder.input_message(jsonb, text, text, text) IS
 'What an API says of a field that breaks a rule: the wording''s text for the rule, else for "invalid", with $name, $label (the name with spaces for _) and $bound filled in.';
 
+CREATE FUNCTION workorder.refuse_input(
+  wording jsonb, rule text, name text, detail text DEFAULT NULL, bound text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM workorder.refuse('WO400', workorder.input_message(wording, rule, name, bound),
+    coalesce(detail, CASE rule
+      WHEN 'required' THEN 'The field is required here and must not be blank.'
+      WHEN 'text' THEN 'It must be a text.'
+      WHEN 'int' THEN 'It must be a whole number.'
+      WHEN 'money' THEN 'It must be an amount from 0 to 999999999999.99 with at most two decimals.'
+      WHEN 'flag' THEN 'It must be true, false, 1 or 0.'
+      WHEN 'choice' THEN 'It is none of the values that are possible here.'
+      WHEN 'time' THEN 'It must be a time, "2018-03-05 10:00:00", or a day.'
+      WHEN 'day' THEN 'It must be a day, "2018-03-05".'
+      WHEN 'url' THEN 'It must be an address that begins with http:// or https://.'
+      WHEN 'object' THEN 'It must be an object.'
+      WHEN 'list' THEN 'It must be a list.'
+      WHEN 'min' THEN format('The least that is possible is %s (a text''s or a list''s length).', bound)
+      WHEN 'max' THEN format('The most that is possible is %s (a text''s or a list''s length).', bound)
+      ELSE 'The field breaks its rule.'
+    END),
+    CASE rule WHEN 'required' THEN 'Send the field.' ELSE 'Correct the value.' END);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refuse_input(jsonb, text, text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refuse_input(jsonb, text, text, text, text) IS
+'Raises WO400 for a field that breaks a rule, in the words of the API (input_message()), as read_input() does; with a detail of its own where the rule''s does not tell enough.';
+
 CREATE FUNCTION workorder.read_input(fields jsonb, rules jsonb, wording jsonb DEFAULT '{}') RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -262,23 +301,7 @@ DECLARE
 BEGIN
   FOR field IN SELECT * FROM workorder.judge_input(fields, rules) LOOP
     IF field.rule IS NOT NULL THEN
-      PERFORM workorder.refuse('WO400', workorder.input_message(wording, field.rule, field.name, field.bound),
-        CASE field.rule
-          WHEN 'required' THEN 'The field is required here and must not be blank.'
-          WHEN 'text' THEN 'It must be a text.'
-          WHEN 'int' THEN 'It must be a whole number.'
-          WHEN 'money' THEN 'It must be an amount from 0 to 999999999999.99 with at most two decimals.'
-          WHEN 'flag' THEN 'It must be true, false, 1 or 0.'
-          WHEN 'choice' THEN 'It is none of the values that are possible here.'
-          WHEN 'time' THEN 'It must be a time, "2018-03-05 10:00:00", or a day.'
-          WHEN 'day' THEN 'It must be a day, "2018-03-05".'
-          WHEN 'url' THEN 'It must be an address that begins with http:// or https://.'
-          WHEN 'object' THEN 'It must be an object.'
-          WHEN 'list' THEN 'It must be a list.'
-          WHEN 'min' THEN format('The least that is possible is %s (a text''s or a list''s length).', field.bound)
-          WHEN 'max' THEN format('The most that is possible is %s (a text''s or a list''s length).', field.bound)
-        END,
-        CASE field.rule WHEN 'required' THEN 'Send the field.' ELSE 'Correct the value.' END);
+      PERFORM workorder.refuse_input(wording, field.rule, field.name, bound => field.bound);
     END IF;
     result := result || jsonb_build_object(field.name, field.value);
   END LOOP;
@@ -288,7 +311,7 @@ $$;
 REVOKE ALL ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) IS
 'Takes the fields of a request (body, query or form), judges them by rules and returns the values: one key for each rule whose field was given or has a default. Raises WO400 for the first problem, in the words of the API (input_message()).
-A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a field that came several times; "end": true completes a day to its last second; "from": other names, read if the first is absent}.
+A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "pattern": a regular expression that the value as text must match, and "otherwise": the rule that it breaks if not (its kind); "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a field that came several times; "end": true completes a day to its last second; "from": other names, read if the first is absent}.
 Absent are null too and, but for a text that is not required, blank text. Text is kept verbatim, a time as YYYY-MM-DD HH:MM:SS with the offset it came with (see time_of()).';
 
 CREATE FUNCTION workorder.time_of(given text, zone text) RETURNS timestamptz

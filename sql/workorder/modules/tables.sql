@@ -7,13 +7,11 @@ AS $install$
 BEGIN
   EXECUTE $ddl$
 CREATE TABLE workorder.installation (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  extension text PRIMARY KEY,
   version text NOT NULL);
-COMMENT ON TABLE workorder.installation IS 'One row: the version of the data in these tables, see workorder.upgrade().';
-COMMENT ON COLUMN workorder.installation.only_row IS 'Always true: there is one row.';
-COMMENT ON COLUMN workorder.installation.version IS 'Version of the extension that made or upgraded the tables.';
-INSERT INTO workorder.installation (version)
-SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'workorder';
+COMMENT ON TABLE workorder.installation IS 'How far the tables of the engine and of each add-on have been brought, see workorder.upgrade().';
+COMMENT ON COLUMN workorder.installation.extension IS 'Whose tables.';
+COMMENT ON COLUMN workorder.installation.version IS 'Version of the extension that made or upgraded them.';
 
 CREATE TABLE workorder.tenant (
   id bigint PRIMARY KEY,
@@ -46,13 +44,15 @@ CREATE TABLE workorder.guarded (
   relation regclass NOT NULL UNIQUE,
   flow text NOT NULL,
   columns jsonb NOT NULL DEFAULT '{}',
-  counted boolean NOT NULL DEFAULT false);
+  counted boolean NOT NULL DEFAULT false,
+  heard boolean NOT NULL DEFAULT false);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
 COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (relation_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
 COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
 COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
+COMMENT ON COLUMN workorder.guarded.heard IS 'Whether its events are published, see workorder.publish_events().';
 
 CREATE TABLE workorder.actor (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),

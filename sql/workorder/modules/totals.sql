@@ -63,13 +63,13 @@ AS $$
 DECLARE
   g record;
   key record;
-  args text;
   is_counted boolean;
   state_column text;
   result bigint;
 BEGIN
-  SELECT t.tgnargs > 5 INTO is_counted FROM pg_trigger t
-  WHERE t.tgrelid = count_rows.relation AND t.tgname = '_workorder_record' AND t.tgparentid = 0;
+  SELECT x.counted INTO is_counted FROM workorder.guarded x
+  JOIN pg_trigger t ON t.tgrelid = x.relation AND t.tgname = '_workorder_record' AND t.tgparentid = 0
+  WHERE x.relation = count_rows.relation;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(count_rows.relation::text, 'null')),
       DETAIL = 'Only tickets are counted.', HINT = 'Give it a flow with workorder.guard().';
@@ -103,10 +103,7 @@ BEGIN
   UPDATE workorder.guarded x SET counted = count_rows.counted WHERE x.id = g.id AND x.counted <> count_rows.counted;
 
   IF is_counted <> count_rows.counted THEN
-    -- One argument more tells the trigger to count.
-    args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
-      || CASE WHEN count_rows.counted THEN ', ''counted''' ELSE '' END;
-    EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', count_rows.relation, args);
+    PERFORM workorder.make_record_trigger(count_rows.relation);
   END IF;
   RETURN result;
 END

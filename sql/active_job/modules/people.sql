@@ -1,8 +1,7 @@
 -- Workers: people of the engine with the number that the upstream system gives
 -- them.
 
-CREATE FUNCTION active_job.active_workers()
-RETURNS TABLE (actor_id bigint, worker_id text, worker_name text, type int)
+CREATE FUNCTION active_job.active_workers() RETURNS TABLE (actor_id bigint, worker_id text, worker_name text, type int)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -17,8 +16,7 @@ $$;
 COMMENT ON FUNCTION active_job.active_workers() IS
   'The workers of the tenant who may hold orders; none to whoever is no worker.';
 
-CREATE FUNCTION active_job.worker_list()
-RETURNS json
+CREATE FUNCTION active_job.worker_list() RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,23 +31,7 @@ $$;
 COMMENT ON FUNCTION active_job.worker_list() IS
   'AJ-5: to whom the caller may hand an order over, by worker_id.';
 
-CREATE FUNCTION active_job.require_worker()
-RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  IF NOT workorder.has_role('active_job.worker') THEN
-    PERFORM workorder.refuse('WO401', 'unauthenticated', 'You are known, but not as a worker of this system.',
-      'Have yourself enrolled as a worker.');
-  END IF;
-END
-$$;
-COMMENT ON FUNCTION active_job.require_worker() IS
-  'Raises WO401 unless the caller is a worker. Contract 4.0, identity.';
-
-CREATE FUNCTION active_job.import_workers(list jsonb)
-RETURNS int
+CREATE FUNCTION active_job.import_workers(list jsonb) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -71,13 +53,9 @@ BEGIN
       {"name": "worker_name", "kind": "text", "required": true, "max": 200},
       {"name": "type", "kind": "int", "min": -2147483648, "max": 2147483647, "default": 1},
       {"name": "active", "kind": "flag", "default": true}]');
-    actor := workorder.enrol(given ->> 'login', given ->> 'worker_name');
+    actor := workorder.enrol_in('active_job', given ->> 'login', given ->> 'worker_name', '{worker}', keep => true);
     IF NOT (given -> 'active')::boolean THEN
       PERFORM workorder.disable(given ->> 'login');
-    END IF;
-    IF NOT EXISTS (SELECT FROM workorder.membership m
-                   WHERE m.tenant_id = tenant AND m.actor_id = actor AND m.role = 'active_job.worker') THEN
-      INSERT INTO workorder.membership (tenant_id, actor_id, role) VALUES (tenant, actor, 'active_job.worker');
     END IF;
     INSERT INTO active_job.worker AS w (tenant_id, actor_id, worker_id, type)
     VALUES (tenant, actor, given ->> 'worker_id', (given ->> 'type')::int)

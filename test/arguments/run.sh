@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+#
+# Arguments that nobody would give: every function of the engine that SQL can
+# call gets nulls, extremes, wrong tables, dropped ones, huge and deep values,
+# in random combinations, as a superuser and as an ordinary role.  Whatever it
+# answers, no process of the server dies, nothing raises an internal error, and
+# in the end everything is sound.  Prints TAP.
+#
+#   WORKORDER_ARGUMENTS_CALLS   calls of each function (default 15; 200 if WORKORDER_TEST_LONG=1,
+#                               about five minutes)
+#   WORKORDER_ARGUMENTS_SEED    between -1 and 1; printed, so that a run can be repeated
+
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=test/tools/tap.sh
+. "$here/../tools/tap.sh"
+
+calls=15
+[ -z "${WORKORDER_TEST_LONG:-}" ] || calls=200
+calls=${WORKORDER_ARGUMENTS_CALLS:-$calls}
+seed=${WORKORDER_ARGUMENTS_SEED:-0.$RANDOM}
+log=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}/log
+export PGDATABASE=arguments
+ask() { psql -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
+
+psql -Xq -d postgres -c 'CREATE DATABASE arguments'
+psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/../crash/setup.sql"
+psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/setup.sql"
+started=$(ask 'SELECT pg_postmaster_start_time()')
+signals=$(grep -c 'was terminated by signal' "$log" || true)
+
+diag "seed $seed"
+for role in postgres arguments_app; do
+  # one session and one transaction for each function, so that a crash ends but one of them
+  ask "SELECT format('SELECT setseed(%s); SELECT torment(%s, %s, %L);', $seed, p.oid, $calls, '$role')
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('workorder', 'api') AND p.prokind = 'f' AND p.prorettype NOT IN ('internal'::regtype)
+      AND NOT 'internal'::regtype = ANY (p.proargtypes) ORDER BY p.oid::regprocedure::text" >"${TMPDIR:-/tmp}/arguments.$$"
+  functions=$(wc -l <"${TMPDIR:-/tmp}/arguments.$$")
+  ok "$role: there are functions ($functions)" test "$functions" -ge 100
+  died=$(psql -XAtq -o /dev/null -f "${TMPDIR:-/tmp}/arguments.$$" 2>&1 | grep -v '^psql:.*\(NOTICE\|WARNING\)' | head -n 20) || true
+  is "$role: no call ends the session" "$died" ''
+  rm -f "${TMPDIR:-/tmp}/arguments.$$"
+done
+diag "$(ask "SELECT count(*) || ' calls, ' || count(*) FILTER (WHERE state IS NULL) || ' answered' FROM called")"
+ok 'there were enough calls' test "$(ask 'SELECT count(*) FROM called')" -ge $((150 * calls))
+ok 'some of them were answered' test "$(ask 'SELECT count(DISTINCT function) FROM called WHERE state IS NULL')" -ge 80
+is 'nothing raised an internal error' "$(ask "SELECT DISTINCT ON (function) call, state, message FROM called WHERE state ~ '^XX' ORDER BY function LIMIT 20")" ''
+is 'nothing was endless' "$(ask "SELECT DISTINCT ON (function) call FROM called WHERE state = '57014' ORDER BY function LIMIT 20")" ''
+is 'the server is the one that was started' "$(ask 'SELECT pg_postmaster_start_time()')" "$started"
+is 'no process of it died' "$(grep -c 'was terminated by signal' "$log" || true)" "$signals"
+is 'nothing is left of it all: verify() finds nothing' "$(ask 'SELECT * FROM workorder.verify()')" ''
+psql -Xq -d postgres -c 'DROP DATABASE arguments' -c 'DROP ROLE arguments_app'
+done_testing

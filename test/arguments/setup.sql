@@ -1,0 +1,89 @@
+-- What to give as arguments, by type, and a function that gives it.
+SET client_min_messages = warning;
+CREATE ROLE arguments_app;
+SELECT workorder.grant_access('arguments_app');
+CREATE TABLE plain (id int);
+CREATE VIEW seen AS SELECT * FROM job;
+CREATE TABLE parted (tenant_id bigint NOT NULL, id bigint NOT NULL, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (tenant_id);
+CREATE TABLE emptied (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id int, done int, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('emptied', 'loop');
+INSERT INTO workorder.secret VALUES ('jwt', repeat('k', 40)), ('credential', repeat('0', 64)) ON CONFLICT DO NOTHING;
+
+-- values are SQL, evaluated when they are given
+CREATE TABLE pool (type regtype, value text);
+INSERT INTO pool
+SELECT t::regtype, unnest(v) FROM (VALUES
+  ('bigint', ARRAY['0', '1', '2', '-1', '101', '9223372036854775807', '-9223372036854775808']),
+  ('int', ARRAY['0', '1', '2', '-1', '200', '2147483647', '-2147483648']),
+  ('smallint', ARRAY['0', '1', '32767', '-32768']),
+  ('boolean', ARRAY['true', 'false']),
+  ('numeric', ARRAY['0', '''NaN''', '''Infinity''', '1e1000', '-0.01']),
+  ('double precision', ARRAY['0', '''NaN''', '''-Infinity''', '1e308']),
+  ('regclass', ARRAY['''job''', '''job''', '''emptied''', '''plain''', '''seen''', '''parted''', '''pg_class''', '''workorder.journal''',
+    '''job_pkey''', '''job_id_seq''', '0', '4294967295', '987654']),
+  ('oid', ARRAY['0', '1', '''job''::regclass', '4294967295']),
+  ('regrole', ARRAY['''arguments_app''', '0', '4294967295']),
+  ('regtype', ARRAY['''int''', '0', '987654']),
+  ('name', ARRAY['''''', '''job''', '''actor_id''']),
+  ('"char"', ARRAY['''''', '''x''']),
+  ('text', ARRAY['''''', ''' ''', '''job''', '''loop''', '''open''', '''next''', '''client1''', '''worker''', '''closed''', '''job''', '''done''',
+    '''*''', '''$creator_id''', 'repeat(''x'', 300000)', 'repeat(''(['', 5000)', 'repeat(''./'', 9999)', 'E''\x01\x7f\n\\''', '''中文 🎉 ''',
+    '''%n%s%$1''', '''$.a ? (@.b > 1)''', '''P1D''', '''PT0.5S''', '''P99999999999999D''', '''-P1Y''', '''{"a": [1''',
+    '''1.1.'' || repeat(''0'', 64)', '''2024-02-30 25:00:00''', '''infinity''', '''/a/../b?c=%00&d=%zz#''', '''a.b.c''', 'repeat(''a.'', 3000)']),
+  ('jsonb', ARRAY['''null''', '''{}''', '''[]''', '''0''', '''""''', '''"x"''', '''true''', '''1e1000''', '''[null]''', '''{"": {"": []}}''',
+    '''{"id": "loop", "initial": "a", "states": {"a": {}}}''', '''{"id": "x", "states": []}''', '''{"done": 3}''', '''{"done": "x"}''',
+    '''{"state": "closed", "revision": 5, "tenant_id": 2}''', '(repeat(''['', 3000) || repeat('']'', 3000))::jsonb',
+    '(repeat(''{"states":'', 1500) || ''1'' || repeat(''}'', 1500))::jsonb', '(SELECT jsonb_object_agg(n, repeat(''y'', 50)) FROM generate_series(1, 5000) n)',
+    '(SELECT definition FROM workorder.flow LIMIT 1)', '''[{"name": "a", "kind": "int", "min": "x"}]''', '''[["GET", "/a/:id", 7]]''']),
+  ('json', ARRAY['''null''', '''{}''', '''[1, {"a": "\u0000"}]''']),
+  ('bytea', ARRAY['''''', '''\x00''', '''\xff''', 'decode(repeat(''ab'', 200000), ''hex'')', '''{"a": 1}''', '''\x89504e470d0a1a0a''']),
+  ('timestamp with time zone', ARRAY['now()', '''infinity''', '''-infinity''', '''4713-01-01 00:00+00 BC''', '''294276-12-31 23:59:59.999999+00''']),
+  ('date', ARRAY['''infinity''', '''2024-02-29''', '''4713-01-01 BC''']),
+  ('interval', ARRAY['''0''', '''-1 day''', '''178000000 years''', '''1 microsecond''']),
+  ('text[]', ARRAY['''{}''', '''{NULL}''', '''{worker}''', '''{a,b,a}''', '''{{a,b},{c,d}}''', '''[5:6]={a,b}''', 'array_fill(''z''::text, ARRAY[5000])']),
+  ('bigint[]', ARRAY['''{}''', '''{NULL}''', '''{1,2,101}''', '''{{1,2},{3,4}}''', '''{9223372036854775807}''']),
+  ('int[]', ARRAY['''{}''', '''{NULL}''', '''{1,2}''', '''{2147483647}'''])) p (t, v);
+
+CREATE TABLE called (function oid, call text, state text, message text);
+GRANT INSERT ON called TO arguments_app;
+GRANT SELECT ON pool TO arguments_app;
+
+-- Calls a function so many times with random arguments; whatever it does is undone.
+CREATE FUNCTION torment(function oid, calls int, who name) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  p record;
+  given text[];
+  call text;
+  t oid;
+  failure text;
+  said text;
+BEGIN
+  SELECT f.pronamespace::regnamespace AS room, f.proname, f.proargtypes::oid[] AS types, f.proretset, f.prorettype INTO p FROM pg_proc f WHERE f.oid = torment.function;
+  PERFORM set_config('statement_timeout', '120s', true);
+  FOR i IN 1..calls LOOP
+    given := '{}';
+    FOREACH t IN ARRAY p.types LOOP
+      given := given || format('(%s)::%s', CASE WHEN random() < 0.12 THEN 'NULL' ELSE
+        coalesce((SELECT v.value FROM pool v WHERE v.type = t ORDER BY random() LIMIT 1), 'NULL') END,
+        CASE WHEN t = 'anyelement'::regtype THEN 'int' WHEN t = 'record'::regtype THEN 'pool' ELSE format_type(t, NULL) END);
+    END LOOP;
+    call := format('SELECT count(*) FROM (SELECT %s.%I(%s)) x(y) WHERE y IS NULL OR y IS NOT NULL', p.room, p.proname, array_to_string(given, ', '));
+    failure := NULL;
+    said := NULL;
+    BEGIN
+      PERFORM set_config('workorder.actor', (ARRAY['client1', 'client1', '', 'nobody'])[1 + floor(random() * 4)], true);
+      IF who <> current_user THEN
+        EXECUTE format('SET LOCAL ROLE %I', who);
+      END IF;
+      EXECUTE call;
+      RAISE EXCEPTION USING ERRCODE = 'ZZ000';
+    EXCEPTION
+      WHEN SQLSTATE 'ZZ000' THEN NULL;
+      WHEN query_canceled OR assert_failure THEN failure := SQLSTATE; said := SQLERRM;
+      WHEN OTHERS THEN failure := SQLSTATE; said := SQLERRM;
+    END;
+    INSERT INTO called VALUES (torment.function, left(call, 500), failure, left(said, 200));
+  END LOOP;
+END
+$$;
