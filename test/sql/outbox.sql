@@ -53,7 +53,17 @@ BEGIN
 EXCEPTION WHEN raise_exception THEN NULL;
 END
 $$;
-SELECT * FROM waiting WHERE ticket_id IN (1, 77);
+-- in the middle of a statement, too
+CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'stumbled'; END $$;
+CREATE TRIGGER stumble AFTER INSERT ON slip FOR EACH ROW WHEN (NEW.id = 79) EXECUTE FUNCTION stumble();
+DO $$
+BEGIN
+  INSERT INTO slip (id) VALUES (78), (79);
+EXCEPTION WHEN raise_exception THEN NULL;
+END
+$$;
+DROP TRIGGER stumble ON slip;
+SELECT * FROM waiting WHERE ticket_id IN (1, 77, 78, 79);
 
 -- Consumers.  The first to come gets what is said from now on, or what is kept.
 SELECT workorder.subscribe('mailer', 0) = 0 AS from_the_start;
@@ -89,8 +99,11 @@ UPDATE slip SET action = 'comment', note = 'noon' WHERE id = 3;
 SET workorder.now = '2030-01-01 11:00:00+00';
 UPDATE slip SET action = 'comment', note = 'eleven' WHERE id = 3;
 UPDATE slip SET action = 'comment', note = 'eleven, another' WHERE id = 1;
+SET workorder.maintenance = on;
+UPDATE slip SET what = 'repaired' WHERE id = 3;
+RESET workorder.maintenance;
 RESET workorder.now;
-SELECT ticket_id, note FROM heard('late');
+SELECT ticket_id, revision, action, note FROM heard('late');
 
 -- Each tenant has its own.
 INSERT INTO workorder.tenant VALUES (2, 'another');
@@ -182,5 +195,6 @@ SELECT * FROM waiting;
 DROP OWNED BY regress_outbox_consumer;
 DROP ROLE regress_outbox_consumer;
 DROP TABLE slip, other, parted CASCADE;
+DROP FUNCTION stumble();
 DROP EXTENSION workorder CASCADE;
 DROP SCHEMA workorder CASCADE;
