@@ -1,5 +1,9 @@
 -- Events: what has happened, for those who listen.
 SET client_min_messages = warning;
+CREATE DATABASE regress_workorder_outbox TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
+ALTER DATABASE regress_workorder_outbox SET lc_messages = 'C';
+\c regress_workorder_outbox
+SET client_min_messages = warning;
 CREATE EXTENSION workorder CASCADE;
 SELECT workorder.install();
 SELECT workorder.enrol('ann', 'Ann', '{clerk}');
@@ -192,9 +196,7 @@ UPDATE part SET action = 'close' WHERE id = 1;
 SELECT * FROM waiting;
 
 
-DROP OWNED BY regress_outbox_consumer;
+\c postgres
+SET client_min_messages = warning;
+DROP DATABASE regress_workorder_outbox;
 DROP ROLE regress_outbox_consumer;
-DROP TABLE slip, other, parted CASCADE;
-DROP FUNCTION stumble();
-DROP EXTENSION workorder CASCADE;
-DROP SCHEMA workorder CASCADE;
