@@ -8,7 +8,7 @@
 # A stack of its own; the tickets are loaded as a replica would, without their
 # history, and the two search indexes are left out, which the list does not
 # use.  One session asks as an employee, as the role and under the policies
-# that a web server has.  Printed are medians of 201, and their ratio.
+# that a web server has.  Printed is the lowest tenth of 201, and the ratio.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source=scripts/lib.sh

