@@ -142,12 +142,19 @@ workorder_rehearse_timer(PG_FUNCTION_ARGS)
 	Datum		values[3];
 	int64		tenant = wo_actor_current()->tenant;
 	const WoActor *system = wo_actor_by_login(tenant, WO_SYSTEM_LOGIN);
-	char	   *relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(PG_GETARG_OID(0))),
-													  get_rel_name(PG_GETARG_OID(0)));
+	char	   *name = get_rel_name(PG_GETARG_OID(0));
+	char	   *relation;
 	WoFiring	firing = {.relation_id = REHEARSAL_RELATION};
 	text	   *result = NULL;
 
 	refuse_outside();
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table with OID %u does not exist", PG_GETARG_OID(0)),
+				 errdetail("The timers of a simulation are those of its table."),
+				 errhint("Call workorder.simulate().")));
+	relation = quote_qualified_identifier(get_namespace_name(get_rel_namespace(PG_GETARG_OID(0))), name);
 	values[0] = Int64GetDatum(tenant);
 	values[1] = Int32GetDatum(REHEARSAL_RELATION);
 	values[2] = PG_GETARG_DATUM(1);

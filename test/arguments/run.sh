@@ -18,7 +18,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 calls=15
 [ -z "${WORKORDER_TEST_LONG:-}" ] || calls=200
 calls=${WORKORDER_ARGUMENTS_CALLS:-$calls}
-seed=${WORKORDER_ARGUMENTS_SEED:-0.$RANDOM}
+# The same calls every time, other ones in a long run.
+seed=${WORKORDER_TEST_LONG:+0.$RANDOM}
+seed=${WORKORDER_ARGUMENTS_SEED:-${seed:-0.3949}}
 log=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}/log
 export PGDATABASE=arguments
 ask() { psql -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
