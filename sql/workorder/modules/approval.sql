@@ -190,7 +190,7 @@ COMMENT ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) IS
 CREATE FUNCTION workorder.return_task(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(return_task.relation, return_task.id, 'task return ' || '{}', return_task.note);
+  SELECT workorder.act(return_task.relation, return_task.id, 'task return {}', return_task.note);
 END;
 REVOKE ALL ON FUNCTION workorder.return_task(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.return_task(regclass, bigint, text) IS
@@ -199,7 +199,7 @@ COMMENT ON FUNCTION workorder.return_task(regclass, bigint, text) IS
 CREATE FUNCTION workorder.claim(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(claim.relation, claim.id, 'task claim ' || '{}', claim.note);
+  SELECT workorder.act(claim.relation, claim.id, 'task claim {}', claim.note);
 END;
 REVOKE ALL ON FUNCTION workorder.claim(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.claim(regclass, bigint, text) IS
@@ -208,7 +208,7 @@ COMMENT ON FUNCTION workorder.claim(regclass, bigint, text) IS
 CREATE FUNCTION workorder.release(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(release.relation, release.id, 'task release ' || '{}', release.note);
+  SELECT workorder.act(release.relation, release.id, 'task release {}', release.note);
 END;
 REVOKE ALL ON FUNCTION workorder.release(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.release(regclass, bigint, text) IS
@@ -226,7 +226,7 @@ COMMENT ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) IS
 CREATE FUNCTION workorder.withdraw(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(withdraw.relation, withdraw.id, 'task withdraw ' || '{}', withdraw.note);
+  SELECT workorder.act(withdraw.relation, withdraw.id, 'task withdraw {}', withdraw.note);
 END;
 REVOKE ALL ON FUNCTION workorder.withdraw(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.withdraw(regclass, bigint, text) IS
@@ -235,7 +235,7 @@ COMMENT ON FUNCTION workorder.withdraw(regclass, bigint, text) IS
 CREATE FUNCTION workorder.take_back(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(take_back.relation, take_back.id, 'task take_back ' || '{}', take_back.note);
+  SELECT workorder.act(take_back.relation, take_back.id, 'task take_back {}', take_back.note);
 END;
 REVOKE ALL ON FUNCTION workorder.take_back(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.take_back(regclass, bigint, text) IS
@@ -244,7 +244,7 @@ COMMENT ON FUNCTION workorder.take_back(regclass, bigint, text) IS
 CREATE FUNCTION workorder.remind(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(remind.relation, remind.id, 'task remind ' || '{}', remind.note);
+  SELECT workorder.act(remind.relation, remind.id, 'task remind {}', remind.note);
 END;
 REVOKE ALL ON FUNCTION workorder.remind(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remind(regclass, bigint, text) IS
