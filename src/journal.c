@@ -62,8 +62,8 @@ enum
 
 typedef struct PendingLine
 {
+	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
 	HeapTuple	tuple;
-	SubTransactionId subid;
 } PendingLine;
 
 /*
@@ -115,18 +115,7 @@ static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 						SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		for (int i = 0; i < npending; i++)
-			if (pending[i].subid == subid)
-				pending[i].subid = parent;
-	}
-	else if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		/* lines are in order of time, and later subtransactions have higher ids */
-		while (npending > 0 && pending[npending - 1].subid >= subid)
-			npending--;
-	}
+	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
 }
 
 static void

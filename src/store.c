@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * store.c
- *	  Rows written straight into one of the engine's tables.
+ *	  Rows written straight into one of the engine's tables, and those that
+ *	  wait for it.
  *
  * What triggers append with every act (journal lines, changes of totals) goes
  * into the heap and its indexes without a plan and without asking what the
@@ -118,4 +119,29 @@ wo_store(Relation table, HeapTuple *tuples, int ntuples, WoDuplicate duplicate)
 	}
 	if (estate != NULL)
 		FreeExecutorState(estate);
+}
+
+/*
+ * wo_pending_at_subtransaction keeps rows that wait to be written in step with
+ * the subtransaction that added them: they become its parent's, or are gone
+ * with it.  Each row begins with its SubTransactionId, and they are in order of
+ * time: later subtransactions have higher ids and come later.
+ */
+void
+wo_pending_at_subtransaction(void *rows, int *nrows, Size size, SubXactEvent event,
+							 SubTransactionId subid, SubTransactionId parent)
+{
+#define SUBID(i)	((SubTransactionId *) ((char *) rows + (i) * size))
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (int i = 0; i < *nrows; i++)
+			if (*SUBID(i) == subid)
+				*SUBID(i) = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		while (*nrows > 0 && *SUBID(*nrows - 1) >= subid)
+			(*nrows)--;
+	}
+#undef SUBID
 }

@@ -76,7 +76,7 @@ enum
 /* Rows that the running statement has moved, or the mark that it is running. */
 typedef struct Move
 {
-	SubTransactionId subid;
+	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
 	int32		relation;		/* workorder.guarded.id */
 	int			depth;			/* of triggers, to know a statement's end by */
 	int64		n;				/* 0 = a mark */
@@ -178,18 +178,7 @@ static void
 at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 						SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		for (int i = 0; i < npending; i++)
-			if (pending[i].subid == subid)
-				pending[i].subid = parent;
-	}
-	else if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		/* later subtransactions have higher ids and come later */
-		while (npending > 0 && pending[npending - 1].subid >= subid)
-			npending--;
-	}
+	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
 }
 
 static void
