@@ -67,7 +67,7 @@ ways=(
   '-Fc, section by section         | own five      | -Fc                                       | sections                            |'
   '-Fc, data as a replica          | own five      | -Fc                                       | as_replica                          |'
   '-Fc, half and half              | own           | -Fc                                       | halves                              |'
-  '-Fc, as another owner           | many          | -Fc                                       | as_owner                            | owner, right on relation, right on column, right on function, right on schema'
+  '-Fc, as another owner           | many          | -Fc                                       | as_owner                            | owner, right on relation, right on column, right on function, right on schema, right on type'
   '-Fc -j4                         | own five many | -Fc                                       | pg_restore -j4                      |'
   '-Fc -j4, the 2nd time           | many          | -Fc                                       | pg_restore -j4                      |'
   '-Fc -j4, the 3rd time           | many          | -Fc                                       | pg_restore -j4                      |'
