@@ -8,14 +8,13 @@
 --   lines       tickets whose journal has more or fewer lines than were acknowledged
 --   keys        keys of which there is not exactly one answer that is kept
 --
--- The journal goes back to before the load for the sample data alone, which
--- bears no marks.
+-- psql variable: since, when the load began
 
+-- The tickets that clients know by a name; those of the other systems go by number.
 CREATE TEMPORARY VIEW tickets AS
 SELECT 'active_job' AS system, 'active_job.orders'::regclass AS relation, id, order_id AS name FROM active_job.orders
 UNION ALL SELECT 'dispatch', 'dispatch.ticket'::regclass, id, uuid FROM dispatch.ticket;
 
--- Every ticket by the name that clients know it by; those of three systems by number.
 CREATE TEMPORARY VIEW guarded AS
 SELECT g.id AS relation_id, g.relation, n.nspname::text AS system
 FROM workorder.guarded g

@@ -48,7 +48,7 @@ function begin(name) {
   if (phase) report();
   phase = {
     name, started: performance.now(), latencies: [], statuses: {}, written: 0, refused: 0, resent: 0,
-    unavailable: 0, lost: 0, broken: 0, unexpected: 0, connections: 0,
+    unavailable: 0, broken: 0, unexpected: 0, closed: 0, connections: 0,
   };
 }
 
@@ -127,6 +127,7 @@ async function perform(client, request) {
     }
     phase.latencies.push(performance.now() - started);
     phase.statuses[answer.status] = (phase.statuses[answer.status] ?? 0) + 1;
+    if (answer.headers.connection === 'close') phase.closed++;
     const json = parse(answer.text);
     if (answer.status === expect) {
       if (expect >= 400) phase.refused++;
@@ -143,9 +144,6 @@ async function perform(client, request) {
         JSON.stringify(json) === JSON.stringify(unavailable[client.system](answer.status))) {
       phase.unavailable++;
       await pause(1000 * Number(answer.headers['retry-after'] ?? 1));
-    } else if (answer.status === 400 && json?.code === '' && json.message === '') {
-      // PostgREST's word for a connection that broke under the request
-      phase.lost++;
     } else {
       throw new Error(`${request.method} ${request.path} ${JSON.stringify(request.body)}: ${answer.status} ${answer.text}, not ${expect}`);
     }
