@@ -5,7 +5,7 @@
 # is there as it was told, nothing of what was broken off is, and verify() finds
 # nothing.  Prints TAP.
 #
-#   WORKORDER_TEST_LONG=1     20,000 cancelled statements (two minutes); else 2,000
+#   WORKORDER_TEST_LONG=1     10,000 cancelled statements (two minutes); else 2,000
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -19,7 +19,7 @@ find_server_user
 bin=$(dirname "$(command -v postgres)")
 command -v node >/dev/null || need nodejs
 cancels=2000
-[ -z "${WORKORDER_TEST_LONG:-}" ] || cancels=20000
+[ -z "${WORKORDER_TEST_LONG:-}" ] || cancels=10000
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-storm.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 

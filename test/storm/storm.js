@@ -110,6 +110,8 @@ async function visitor(n) {
       await pause(20 + below(50));
       continue;
     }
+    // All stay until the house is full and somebody was turned away.
+    for (let waited = 0; broken < 10 && waited < 30000; waited += 20) await pause(20);
     for (let visit = 0; visit < 5 && i <= goal; visit++, i++) {
       await session.query(`SELECT workorder.act('job', ${1000 * (1 + (n % 12)) + n}, 'next', '${what}:${n}:${i}')`);
       acknowledge(`${what}:${n}:${i}`, 1);
