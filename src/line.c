@@ -321,7 +321,8 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 
 /*
  * wo_row_digest returns the digest of the row's last line, NULL if the row
- * does not know it.
+ * does not know it.  One that has not been acted on has no line: a digest that
+ * was loaded with it is that of another.
  */
 const uint8 *
 wo_row_digest(const WoBinding *binding, const WoRow *row)
@@ -329,7 +330,7 @@ wo_row_digest(const WoBinding *binding, const WoRow *row)
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 	struct varlena *digest;
 
-	if (row->nulls[attnum - 1])
+	if (row->nulls[attnum - 1] || wo_row_revision(binding, row) <= 0)
 		return NULL;
 	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
 	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;
