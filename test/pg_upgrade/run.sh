@@ -112,7 +112,7 @@ upgrade() {
   is "$what: verify() finds nothing" "$(verify)" ''
   is "$what: search finds what is there" "$(differences)" ''
   for database in $databases; do
-    sql $database -f "$here/state.sql" >"$scratch/$database"
+    sql "$database" -f "$here/state.sql" >"$scratch/$database"
   done
   ok "$what: there is much to compare ($(wc -l <"$scratch/worked") lines)" test "$(wc -l <"$scratch/worked")" -ge 2000
   is "$what: the test notices a change" \
@@ -136,11 +136,11 @@ upgrade() {
   # --- the new server
   is "$what: it is of $new_major" "$(ask worked "SELECT current_setting('server_version_num')::int / 10000")" "$new_major"
   for database in $databases; do
-    is "$what: everything is as it was in $database" "$(sql $database -f "$here/state.sql" | diff "$scratch/$database" - | head -n 60)" ''
+    is "$what: everything is as it was in $database" "$(sql "$database" -f "$here/state.sql" | diff "$scratch/$database" - | head -n 60)" ''
   done
   is "$what: verify() finds nothing" "$(verify)" ''
   is "$what: the seal holds" "$(ask worked "SELECT * FROM workorder.verify_seal('$seal') LIMIT 5")" ''
-  is "$what: nothing is to upgrade" "$(ask worked 'SELECT workorder.upgrade() = version FROM workorder.installation WHERE extension = $$workorder$$')" t
+  is "$what: nothing is to upgrade" "$(ask worked "SELECT workorder.upgrade() = version FROM workorder.installation WHERE extension = 'workorder'")" t
   is "$what: totals are exact" "$(ask worked "SELECT workorder.total('call_center.ticket') - count(*) FROM call_center.ticket")" 0
   like "$what: search asks its index" "$(plan 無法)" 'Bitmap Index Scan on ticket_subject_content_idx'
   ok "$what: and finds something" test -n "$(found seqscan 無法)"
@@ -169,12 +169,12 @@ upgrade_files() {
 reindex() {
   local database
   for database in $databases; do
-    sql $database -c "SELECT format('REINDEX INDEX CONCURRENTLY %s', i.indexrelid::regclass)
+    sql "$database" -c "SELECT format('REINDEX INDEX CONCURRENTLY %s', i.indexrelid::regclass)
       FROM pg_index i JOIN pg_opclass o ON o.oid = ANY (i.indclass)
-      WHERE o.opcname = 'bigram_ops' AND o.opcnamespace = 'workorder'::regnamespace" | sql $database -f -
-    sql $database -c "SELECT format('ALTER COLLATION %I.%I REFRESH VERSION', n.nspname, c.collname)
+      WHERE o.opcname = 'bigram_ops' AND o.opcnamespace = 'workorder'::regnamespace" | sql "$database" -f -
+    sql "$database" -c "SELECT format('ALTER COLLATION %I.%I REFRESH VERSION', n.nspname, c.collname)
       FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-      WHERE c.collversion <> pg_collation_actual_version(c.oid)" | sql $database -f -
+      WHERE c.collversion <> pg_collation_actual_version(c.oid)" | sql "$database" -f -
   done
 }
 
