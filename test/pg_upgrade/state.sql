@@ -4,7 +4,7 @@ SET client_min_messages = warning;
 SET search_path = '';
 
 CREATE TEMPORARY VIEW ours AS
-SELECT c.oid, c.oid::pg_catalog.regclass AS name, c.relkind, c.relacl, c.relowner, c.reloptions, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity
+SELECT c.oid, c.oid::pg_catalog.regclass AS name, c.relkind, c.relowner, c.reloptions, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)';
 
@@ -15,7 +15,11 @@ FROM pg_temp.ours WHERE relkind IN ('r', 'p') ORDER BY name::text COLLATE "C" \g
 SELECT pg_catalog.format('SELECT %L, last_value, is_called FROM %s', 'sequence ' || name::text, name)
 FROM pg_temp.ours WHERE relkind = 'S' ORDER BY name::text COLLATE "C" \gexec
 
-SELECT 'relation', name, relkind, relowner::pg_catalog.regrole, relacl, reloptions, relpersistence, relrowsecurity, relforcerowsecurity
+-- the owner has every right there is, and later servers know one more
+SELECT 'right', o.name, r.grantee::pg_catalog.regrole, r.grantor::pg_catalog.regrole, r.privilege_type, r.is_grantable
+FROM pg_temp.ours o JOIN pg_catalog.pg_class c ON c.oid = o.oid, pg_catalog.aclexplode(c.relacl) r
+WHERE r.grantee <> o.relowner ORDER BY o.name::text COLLATE "C", r.grantee::pg_catalog.regrole::text, r.privilege_type;
+SELECT 'relation', name, relkind, relowner::pg_catalog.regrole, reloptions, relpersistence, relrowsecurity, relforcerowsecurity
 FROM pg_temp.ours ORDER BY name::text COLLATE "C";
 SELECT 'column', o.name, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, a.attacl,
   pg_catalog.pg_get_expr(d.adbin, d.adrelid)
@@ -36,8 +40,10 @@ SELECT 'function', oid::pg_catalog.regprocedure, proowner::pg_catalog.regrole, p
   pg_catalog.md5(prosrc), probin, pg_catalog.pg_get_function_result(oid)
 FROM pg_catalog.pg_proc WHERE oid >= 16384 ORDER BY oid::pg_catalog.regprocedure::text COLLATE "C";
 
+-- from 17 on the array type of a member is one, too
 SELECT 'extension', e.extname, e.extversion, d.deptype, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) COLLATE "C"
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+WHERE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) !~ '\[\]$'
 ORDER BY 2, 5;
 SELECT 'initial right', pg_catalog.pg_describe_object(classoid, objoid, objsubid) COLLATE "C", initprivs
 FROM pg_catalog.pg_init_privs WHERE privtype = 'e' ORDER BY 2;
