@@ -8,14 +8,14 @@
 #   WORKORDER_MATRIX         suites and majors, oldest first, default "bookworm:15
 #                            trixie:17 forky:18"; of the first there are the
 #                            programs only, to upgrade from
-#   WORKORDER_MATRIX_KINDS   kinds of tests, <kind> or <kind>/<name>; the
-#                            default is below
+#   WORKORDER_MATRIX_KINDS   kinds of tests, <kind> or <kind>/<name>, default
+#                            "regress isolation pgtap pg_upgrade totals"
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 
 read -ra matrix <<<"${WORKORDER_MATRIX:-bookworm:15 trixie:17 forky:18}"
-read -ra kinds <<<"${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade dump upgrade search totals events sweep replica crash leak http/contract}"
+read -ra kinds <<<"${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals}"
 home=${WORKORDER_HOME:-$root/.run}/matrix
 passed=0
 failed=0
