@@ -58,13 +58,16 @@ SELECT n, lens.one('0', '1', '2', '-1', '2147483647', '7', NULL)::int, lens.one(
   lens.one('today', 'infinity', '2024-02-29')::date, lens.one('0', '1 day', '-1 year', '178000000 years')::interval, gen_random_uuid(),
   lens.one('{}', '{NULL}', '{smith,a}', '{{a,b},{c,d}}', '{afterservice.service}', NULL)::text[], lens.one('{}', '{NULL}', '{1,2,5}', '{{1,2},{3,4}}')::bigint[],
   lens.one('{}', '{NULL}', '{1,2}')::int[], NULL, NULL, NULL
-FROM generate_series(1, 60) n;
+FROM generate_series(1, 120) n;
 UPDATE lens.sample SET
   of_file = ROW(of_text, of_text, 'image/png', of_bytea),
   of_response = ROW(lens.one('200', '404', NULL)::int, of_json, of_jsonb, of_bytea, of_text),
   of_request = ROW(lens.one('afterservice', 'active_job', 'call_center', 'cloud_support', 'dispatch'), lens.one('GET', 'POST', 'PUT', 'DELETE'),
     lens.one('/api/v1/afterservice/orders', '/', ''), lens.one('{"id": "1"}', '{"id": "99999999999999999999"}', '{}', NULL)::jsonb,
     lens.one('{"page": "1"}', '{"page": ["1", "x"], "q": "中"}', '{}', NULL)::jsonb, 'application/json', of_jsonb, of_jsonb, '{}', of_bytea, of_text);
+
+-- Half of the tables that sqlsmith finds have such values, each a few rows.
+SELECT format('CREATE VIEW lens.sample_%s AS SELECT * FROM lens.sample WHERE n %% 60 = %s', v, v) FROM generate_series(0, 59) v \gexec
 
 -- The test can fail: this is among them.
 CREATE FUNCTION api.planted() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
@@ -83,7 +86,7 @@ WHERE NOT EXISTS (SELECT FROM pg_type t WHERE t.oid IN (SELECT p.prorettype UNIO
     AND t.typname NOT IN ('void', 'record'))
   AND has_function_privilege(p.oid, 'EXECUTE')
   AND (p.pronamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('workorder', 'api', 'active_job', 'afterservice', 'call_center', 'cloud_support', 'dispatch'))
-    OR p.pronamespace = 'pg_catalog'::regnamespace AND p.provolatile <> 'v' AND (p.prokind <> 'f' OR p.oid::int % 20 = 0));
+    OR p.pronamespace = 'pg_catalog'::regnamespace AND p.provolatile <> 'v' AND p.oid::int % CASE p.prokind WHEN 'f' THEN 40 ELSE 4 END = 0);
 -- It asks pg_catalog for the operators.  What it makes of these cannot be
 -- parsed, which tests nothing.
 SET allow_system_table_mods = on;
