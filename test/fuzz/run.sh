@@ -21,6 +21,7 @@
 . test/tools/tap.sh
 
 here=test/fuzz
+stay_away=-Wl,--unresolved-symbols=ignore-all
 targets=(http_parse credential route envelope search digest)
 [ $# -eq 0 ] || targets=("$@")
 runs=${WORKORDER_FUZZ_RUNS:-${WORKORDER_TEST_LONG:+10000000}}
@@ -30,8 +31,8 @@ seconds=$((${WORKORDER_FUZZ_SECONDS:-60} * at_once / ${#targets[@]} + 1))
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM
-export ASAN_OPTIONS=quarantine_size_mb=16
-flags=(-g -O1 -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -fno-sanitize-recover=all -D_GNU_SOURCE)
+export ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=3
+flags=(-g -O2 -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -fno-sanitize-recover=all -D_GNU_SOURCE)
 
 # sources_of <target>: sets sources, and server if they need its headers.  What
 # they call of it, but never get to, stays away.
@@ -50,30 +51,54 @@ sources_of() {
 
 # prepare <target>: builds it and gives it what is in the corpus.
 prepare() {
-  local target=$1 dir=$work/$1 name bytes server file sources inputs=() libraries=()
+  local target=$1 dir=$work/$1 name bytes server sources includes=("-I$here/bare") libraries=()
+  local harness=("$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c")
   mkdir -p "$dir/seeds" "$dir/corpus"
   sources_of "$target" || { ok "there is a target $target" false; return 1; }
-  for file in "${sources[@]}"; do
-    inputs+=("src/$file.c")
-  done
-  inputs=("$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c" "${inputs[@]}")
+  sources=("${sources[@]/#/src/}")
+  sources=("${sources[@]/%/.c}")
   if [ -n "$server" ]; then
-    inputs+=(-isystem "$(pg_config --includedir-server)")
-    libraries=("$(pg_config --pkglibdir)"/libpg{common,port}.a -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all)
-  else
-    inputs+=("-I$here/bare")
+    includes=(-isystem "$(pg_config --includedir-server)")
+    libraries=("$(pg_config --pkglibdir)/libpgcommon.a" "$(pg_config --pkglibdir)/libpgport.a" -fno-pie -no-pie "$stay_away")
   fi
   # One input a line: a name, and its bytes as printf %b writes them.
   while read -r name bytes; do
     printf '%b' "$bytes" >"$dir/seeds/$name"
   done <"$here/$target.txt"
 
-  if clang "${flags[@]}" -fsanitize=fuzzer,address,undefined "${inputs[@]}" "${libraries[@]}" -o "$dir/fuzz" 2>"$dir/why"; then
+  if build_with_libfuzzer 2>"$dir/why"; then
     ok "$target: every input of the corpus is taken or refused" "$dir/fuzz" -runs=0 "$dir/seeds"
   else
-    ok "$target: builds with gcc" gcc "${flags[@]}" -DSTANDALONE -fsanitize=address,undefined "${inputs[@]}" "${libraries[@]}" -o "$dir/fuzz"
+    ok "$target: builds with gcc" gcc "${flags[@]}" "${includes[@]}" -DSTANDALONE -fsanitize=address,undefined \
+      "${harness[@]}" "${sources[@]}" "${libraries[@]}" -o "$dir/fuzz"
     ok "$target: every input of the corpus is taken or refused" "$dir/fuzz" 1 1 "$dir"/seeds/*
   fi
+}
+
+# The test can fail: a mistake that is planted in a source is found.
+plant() {
+  local target=$1 dir=$work/$1 found=0
+  mkdir "$dir/planted"
+  sed "$3" "src/$2.c" >"$dir/planted/$2.c"
+  ok "$target: a mistake can be planted" test "$(cmp -s "src/$2.c" "$dir/planted/$2.c"; echo $?)" = 1
+  gcc -w -g -O1 -D_GNU_SOURCE -Isrc -isystem "$(pg_config --includedir-server)" -DSTANDALONE -fsanitize=address \
+    "$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c" "$dir/planted/$2.c" \
+    "$(pg_config --pkglibdir)/libpgcommon.a" "$(pg_config --pkglibdir)/libpgport.a" -fno-pie -no-pie "$stay_away" -o "$dir/planted/fuzz"
+  { "$dir/planted/fuzz" 10 1 "$dir"/seeds/* || found=$?; } >"$dir/planted/said" 2>&1
+  ok "$target: it is found" test "$found" != 0
+  like "$target: as what it is" "$(cat "$dir/planted/said")" 'broken promise: '
+}
+
+# libFuzzer looks for new ways through what is tested, not through the test.
+build_with_libfuzzer() {
+  local file objects=() sanitizers
+  for file in "${harness[@]}" "${sources[@]}"; do
+    objects+=("$dir/$(basename "$file" .c).o")
+    sanitizers=address,undefined
+    [ "${file%%/*}" != src ] || sanitizers+=,fuzzer-no-link
+    clang "${flags[@]}" "${includes[@]}" -fno-pie -fsanitize=$sanitizers -c "$file" -o "${objects[-1]}" || return 1
+  done
+  clang -fsanitize=fuzzer,address,undefined -no-pie "${objects[@]}" "${libraries[@]}" -o "$dir/fuzz"
 }
 
 # run <target>: runs it; what it says and how it ends is in its directory.
@@ -81,7 +106,7 @@ run() {
   local dir=$work/$1 limit=(-max_total_time="$seconds") status=0
   [ -z "$runs" ] || limit=(-runs="$runs")
   if grep -q LLVMFuzzerRunDriver "$dir/fuzz"; then
-    "$dir/fuzz" "${limit[@]}" -max_len=1024 -timeout=10 -rss_limit_mb=2048 \
+    "$dir/fuzz" "${limit[@]}" -max_len=2048 -timeout=10 -rss_limit_mb=2048 \
       -artifact_prefix="$dir/" -print_final_stats=1 "$dir/corpus" "$dir/seeds" >"$dir/said" 2>&1 || status=$?
   else
     "$dir/fuzz" "$seconds" "$$" "$dir"/seeds/* >"$dir/said" 2>&1 || status=$?
@@ -112,4 +137,5 @@ for target in "${ready[@]}"; do
   ok "$target: so is what is made of it" ended "$target"
   diag "$(sed -nE 's/^stat::(number_of_executed_units|average_exec_per_sec): */\1 /p; s/^#[0-9]+[[:space:]]+DONE +//p; s/ inputs$/ inputs, our own mutations/p' "$work/$target/said" | tr '\n' ' ')"
 done
+[[ " ${ready[*]} " != *' digest '* ]] || plant digest digest "s/ && c != '\"'//"
 done_testing

@@ -178,20 +178,29 @@ is_within(const char *document, size_t len, const char *term, size_t term_len)
 	return false;
 }
 
-/* folding does not see what stands around a character */
+/* moves a place in a text to where a character begins */
+static size_t
+aligned(const char *data, size_t len, size_t at)
+{
+	while (at < len && ((unsigned char) data[at] & 0xC0) == 0x80)
+		at++;
+	return at;
+}
+
+/* folding sees neither case nor what stands around a character */
 static void
 check_fold(const char *data, size_t len, size_t cut)
 {
+	char	   *small = str_tolower(data, len, COLLATION);
 	pg_wchar   *whole;
 	pg_wchar   *part;
 	size_t		n = fold(data, len, &whole);
 	size_t		first;
 	size_t		second;
 
-	while (cut < len && ((unsigned char) data[cut] & 0xC0) == 0x80)
-		cut++;
-	if (cut > len)
-		cut = len;
+	promise(fold(small, strlen(small), &part) == n && memcmp(whole, part, n * sizeof(pg_wchar)) == 0,
+			"a text folds as in lower case");
+	cut = aligned(data, len, Min(cut, len));
 	first = fold(data, cut, &part);
 	promise(first <= n && memcmp(whole, part, first * sizeof(pg_wchar)) == 0, "a text begins as its beginning does");
 	second = fold(data + cut, len - cut, &part);
@@ -311,15 +320,6 @@ ask_index(Datum document, Datum query, int strategy)
 }
 
 /* --- the target ---------------------------------------------------------- */
-
-/* moves a place in a text to where a character begins */
-static size_t
-aligned(const char *data, size_t len, size_t at)
-{
-	while (at < len && ((unsigned char) data[at] & 0xC0) == 0x80)
-		at++;
-	return at;
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
