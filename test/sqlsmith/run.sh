@@ -19,12 +19,12 @@ set -euo pipefail
 need sqlsmith
 
 seconds=35
-least_statements=1000
-least_functions=100
+least_statements=500
+least_functions=40
 if [ -n "${WORKORDER_TEST_LONG:-}" ]; then
   seconds=600
-  least_statements=20000
-  least_functions=200
+  least_statements=8000
+  least_functions=150
 fi
 seconds=${WORKORDER_SQLSMITH_SECONDS:-$seconds}
 seed=${WORKORDER_SQLSMITH_SEED:-$RANDOM}
@@ -48,7 +48,7 @@ contents() {
 
 # What the log says from a line on of internal errors, with the place in the
 # code, but for the planted one and those of PostgreSQL that are known: each is
-# raised by a function of its own, called with an argument of sqlsmith's.
+# raised by a function of its own, called with an argument of sqlsmith's choice.
 expected='planted error|invalid INTERVAL typmod'
 internal_errors() {
   tail -n "+$1" "$log" | awk '
