@@ -104,6 +104,12 @@ UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at
 WHERE tenant_id = 1 AND number = 3;
 UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
 WHERE tenant_id = 1 AND number = 4; :findings; ROLLBACK;
+-- not even what an older seal alone has sealed
+:forge; DELETE FROM workorder.journal WHERE ticket_id = 3 AND tenant_id = 1; DELETE FROM doc WHERE id = 3 AND tenant_id = 1; DELETE FROM workorder.sealed WHERE ticket_id = 3;
+UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
+WHERE tenant_id = 1 AND number = 3;
+UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
+WHERE tenant_id = 1 AND number = 4; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.seal; DELETE FROM workorder.sealed; SELECT workorder.seal() IS NOT NULL AS made_anew; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.seal WHERE number = 2; :findings; ROLLBACK;
 :forge; UPDATE workorder.seal SET at = at + interval '1 second' WHERE number = 4; :findings; ROLLBACK;
