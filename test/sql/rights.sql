@@ -345,6 +345,20 @@ RESET workorder.actor;
 ALTER TABLE paper OWNER TO CURRENT_USER;
 
 --
+-- Another version, which the press may see: its own tickets, and no older ones
+--
+BEGIN;
+SELECT workorder.publish(jsonb_set(definition, '{on,view,allow}', '["press"]')) > 0 AS published
+FROM workorder.flow WHERE name = 'rights' AND life = 'published';
+SELECT set_config('workorder.actor', 'rights_ann', true);
+INSERT INTO paper (id, title, owner_id) VALUES (20, '20: of the next version', person('ann'));
+SET LOCAL ROLE regress_rights_web;
+SELECT count(*) FILTER (WHERE id < 20) > 1 AS older, count(*) FILTER (WHERE id = 20) AS newer FROM paper;
+SELECT set_config('workorder.actor', 'rights_pam', true);
+SELECT string_agg(title, ', ' ORDER BY id) AS press FROM paper;
+ROLLBACK;
+
+--
 -- Another tenant
 --
 INSERT INTO workorder.tenant (id, name) VALUES (30, 'another') ON CONFLICT DO NOTHING;
@@ -361,7 +375,19 @@ UPDATE paper SET action = 'comment', note = 'x' WHERE tenant_id = 1;
 INSERT INTO paper (tenant_id, title) VALUES (1, 'smuggled');
 \echo :SQLSTATE
 SELECT count(*) FROM workorder.history WHERE relation = 'paper'::regclass AND ticket_id <= 9;
+-- people, their roles and the history of a ticket with the same number are those of the tenant
+SELECT count(*) FILTER (WHERE tenant_id = 30) > 0 AS own, count(*) FILTER (WHERE tenant_id <> 30) AS others FROM workorder.actor;
+SELECT count(*) FILTER (WHERE tenant_id = 30) > 0 AS own, count(*) FILTER (WHERE tenant_id <> 30) AS others FROM workorder.membership;
+SELECT id AS theirs FROM paper ORDER BY id LIMIT 1 \gset
 RESET ROLE;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO workorder.journal SELECT 1, relation_id, ticket_id, 7, at, actor_id, for_actor, 'comment', to_state, to_state, 'of tenant 1', NULL, digest
+FROM workorder.journal WHERE tenant_id = 30 AND ticket_id = :theirs AND revision = 1;
+SET LOCAL session_replication_role = origin;
+SET LOCAL ROLE regress_rights_web;
+SELECT revision, actor, action, note FROM workorder.history WHERE relation = 'paper'::regclass AND ticket_id = :theirs;
+ROLLBACK;
 -- the superuser sees the rows of both, and the guard still knows whose they are
 SELECT count(*) FILTER (WHERE tenant_id = 1) > 0 AS one, count(*) FILTER (WHERE tenant_id = 30) AS two FROM paper;
 UPDATE paper SET action = 'comment', note = 'x' WHERE tenant_id = 1 AND id = 3;
