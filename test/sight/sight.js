@@ -89,7 +89,7 @@ async function world(owner, app, number) {
   counts.flows += versions.length;
 
   const nobody = { id: null, login: 'stranger', name: '', roles: new Set(), active: false };
-  const viewers = [...random.some(people[1], 4, 4).map((p) => [1, p]), ...random.some(people[2], 2, 2).map((p) => [2, p]), [random.pick([1, 2]), nobody]];
+  const viewers = [...random.some(people[1], 3, 3).map((p) => [1, p]), ...random.some(people[2], 1, 1).map((p) => [2, p]), [random.pick([1, 2]), nobody]];
   for (const [tenant, person] of viewers) {
     const actor = person.active ? { ...person, roles: new Set(person.roles) } : { ...nobody, login: person.login };
     const all = people[tenant].map((p) => ({ ...p, roles: new Set(p.roles) }));
