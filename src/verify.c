@@ -56,7 +56,7 @@ PG_FUNCTION_INFO_V1(workorder_retime);
 PG_FUNCTION_INFO_V1(workorder_refresh_tasks);
 
 static List *list_guarded(Oid relid);
-static void not_guarded(Oid relid) pg_attribute_noreturn();
+pg_noreturn static void not_guarded(Oid relid);
 static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
 static void verify_tickets(WoVerify *v, const int64 *ticket);
 static void verify_maintenance(WoVerify *v);
