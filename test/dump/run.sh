@@ -49,7 +49,7 @@ ways=(
   '--serializable-deferrable       | own           | --serializable-deferrable                 | psql                                |'
   '--load-via-partition-root       | own           | --load-via-partition-root                 | psql                                |'
   '--encoding                      | own           | -E GB18030                                | psql                                |'
-  '--extension                     | own           | -e workorder* -e pgcrypto                 | psql                                |'
+  '--extension                     | own           | -e workorder* -e pgcrypto                 | psql                                | event trigger, publication'
   '--no-owner                      | own           | --no-owner                                | psql                                | owner, right on relation'
   '--no-privileges                 | own           | --no-privileges                           | psql                                | right on relation, right on column, right on function, right on schema, right on type, default right'
   '--no-comments                   | own           | --no-comments                             | psql                                | comment'

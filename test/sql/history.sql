@@ -133,6 +133,8 @@ INSERT INTO file (id, title, revision, state, creator_id, created_at, entered_at
   (11, 'older', 7, 'signed', 1, '2020-01-01', '2020-02-01', '2020-03-01');
 INSERT INTO file (id, title, revision, state) VALUES (12, 'oldest', 3, 'nowhere');
 INSERT INTO file (id, title, revision) VALUES (12, 'oldest', -2);
+-- a copy that kept the digest of the other
+INSERT INTO file (id, title, revision, created_at, digest) VALUES (13, 'copied', 0, '2023-01-01', sha256('other'));
 SELECT id, state, revision, flow_id, creator_id, last_action FROM file WHERE id >= 10 ORDER BY id;
 SELECT count(*) FROM told WHERE id >= 10;
 SELECT workorder.as_of('file', 11, 'infinity') ->> 'title' AS now, workorder.as_of('file', 11, '2020-02-15') ->> 'title' AS before;
@@ -188,8 +190,9 @@ SET LOCAL workorder.maintenance = on;
 UPDATE workorder.journal SET note = 'early indeed' WHERE ticket_id = 1 AND revision = 6;
 DELETE FROM workorder.journal WHERE ticket_id = 2 AND revision = 1;
 SELECT ticket_id, revision, action, replace(note, quote_ident(current_user), '(me)') AS note FROM workorder.journal WHERE relation_id = 0 ORDER BY 1, 2;
--- and shows: what was sealed is not what is there
-SELECT relation, ticket_id, revision, code FROM workorder.verify() ORDER BY 1, 2, 3, 4;
+-- and shows: what was sealed is not what is there (and that rights were given which nobody should have)
+SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE code <> 'rights' ORDER BY 1, 2, 3, 4;
+SELECT DISTINCT message FROM workorder.verify() WHERE relation = 'workorder.journal'::regclass;
 ROLLBACK;
 -- a row may be repaired; that is a line like any other
 SET workorder.actor = 'ann';
@@ -202,7 +205,7 @@ SELECT revision, actor, action, from_state, to_state, note, changes ->> 'title' 
 UPDATE file SET action = 'close' WHERE id = 1;
 SELECT state, revision FROM file WHERE id = 1;
 SELECT ticket_id, revision FROM chain WHERE NOT sound;
-SELECT * FROM workorder.verify();
+SELECT * FROM workorder.verify() WHERE code <> 'rights';
 
 RESET workorder.actor;
 RESET workorder.now;
