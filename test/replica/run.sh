@@ -292,7 +292,7 @@ same 'before the fail-over'
 awk '/^```/ {if (inside && block ~ /setval/) printf "%s", block; inside = !inside; block = ""; next} inside {block = block $0 "\n"}' \
   "$root/docs/operations.md" >"$scratch/fail-over.sql"
 ok 'docs/operations.md says how sequences are set' grep -q gexec "$scratch/fail-over.sql"
-crash "$primary"
+cluster_kill "$primary"
 run "$subscriber" 'ALTER SUBSCRIPTION everything DISABLE'
 run "$subscriber" 'ALTER SUBSCRIPTION everything SET (slot_name = NONE)'
 run "$subscriber" 'DROP SUBSCRIPTION everything'
