@@ -142,9 +142,9 @@ check() {
   like "$1: all clients come to their end" "$report" '^end [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+$'
   diag "$report"
   # each client repeats its last request, once or more, after a crash
-  local acts=0 done=0 requests=0 answers=0
-  read -r _ _ acts done requests answers <<<"$(grep '^end' <<<"$report")" || true
-  ok "$1: acts were asked for again ($acts, $done of them had been done)" test "${acts:-0}" -gt 0
+  local acts=0 before=0 requests=0 answers=0
+  read -r _ _ acts before requests answers <<<"$(grep '^end' <<<"$report")" || true
+  ok "$1: acts were asked for again ($acts, $before of them had been done)" test "${acts:-0}" -gt 0
   ok "$1: requests were sent again with their key ($requests)" test "${requests:-0}" -gt 0
   ok "$1: what was answered before them is answered alike, and refused to another payload ($answers)" test "${answers:-0}" -ge $((4 * $2))
   load_acknowledged
