@@ -26,6 +26,8 @@ const clients = Number(process.argv[2]);
 const goal = Number(process.argv[3]);
 const file = fs.openSync(process.argv[4], 'w');
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+// Notes, which are keys too, are of this load alone.
+const mark = Date.now().toString(36);
 let stopped = false;
 process.on('SIGTERM', () => (stopped = true));
 let acknowledged = 0;
@@ -105,7 +107,7 @@ async function client(n) {
 
   for (let number = 1; !(goal ? acknowledged >= goal : stopped) || doubt || lost; number++) {
     const kind = ['shared', 'revision', 'key'][number % 3];
-    const given = doubt || { kind, ticket: kind === 'shared' ? 101 + (number % 10) : 10 * n + 1 + (number % 10), note: `${n}:${number}` };
+    const given = doubt || { kind, ticket: kind === 'shared' ? 101 + (number % 10) : 10 * n + 1 + (number % 10), note: `${mark}:${n}:${number}` };
     try {
       if (lost && last) await compare();
       lost = false;
