@@ -48,19 +48,31 @@ need() {
     die "apt-get could not install ${missing[*]}"
 }
 
+# Prints the pg_config of each PostgreSQL that is here with its development
+# files, the newest last.
+installed_postgres() {
+  local candidate
+  for candidate in $(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V); do
+    if [ -x "${candidate%/*}/postgres" ] && [ -e "${candidate%/bin/*}/lib/pgxs/src/makefiles/pgxs.mk" ]; then
+      say "$candidate"
+    fi
+  done
+}
+
+# Prints the major version that a pg_config belongs to.
+major_of() {
+  local version
+  version=$("$1" --version)
+  version=${version#PostgreSQL }
+  say "${version%%[!0-9]*}"
+}
+
 # Finds PostgreSQL with its development files, or installs Debian's.  Sets
 # pg_config and pg_major.  PG_CONFIG in the environment chooses another one.
 need_postgres() {
   local candidate admin=() dropin=/etc/postgresql-common/createcluster.d/workorder.conf
   need gcc libc6-dev make perl
-  pg_config=${PG_CONFIG:-}
-  if [ -z "$pg_config" ]; then
-    for candidate in $(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V); do
-      if [ -x "${candidate%/*}/postgres" ] && [ -e "${candidate%/bin/*}/lib/pgxs/src/makefiles/pgxs.mk" ]; then
-        pg_config=$candidate
-      fi
-    done
-  fi
+  pg_config=${PG_CONFIG:-$(installed_postgres | tail -n 1)}
   if [ -z "$pg_config" ]; then
     # Debian would make and start a cluster of its own with the package.
     # Nobody asked for it, so it is told not to, this once.
@@ -75,9 +87,7 @@ need_postgres() {
     need "postgresql-server-dev-${candidate##*/}"
   fi
   [ -x "$pg_config" ] || die "there is no $pg_config"
-  pg_major=$("$pg_config" --version)
-  pg_major=${pg_major#PostgreSQL }
-  pg_major=${pg_major%%[!0-9]*}
+  pg_major=$(major_of "$pg_config")
 }
 
 # --- where things are ---------------------------------------------------------

@@ -50,7 +50,7 @@ typedef struct KeyRing
 
 static void read_ring(int64 tenant, KeyRing *ring);
 static bool add_key(KeyRing *ring, const char *name);
-static void refuse_service(const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_service(const char *detail);
 static bool decrypt(const KeyRing *ring, const WoCredential *credential, unsigned char *password);
 static bool decrypt_with(const unsigned char *key, const WoCredential *credential, unsigned char *password);
 static int64 who(int64 tenant, const WoCredential *credential, const unsigned char *password);

@@ -26,8 +26,8 @@
 #include "utils/memutils.h"
 
 #include "approval.h"
+#include "changes.h"
 #include "line.h"
-#include "value.h"
 
 /* The diff of a line that has been sealed and not been written. */
 typedef struct KeptChanges
@@ -40,98 +40,6 @@ typedef struct KeptChanges
 static HTAB *kept = NULL;
 static MemoryContext kept_context = NULL;
 static Size kept_bytes = 0;
-
-/* Engine columns that follow from the line itself and are not repeated in it. */
-static bool
-is_derived(WoEngineColumn column)
-{
-	switch (column)
-	{
-		case WO_STATE:
-		case WO_REVISION:
-		case WO_ACTED_BY:
-		case WO_UPDATED_AT:
-		case WO_ACTION:
-		case WO_NOTE:
-		case WO_LAST_ACTION:
-		case WO_LAST_NOTE:
-		case WO_DIGEST:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * push_change adds "column": [old, new]; a NULL row stands for no row.
- */
-static void
-push_change(JsonbParseState **state, WoBinding *binding, AttrNumber attnum,
-			const WoRow *old, const WoRow *row)
-{
-	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
-	JsonbValue	v;
-	const WoRow *sides[2] = {old, row};
-
-	v.type = jbvString;
-	v.val.string.val = NameStr(att->attname);
-	v.val.string.len = strlen(NameStr(att->attname));
-	pushJsonbValue(state, WJB_KEY, &v);
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < 2; i++)
-	{
-		if (sides[i] == NULL || sides[i]->nulls[attnum - 1])
-		{
-			v.type = jbvNull;
-			pushJsonbValue(state, WJB_ELEM, &v);
-		}
-		else
-		{
-			wo_value_to_json(att->atttypid, sides[i]->values[attnum - 1], false, &v);
-			wo_push_value(state, WJB_ELEM, &v);
-		}
-	}
-	pushJsonbValue(state, WJB_END_ARRAY, NULL);
-}
-
-/*
- * changes_between builds the line's column diff, NULL if nothing differs.
- * With whole, engine columns that the line would imply are written out too,
- * since it opens a history.  A repair may leave alone what other lines imply.
- */
-static Jsonb *
-changes_between(WoBinding *binding, const WoRow *old, const WoRow *row, bool whole, bool repair)
-{
-	JsonbParseState *state = NULL;
-	AttrNumber	entered = binding->engine[WO_ENTERED_AT];
-	const WoRow *side = row != NULL ? row : old;
-
-	for (int i = 0; i < binding->desc->natts; i++)
-	{
-		AttrNumber	attnum = binding->by_name[i];
-		WoEngineColumn column = binding->role_of[attnum - 1];
-
-		/* keys never change, generated columns follow from others */
-		if (column == WO_UNTOLD || column == WO_DIGEST)
-			continue;
-		if (!whole && column != WO_NENGINE)
-		{
-			/* a ticket that is gone has no engine columns left to speak of */
-			if (row == NULL || is_derived(column))
-				continue;
-			/* a new state is entered at the time of the act, unless by repair */
-			if (attnum == entered && !repair &&
-				(old == NULL || !wo_same(binding, binding->engine[WO_STATE], old, row)))
-				continue;
-		}
-		if (old != NULL && row != NULL ? wo_same(binding, attnum, old, row) : side->nulls[attnum - 1])
-			continue;
-		if (state == NULL)
-			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-		push_change(&state, binding, attnum, old, row);
-	}
-	return state == NULL ? NULL : JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
 
 /*
  * wo_line_keep keeps the diff of a line that has been sealed.
@@ -280,9 +188,9 @@ void
 wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	fill_change(line, binding, old, row);
-	line->changes = changes_between(binding, old, row, false,
-									line->action != NULL &&
-									strcmp(line->action, WO_ACTION_MAINTENANCE) == 0);
+	line->changes = wo_changes(binding, old, row,
+							   line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0 ?
+							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
 }
 
 /*
@@ -316,12 +224,13 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 	line->action = WO_ACTION_IMPORT;
 	line->for_actor = 0;
 	line->note = NULL;
-	line->changes = changes_between(binding, NULL, row, true, false);
+	line->changes = wo_changes(binding, NULL, row, WO_CHANGES_WHOLE);
 }
 
 /*
  * wo_row_digest returns the digest of the row's last line, NULL if the row
- * does not know it.
+ * does not know it.  One that has not been acted on has no line: a digest that
+ * was loaded with it is that of another.
  */
 const uint8 *
 wo_row_digest(const WoBinding *binding, const WoRow *row)
@@ -329,7 +238,7 @@ wo_row_digest(const WoBinding *binding, const WoRow *row)
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 	struct varlena *digest;
 
-	if (row->nulls[attnum - 1])
+	if (row->nulls[attnum - 1] || wo_row_revision(binding, row) <= 0)
 		return NULL;
 	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
 	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;

@@ -65,7 +65,7 @@ typedef struct Guarded
 } Guarded;
 
 static List *list_guarded(Oid relid);
-static void not_guarded(Oid relid) pg_attribute_noreturn();
+pg_noreturn static void not_guarded(Oid relid);
 static void verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named);
 static void verify_tickets(WoVerify *v, const int64 *ticket);
 static void verify_maintenance(WoVerify *v);

@@ -4,10 +4,13 @@
 # call gets nulls, extremes, wrong tables, dropped ones, huge and deep values,
 # in random combinations, as a superuser and as an ordinary role.  Whatever it
 # answers, no process of the server dies, nothing raises an internal error, and
-# in the end everything is sound.  Prints TAP.
+# in the end everything is sound.  Then the same with flow documents: those of
+# the add-ons and two more, mutated, are checked, drawn, published and played.
+# Prints TAP.
 #
 #   WORKORDER_ARGUMENTS_CALLS   calls of each function (default 15; 200 if WORKORDER_TEST_LONG=1,
 #                               about five minutes)
+#   WORKORDER_ARGUMENTS_DOCUMENTS   flow documents (default 2000; 30000 if WORKORDER_TEST_LONG=1)
 #   WORKORDER_ARGUMENTS_SEED    between -1 and 1; printed, so that a run can be repeated
 
 set -euo pipefail
@@ -16,7 +19,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/../tools/tap.sh"
 
 calls=15
-[ -z "${WORKORDER_TEST_LONG:-}" ] || calls=200
+documents=2000
+[ -z "${WORKORDER_TEST_LONG:-}" ] || { calls=200 documents=30000; }
+documents=${WORKORDER_ARGUMENTS_DOCUMENTS:-$documents}
 calls=${WORKORDER_ARGUMENTS_CALLS:-$calls}
 # The same calls every time, other ones in a long run.
 seed=${WORKORDER_TEST_LONG:+0.$RANDOM}
@@ -63,5 +68,30 @@ is 'nothing was endless' "$(ask "SELECT DISTINCT ON (function) call FROM called 
 is 'the server is the one that was started' "$(ask 'SELECT pg_postmaster_start_time()')" "$started"
 is 'no process of it died' "$(grep -c 'was terminated by signal' "$log" || true)" "$signals"
 is 'nothing is left of it all: verify() finds nothing' "$(ask 'SELECT * FROM workorder.verify()')" ''
-psql -Xq -d postgres -c 'DROP DATABASE arguments' -c 'DROP ROLE arguments_app'
+psql -Xq -d postgres -c 'DROP DATABASE arguments' -c 'DROP ROLE arguments_app' -c 'CREATE DATABASE documents'
+
+export PGDATABASE=documents
+psql -XAtq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/../../scripts/install.sql"
+psql -XAtq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/documents.sql"
+# two sessions, each in transactions of a hundred
+died=$(for half in 1 2; do
+  for ((n = half; n <= documents; n += 200)); do
+    echo "SELECT setseed(cos($seed + $n)); SELECT count(trial(n)) FROM generate_series($n, $((n + 199)), 2) n;"
+  done | psql -XAtq -o /dev/null -c 'SET client_min_messages = error' -f - 2>&1 &
+done
+wait)
+is 'no document ends a session' "$(head -n 20 <<<"$died")" ''
+outcomes=$(ask "SELECT what || ' ' || coalesce(state, 'done'), count(*) FROM tried GROUP BY 1 ORDER BY 1")
+diag "$outcomes"
+ok "all $documents documents were tried" test "$(ask "SELECT count(*) FROM tried WHERE what = 'publish'")" -ge "$documents"
+ok 'some were published' test "$(ask "SELECT count(*) FROM tried WHERE what = 'publish' AND state IS NULL")" -ge $((documents / 10))
+ok 'some were refused' test "$(ask "SELECT count(*) FROM tried WHERE what = 'publish' AND state = 'WO400'")" -ge $((documents / 4))
+ok 'some were played' test "$(ask "SELECT count(*) FROM tried WHERE what = 'play' AND state IS NULL")" -ge $((documents / 100))
+is 'nothing but refusals, and no document with a defect is published' \
+  "$(ask "SELECT DISTINCT ON (what, state) what, state, message, left(definition::text, 2000) FROM tried WHERE state NOT LIKE 'WO4%' ORDER BY what, state LIMIT 20")" ''
+is 'the server is still the one that was started' "$(ask 'SELECT pg_postmaster_start_time()')" "$started"
+is 'and still no process of it died' "$(grep -c 'was terminated by signal' "$log" || true)" "$signals"
+is 'nothing of it was kept' "$(ask "SELECT count(*) FROM workorder.flow WHERE version > 1 OR name IN ('leave', 'expense', 'mutant')")" 0
+is 'anything else is noticed' "$(ask "SELECT try(0, 'planted', '{}', 'SELECT 1 / 0 FROM (SELECT \$1) x'); SELECT what, state FROM tried WHERE state NOT LIKE 'WO4%'")" $'22012\nplanted|22012'
+psql -Xq -d postgres -c 'DROP DATABASE documents'
 done_testing

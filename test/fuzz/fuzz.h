@@ -14,6 +14,9 @@
 /* Memory of exactly this size, so that one byte too far is noticed. */
 extern void *exact(size_t size);
 
+/* Gives back what palloc() gave since the last time (memory.c). */
+extern void give_back(void);
+
 /* Ends the run if something that must be true is not. */
 extern void promise(int kept, const char *what);
 

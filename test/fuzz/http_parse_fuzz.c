@@ -19,52 +19,6 @@
 #include "../../src/http_parse.h"
 #include "fuzz.h"
 
-/* every allocation, to be given back after each input */
-static void **chunks = NULL;
-static size_t nchunks = 0;
-static size_t allocated = 0;
-
-static void
-remember(void *pointer)
-{
-	if (nchunks == allocated)
-	{
-		allocated = allocated == 0 ? 64 : allocated * 2;
-		chunks = realloc(chunks, allocated * sizeof(void *));
-	}
-	chunks[nchunks++] = pointer;
-}
-
-void *
-palloc(size_t size)
-{
-	void	   *pointer = exact(size);
-
-	memset(pointer, 0xA5, size);
-	remember(pointer);
-	return pointer;
-}
-
-void *
-repalloc(void *pointer, size_t size)
-{
-	for (size_t i = 0; i < nchunks; i++)
-		if (chunks[i] == pointer)
-		{
-			chunks[i] = realloc(pointer, size);
-			return chunks[i];
-		}
-	abort();
-}
-
-static void
-give_back(void)
-{
-	for (size_t i = 0; i < nchunks; i++)
-		free(chunks[i]);
-	nchunks = 0;
-}
-
 /* touches every byte, so that the sanitizer sees a span that is too long */
 static unsigned
 touch(WoSpan span)

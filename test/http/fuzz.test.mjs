@@ -1,6 +1,8 @@
-// Requests that nobody would send: whatever comes in, no answer is a 5xx or
-// HTML, every answer of the after-sale API is in its envelope, no process dies
-// and the journal stays sound.
+// Requests that nobody would send, to all five APIs and the native one: whatever
+// comes in, no answer is a 5xx or HTML, every answer is in the envelope of its
+// API, nobody gets in with a token that was not made for him, what is sent again
+// with its key is answered the same, no process dies and every journal stays
+// sound.
 //
 //   WORKORDER_FUZZ_REQUESTS   how many (20000)
 //   WORKORDER_FUZZ_SEED       another seed gives other requests (printed)
@@ -9,19 +11,27 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { load } from './contract.mjs';
+import { load, schemas, systems } from './contract.mjs';
 import { ask, send, sql, stack, token } from './client.mjs';
 
 const requests = Number(process.env.WORKORDER_FUZZ_REQUESTS ?? 20000);
 const seed = Number(process.env.WORKORDER_FUZZ_SEED ?? 1);
 const clients = 12;
-const prefix = '/api/v1/afterservice';
+const prefixes = [
+  ['/api/v1/afterservice', 'afterservice'],
+  ['/active-job', 'active-job'],
+  ['/v3_1', 'workorder-v3'],
+  ['/api/v1', 'ticket-v1'],
+  ['/api/ticket', 'luci-ticket'],
+];
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
 let log;
 let offset;
 
 before(() => {
-  stack('fixture', 'afterservice');
+  for (const system of systems) {
+    stack('fixture', system);
+  }
   log = `${stack('status').match(/logs (\S+)\/log and/)[1]}/log`;
   offset = readFileSync(log).length;
 });
@@ -41,8 +51,13 @@ function dice(start) {
   return { next, below, one, chance: (p) => next() < p, many: (n, make) => Array.from({ length: below(n + 1) }, make) };
 }
 
-const exchanges = load('afterservice').vectors.flatMap((vector) => vector.exchanges);
-const bodies = exchanges.map(({ body }) => body).filter(Boolean);
+const contracts = systems.map((system) => {
+  const exchanges = load(system).vectors.flatMap((vector) => vector.exchanges).filter(({ body }) => (body?.length ?? 0) < 20000);
+  const actors = [...new Set(exchanges.map(({ actor }) => actor))].filter((actor) => actor !== undefined && actor !== 'anon');
+  return { system, exchanges, actors };
+});
+const bodies = contracts.flatMap(({ exchanges }) => exchanges.map(({ body }) => body)).filter(Boolean);
+const credentials = Object.values(load('luci-ticket').credentials);
 const words = [
   '', ' ', '0', '-1', '1', '2', '99999999999999999999', '1e309', 'NaN', 'null', 'true', '[]', '{}', '%', '%25', '%00', '%0d%0a', '%ff', '%c0%af', '%2F', '%2e%2e',
   '..', '.', '/', '//', ';', '&', '=', '+', '?', '#', '\\', "'", '"', '<script>', '${7*7}', "' OR 1=1 --", '$1', '中文', '😀', '%E4%B8%AD', '\u0000', '\u0001',
@@ -80,11 +95,47 @@ function json(d, depth = 0) {
   }
 }
 
-function body(d, own) {
-  if (own !== undefined && d.chance(0.4)) {
-    return d.chance(0.5) ? own : mutate(d, own);
+// A body with a value of another type, a key that nobody knows, or somebody
+// else's credential.
+function mistype(d, text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return mutate(d, text);
   }
-  switch (d.below(8)) {
+  if (value === null || typeof value !== 'object') {
+    return JSON.stringify(json(d));
+  }
+  const places = [value];
+  for (const place of places) {
+    places.push(...Object.values(place).filter((inner) => inner !== null && typeof inner === 'object'));
+  }
+  const place = d.one(places);
+  const keys = Object.keys(place);
+  if (value.credential !== undefined && d.chance(0.4)) {
+    value.credential = d.chance(0.7) ? d.one(credentials) : mutate(d, String(value.credential));
+  } else if (keys.length && d.chance(0.7)) {
+    place[d.one(keys)] = json(d);
+  } else {
+    place[d.one(['unknown', 'tenant_id', 'actor_id', 'creator_id', 'state', 'revision', 'role', 'constructor', ''])] = json(d);
+  }
+  return JSON.stringify(value);
+}
+
+function body(d, own) {
+  if (own !== undefined && d.chance(0.6)) {
+    return d.one([() => own, () => mutate(d, own), () => mistype(d, own), () => mistype(d, own)])();
+  }
+  // more than any API takes but that of images
+  if (d.chance(0.01)) {
+    return `{"remark": "${'x'.repeat(1 << 20)}"}`;
+  }
+  switch (d.below(9)) {
+    case 8: {
+      const depth = d.one([20, 99, 100, 101, 1000, 5000, 100000]);
+      return d.chance(0.5) ? '['.repeat(depth) + ']'.repeat(depth) : `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+    }
     case 0: return JSON.stringify(json(d));
     case 1: case 2: return d.one(bodies);
     case 3: return mutate(d, d.one(bodies));
@@ -96,10 +147,37 @@ function body(d, own) {
   }
 }
 
+// A token that nobody gave out: made of two, or changed.
+function forge(d, tokens) {
+  const [header, payload, signature] = d.one(tokens).split('.');
+  const other = d.one(tokens).split('.');
+  const claims = { ...JSON.parse(Buffer.from(payload, 'base64url')), ...d.one([{ sub: 'admin' }, { role: 'postgres' }, { tenant_id: 2 }, { exp: 4102444800 }, { exp: 1 }]) };
+  const changed = Buffer.from(JSON.stringify(claims)).toString('base64url');
+  const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
+  const made = d.one([
+    [header, payload, other[2]], [header, other[1], signature], [header, changed, signature], [none, payload, ''], [none, changed, signature],
+    [header, payload, signature.slice(0, -2)], [header, payload], [header, payload, Buffer.alloc(32).toString('base64url')],
+  ]).join('.');
+  return tokens.includes(made) ? `${made}x` : made;
+}
+
 function make(n, tokens) {
   const d = dice(seed * 1000003 + n);
   const native = d.chance(0.2);
+  const { system, exchanges } = d.one(contracts);
   const model = d.one(exchanges);
+  // now and then what the contract says, so that there is something to do, and twice
+  if (d.chance(0.1)) {
+    const headers = model.headers.some(([name]) => /^content-type$/i.test(name)) || model.body === undefined ? [...model.headers] : [...model.headers, ['Content-Type', 'application/json']];
+    if (model.actor in tokens[system]) {
+      headers.push(['Authorization', `Bearer ${tokens[system][model.actor]}`]);
+    }
+    const again = model.method !== 'GET' && !headers.some(([name]) => /^idempotency-key$/i.test(name));
+    if (again) {
+      headers.push(['Idempotency-Key', `plain-${seed}-${n}`]);
+    }
+    return { native: false, forged: false, again, method: model.method, target: model.target, headers, body: model.body };
+  }
   let target = native
     ? `/rest/${d.one(['', 'orders', 'orders?', 'orders?select=*', 'orders?id=eq.1', 'orders?order=id.desc&limit=2', 'rpc/', 'rpc/act', 'rpc/can', 'rpc/actions?relation=orders&id=1', 'rpc/explain', 'rpc/sign_in', 'rpc/http_write'])}`
     : d.chance(0.9) ? model.target : `/${d.many(4, () => d.one(words)).join('/')}`;
@@ -115,9 +193,16 @@ function make(n, tokens) {
   }
   const method = !native && d.chance(0.6) ? model.method : d.chance(0.85) ? d.one(['GET', 'GET', 'POST', 'PUT', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
   const headers = [];
+  let forged = false;
   const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1') || 'x']);
-  if (d.chance(0.85)) {
-    headers.push(['Authorization', `Bearer ${d.one(tokens)}`]);
+  if (d.chance(0.05)) {
+    forged = true;
+    headers.push(['Authorization', `Bearer ${forge(d, tokens.all)}`]);
+  } else if (d.chance(0.85) && !(system === 'luci-ticket' && d.chance(0.7))) {
+    // somebody of this API, mostly who the contract says, or of another
+    const own = tokens[system];
+    const who = model.actor in own && d.chance(0.6) ? own[model.actor] : d.one(d.chance(0.7) && Object.keys(own).length ? Object.values(own) : tokens.all);
+    headers.push(['Authorization', `Bearer ${who}`]);
   } else {
     header('Authorization', ['Bearer', 'Bearer x', 'Bearer a.b.c', 'Basic eA==', ...words]);
   }
@@ -131,7 +216,7 @@ function make(n, tokens) {
   header('Range', ['0-1', '5-', '1-0', 'bytes=0-', ...words]);
   header('Accept-Profile', ['api', 'workorder', 'public', ...words]);
   header('Content-Profile', ['api', 'workorder', 'public', ...words]);
-  header('X-Original-URI', [`${prefix}/orders`, ...words]);
+  header('X-Original-URI', ['/api/v1/afterservice/orders', '/api/ticket', ...words]);
   header('X-Original-Method', ['DELETE', ...words]);
   header('Accept-Encoding', ['gzip', 'br', 'identity;q=0', ...words]);
   header('If-None-Match', ['*', '"x"', ...words]);
@@ -140,32 +225,57 @@ function make(n, tokens) {
   header('Cookie', words);
   if (content !== undefined && d.chance(0.1)) {
     headers.push(['Transfer-Encoding', 'chunked']);
-    return { native, method, target, headers, body: [content.length ? content : 'x'] };
+    return { native, forged, method, target, headers, body: [content.length ? content : 'x'] };
   }
-  return { native, method, target, headers, body: content };
+  const again = content !== undefined && !native && d.chance(0.05);
+  if (again) {
+    headers.push(['Idempotency-Key', d.chance(0.9) ? `fuzz-${seed}-${n}` : d.one(words.filter((word) => /^[!-~]+$/.test(word)))]);
+  }
+  return { native, forged, again, method, target, headers, body: content };
 }
 
-function complaint({ native, method, target }, answer) {
+// What an error looks like, and a success, by API.
+const envelopes = {
+  afterservice: ({ status }, json) =>
+    (status === 200 ? json.status === 0 && json.message === 'ok' : json.status === status && typeof json.message === 'string') &&
+    Array.isArray(json.data) && Object.keys(json).length === 3,
+  'active-job': ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
+  'workorder-v3': ({ status }, json) => status < 400 || (json.meta?.code === status && typeof json.meta?.message === 'string'),
+  'ticket-v1': ({ status }, json) => status < 400 || typeof json.message === 'string',
+  'luci-ticket': ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
+};
+
+function complaint({ native, forged, method, target }, answer) {
   const type = answer.headers['content-type'] ?? '';
   const compressed = answer.headers['content-encoding'] !== undefined;
   if (answer.status >= 500) {
     return 'a 5xx';
   }
+  if (forged && answer.status === 200 && method !== 'OPTIONS') {
+    return 'let in with a token that nobody gave out';
+  }
   if (/html/.test(type) || (!compressed && /^\s*<(!doctype|html)/i.test(answer.text))) {
     return 'HTML';
   }
-  if (native || !new RegExp(`^${prefix}(/|\\?|$)`).test(target) || method === 'HEAD' || compressed || answer.status === 204) {
+  const api = prefixes.find(([prefix]) => new RegExp(`^${prefix}(/|\\?|$)`).test(target))?.[1];
+  if (native || api === undefined || method === 'HEAD' || compressed || answer.status === 204) {
     return answer.status >= 400 && method !== 'HEAD' && !compressed && answer.json === undefined ? 'an error that is not JSON' : undefined;
   }
-  const { status, message, data } = answer.json ?? {};
-  const good = answer.status === 200 ? status === 0 && message === 'ok' : status === answer.status && typeof message === 'string';
-  return good && Array.isArray(data) && Object.keys(answer.json).length === 3 ? undefined : 'not the envelope of the API';
+  if (answer.status < 400 && api === 'luci-ticket' && /^(image|application\/octet-stream)/.test(type)) {
+    return undefined;
+  }
+  return answer.json !== undefined && answer.json !== null && envelopes[api](answer, answer.json) ? undefined : 'not the envelope of the API';
 }
 
 test(`${requests} requests of seed ${seed}`, async (t) => {
   const started = sql('SELECT pg_postmaster_start_time()');
-  const tokens = ['CR', 'CR2', 'SV', 'SV2', 'MG', 'CH', 'FI', 'AD'].map((actor) => token('afterservice', actor));
+  const tokens = { all: [] };
+  for (const { system, actors } of contracts) {
+    tokens[system] = Object.fromEntries(actors.map((actor) => [actor, token(system, actor)]));
+    tokens.all.push(...Object.values(tokens[system]));
+  }
   const counts = {};
+  const done = { replayed: 0, forged: 0 };
   const complaints = [];
   let n = 0;
   const client = async () => {
@@ -175,6 +285,14 @@ test(`${requests} requests of seed ${seed}`, async (t) => {
       let answer;
       try {
         answer = await send({ ...request, agent });
+        done.forged += request.forged ? 1 : 0;
+        if (request.again && answer.status < 400) {
+          const second = await send({ ...request, agent });
+          done.replayed++;
+          if (second.status !== answer.status || second.text !== answer.text) {
+            complaints.push(`request ${number}: sent again it is answered otherwise: ${answer.status} ${answer.text.slice(0, 300)}, then ${second.status} ${second.text.slice(0, 300)}`);
+          }
+        }
       } catch (error) {
         // A server may close a connection whose body it does not want to read.
         if (['ECONNRESET', 'EPIPE'].includes(error.code)) {
@@ -192,18 +310,23 @@ test(`${requests} requests of seed ${seed}`, async (t) => {
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
-  t.diagnostic(`answers: ${JSON.stringify(counts)}`);
+  t.diagnostic(`answers: ${JSON.stringify(counts)}; ${done.forged} forged tokens, ${done.replayed} sent again`);
   assert.deepEqual(complaints, []);
   assert.ok((counts.closed ?? 0) < requests / 1000, 'connections were closed');
-  for (const status of [200, 400, 401, 403, 404, 405, 409, 415]) {
+  for (const status of [200, 400, 401, 403, 404, 405, 409, 413, 415, 422]) {
     assert.ok(counts[status] > 0, `no answer was ${status}: the requests are not good enough`);
   }
+  assert.ok(done.forged >= requests / 50 && done.replayed >= requests / 500, 'tokens were forged and requests sent again');
   assert.equal(sql('SELECT pg_postmaster_start_time()'), started, 'the server was not restarted');
   const lines = readFileSync(log).subarray(offset).toString('utf8');
   assert.doesNotMatch(lines, /was terminated by signal|PANIC:|server process .* exited|stack depth limit|internal error/);
 });
 
 test('all is well afterwards', async () => {
-  assert.equal((await ask('GET', `${prefix}/orders`, { as: token('afterservice', 'CR') })).status, 200);
-  assert.equal(sql(`SELECT count(*) FROM workorder.verify('afterservice.orders')`), '0');
+  assert.equal((await ask('GET', '/api/v1/afterservice/orders', { as: token('afterservice', 'CR') })).status, 200);
+  assert.equal(sql('SELECT * FROM workorder.verify()'), '');
+  for (const schema of Object.values(schemas)) {
+    assert.ok(Number(sql(`SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+      WHERE g.relation::text LIKE '${schema}.%'`)) > 0, `something was done in ${schema}`);
+  }
 });

@@ -483,6 +483,20 @@ test('a connection that PostgREST closes is nobody else\'s trouble', async () =>
   assert.deepEqual(counts, { 200: 300, 401: 600, 404: 300 });
 });
 
+test('a token that is none is refused, however large the body is', async () => {
+  const large = JSON.stringify({ remark: 'x'.repeat(900000) });
+  for (const path of [`${prefix}/orders/1`, '/active-job/1/contact', '/v3_1/workorder/workorder', '/api/v1/tickets', '/api/ticket', '/nobody', '/rest/rpc/act']) {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask('POST', path, { as: 'a.b.c', body: large })));
+    const small = await ask('POST', path, { as: 'a.b.c', body: {} });
+    assert.equal(small.status, 401);
+    for (const answer of answers) {
+      assert.equal(answer.status, 401, `${path}: ${answer.status} ${answer.text}`);
+      assert.match(answer.headers['www-authenticate'], /Bearer/);
+      assert.deepEqual(Object.keys(answer.json ?? {}).sort(), Object.keys(small.json ?? {}).sort(), `${path}: ${answer.text}, ${small.text}`);
+    }
+  }
+});
+
 test('no log says what was sent', async () => {
   const mark = 'SecretOfMine';
   const [, cluster, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);

@@ -133,6 +133,8 @@ INSERT INTO file (id, title, revision, state, creator_id, created_at, entered_at
   (11, 'older', 7, 'signed', 1, '2020-01-01', '2020-02-01', '2020-03-01');
 INSERT INTO file (id, title, revision, state) VALUES (12, 'oldest', 3, 'nowhere');
 INSERT INTO file (id, title, revision) VALUES (12, 'oldest', -2);
+-- a copy that kept the digest of the other
+INSERT INTO file (id, title, revision, created_at, digest) VALUES (13, 'copied', 0, '2023-01-01', sha256('other'));
 SELECT id, state, revision, flow_id, creator_id, last_action FROM file WHERE id >= 10 ORDER BY id;
 SELECT count(*) FROM told WHERE id >= 10;
 SELECT workorder.as_of('file', 11, 'infinity') ->> 'title' AS now, workorder.as_of('file', 11, '2020-02-15') ->> 'title' AS before;

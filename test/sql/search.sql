@@ -96,6 +96,17 @@ CREATE TABLE note (id int, title varchar(40), body text);
 INSERT INTO note SELECT i, 'Ticket ' || i, chr(19968 + i) || '故障' || i FROM generate_series(1, 500) i;
 CREATE INDEX note_search ON note USING gin (title workorder.bigram_ops, body workorder.bigram_ops);
 ANALYZE note;
+-- A plan; from 18 on it also says that a sequential scan was to be avoided.
+CREATE FUNCTION plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    CONTINUE WHEN line ~ '^ *Disabled: true$';
+    RETURN NEXT line;
+  END LOOP;
+END
+$$;
 SET enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT id FROM note WHERE title ILIKE '%ticket 17%' AND workorder.contains(body, '障17');
 SELECT id FROM note WHERE title ILIKE '%ticket 17%' AND workorder.contains(body, '障17') ORDER BY id;
@@ -110,11 +121,11 @@ EXECUTE search(NULL);
 RESET plan_cache_mode;
 
 -- Another collation than that of the index has other rules: the index is not for it.
-EXPLAIN (COSTS OFF) SELECT id FROM note WHERE workorder.contains(body COLLATE "C", '障5');
-EXPLAIN (COSTS OFF) SELECT id FROM note WHERE body COLLATE "C" ILIKE '%障5%';
+SELECT plan($$SELECT id FROM note WHERE workorder.contains(body COLLATE "C", '障5')$$);
+SELECT plan($$SELECT id FROM note WHERE body COLLATE "C" ILIKE '%障5%'$$);
 -- The document comes first; a term from the same row cannot be looked up.
-EXPLAIN (COSTS OFF) SELECT id FROM note WHERE workorder.contains('障5', body);
-EXPLAIN (COSTS OFF) SELECT id FROM note WHERE workorder.contains(body, title);
+SELECT plan($$SELECT id FROM note WHERE workorder.contains('障5', body)$$);
+SELECT plan($$SELECT id FROM note WHERE workorder.contains(body, title)$$);
 CREATE TABLE ascii (id int, word text COLLATE "C");
 INSERT INTO ascii VALUES (1, 'École'), (2, 'éCOLE'), (3, 'GATE');
 CREATE INDEX ON ascii USING gin (word workorder.bigram_ops);
@@ -171,6 +182,6 @@ RESET ROLE;
 SELECT amvalidate(oid) FROM pg_opclass WHERE opcname = 'bigram_ops';
 
 DROP TABLE doc, note, ascii, secret CASCADE;
-DROP FUNCTION found, fetched, estimated;
+DROP FUNCTION found, fetched, estimated, plan;
 DROP OWNED BY search_reader;
 DROP ROLE search_reader;

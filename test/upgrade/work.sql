@@ -55,7 +55,7 @@ BEGIN
     LOOP
       SELECT ticket || coalesce(jsonb_object_agg(u, (ticket ->> u) || '-' || place.path) FILTER (WHERE ticket ->> u IS NOT NULL), '{}') INTO copy
       FROM unnest(unique_texts) u;
-      copy := copy || jsonb_build_object(state_column, place.path) - 'digest';
+      copy := (copy || jsonb_build_object(state_column, place.path)) - 'digest';
       IF copy ? 'status' THEN
         copy := copy || jsonb_build_object('status', place.code);
       END IF;

@@ -18,7 +18,8 @@ DECLARE
   program CONSTANT text := current_setting('application_name');
   total int;
   done int := 0;
-  first_places jsonb := '{}';
+  -- Of an order that comes several times, where it comes first.
+  first_places jsonb;
   result record;
 BEGIN
   IF jsonb_typeof(orders) IS DISTINCT FROM 'array' THEN
@@ -26,6 +27,7 @@ BEGIN
       'Give [{"order_id": "1000001", "activity_id": "...", "worker_id": "1", ...}].');
   END IF;
   total := jsonb_array_length(orders);
+  first_places := workorder.repeated(orders, 'order_id');
   imported := 0;
   changed := 0;
   unchanged := 0;
@@ -33,22 +35,10 @@ BEGIN
   -- Two imports of one tenant could bring the same order: one after the other.
   PERFORM pg_advisory_xact_lock(hashtextextended('active_job.import', tenant));
 
-  -- Of an order that comes several times, where it comes first.
-  IF EXISTS (SELECT FROM jsonb_array_elements_text(jsonb_path_query_array(orders, '$[*].order_id')) AS t (order_id)
-      GROUP BY t.order_id HAVING count(*) > 1) THEN
-    SELECT coalesce(jsonb_object_agg(r.order_id, r.place), '{}') INTO first_places
-    FROM (
-      SELECT e.value ->> 'order_id' AS order_id, min(e.n) AS place
-      FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n)
-      WHERE e.value ->> 'order_id' IS NOT NULL
-      GROUP BY 1 HAVING count(*) > 1) AS r;
-  END IF;
-
   BEGIN
     WHILE done < total LOOP
       SELECT * INTO result FROM active_job.load_batch(
-        jsonb_path_query_array(orders, format('$[%s to %s]', done, least(done + batch, total) - 1)::jsonpath),
-        done, first_places, moment);
+        workorder.slice(orders, done, batch), done, first_places, moment);
       imported := imported + result.imported;
       changed := changed + result.changed;
       unchanged := unchanged + result.unchanged;
@@ -99,12 +89,35 @@ END;
 COMMENT ON FUNCTION active_job.wrong_text(jsonb) IS
   'The first text of an imported order that is none, or too long; null if there is none.';
 
+CREATE FUNCTION active_job.order_problem(item jsonb, mistyped boolean, longest int, twice boolean,
+  order_id text, activity_id text, marketing_info jsonb)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+  WHEN order_id IS NULL AND jsonb_typeof(item) <> 'object' THEN 'not an object'
+  WHEN coalesce(order_id, '') = '' THEN 'missing field: order_id'
+  WHEN (mistyped OR longest > 50) AND active_job.wrong_text(item) IS NOT NULL
+    THEN 'invalid value: ' || active_job.wrong_text(item)
+  WHEN order_id !~ '^[A-Za-z0-9_-]+$' THEN 'invalid value: order_id'
+  WHEN order_id IN ('contact-reason', 'contact', 'shipping', 'retrieve') THEN 'reserved order_id'
+  WHEN twice THEN 'order_id comes twice'
+  WHEN CASE jsonb_typeof(marketing_info)
+      WHEN 'object' THEN pg_column_size(marketing_info) > 16384 OR NOT workorder.only_texts(marketing_info)
+      ELSE jsonb_typeof(marketing_info) <> 'null'
+    END THEN 'invalid value: marketing_info'
+  WHEN coalesce(activity_id, '') = '' THEN 'missing field: activity_id'
+END;
+COMMENT ON FUNCTION active_job.order_problem(jsonb, boolean, int, boolean, text, text, jsonb) IS
+  'What is wrong with an imported order, looked at by itself; null if nothing is. item: the order as it came; mistyped: some order of the list has a text that is none; longest: bytes of the longest text; twice: its order_id came before; the others are its fields. One expression, so that it becomes part of the queries that use it.';
+
 CREATE FUNCTION active_job.load_batch(orders jsonb, before int, first_places jsonb, moment timestamptz,
   OUT imported int, OUT changed int, OUT unchanged int, OUT problems jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- No plan depends on the orders, and with one of its own for each they would be copied into it.
 SET plan_cache_mode = force_generic_plan
+-- A list passes for a hundred orders with the planner, which would compare each with every worker.
+SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -121,35 +134,59 @@ BEGIN
     FROM jsonb_array_elements(orders) WITH ORDINALITY AS e (value, n);
   END IF;
 
-  WITH judged AS MATERIALIZED (
+  -- What is new and in order goes in at once.  OFFSET 0: by the index, as the
+  -- plan outlives the time at which the table is empty.
+  INSERT INTO active_job.orders (tenant_id, order_id, order_create_time, activity_id, holder_id, customer_name,
+    customer_type, phone, mobile, broadband_account, email, qq, marketing_info)
+  SELECT tenant, g.order_id, moment, g.activity_id, w.actor_id, nullif(g.customer_name, ''),
+    nullif(g.customer_type, ''), nullif(g.phone, ''), nullif(g.mobile, ''), nullif(g.broadband_account, ''),
+    nullif(g.email, ''), nullif(g.qq, ''), coalesce(nullif(g.marketing_info, 'null'), '{}')
+  FROM ROWS FROM (jsonb_to_recordset(objects) AS (order_id text, activity_id text, worker_id text, customer_name text,
+      customer_type text, phone text, mobile text, broadband_account text, email text, qq text, marketing_info jsonb))
+    WITH ORDINALITY AS g (order_id, activity_id, worker_id, customer_name, customer_type, phone, mobile, broadband_account,
+      email, qq, marketing_info, n)
+  JOIN active_job.activity a ON a.tenant_id = tenant AND a.activity_id = g.activity_id
+  JOIN active_job.active_workers() w ON w.worker_id = g.worker_id
+  WHERE CASE WHEN active_job.order_problem(orders -> (g.n::int - 1), mistyped,
+      greatest(octet_length(g.order_id), octet_length(g.activity_id), octet_length(g.worker_id), octet_length(g.customer_name),
+        octet_length(g.customer_type), octet_length(g.phone), octet_length(g.mobile), octet_length(g.broadband_account),
+        octet_length(g.email), octet_length(g.qq)),
+      (first_places ->> g.order_id)::int <> before + g.n, g.order_id, g.activity_id, g.marketing_info) IS NULL THEN true END
+    AND NOT EXISTS (SELECT FROM active_job.orders o WHERE o.tenant_id = tenant AND o.order_id = g.order_id OFFSET 0);
+  GET DIAGNOSTICS imported = ROW_COUNT;
+  changed := 0;
+  unchanged := 0;
+  problems := '[]';
+  IF imported = jsonb_array_length(orders) THEN
+    RETURN;
+  END IF;
+
+  -- The others are there already, or something is wrong with them.
+  SELECT count(*) FILTER (WHERE j.reason IS NULL AND NOT j.differs AND j.is_kept) - imported,
+    coalesce(jsonb_agg(to_jsonb(j) ORDER BY j.id) FILTER (WHERE j.reason IS NULL AND (j.differs OR NOT j.is_kept)), '[]'),
+    coalesce(jsonb_agg(jsonb_build_object('row', j.place, 'order_id', left(j.order_id, 64), 'reason', j.reason) ORDER BY j.place)
+      FILTER (WHERE j.reason IS NOT NULL), '[]')
+  INTO unchanged, differing, problems
+  FROM (
     SELECT before + g.n::int AS place, g.order_id, g.activity_id, g.worker_id, i.*, o.id, w.actor_id AS holder_id,
       keeps.id IS NOT NULL AS is_kept,
-      o.id IS NOT NULL AND (g.activity_id, i.customer_name, i.customer_type, i.phone, i.mobile, i.broadband_account, i.email, i.qq, i.marketing_info)
+      (g.activity_id, i.customer_name, i.customer_type, i.phone, i.mobile, i.broadband_account, i.email, i.qq, i.marketing_info)
         IS DISTINCT FROM (o.activity_id, o.customer_name, o.customer_type, o.phone, o.mobile, o.broadband_account,
           o.email, o.qq, o.marketing_info) AS differs,
-      CASE
-        WHEN g.order_id IS NULL AND jsonb_typeof(orders -> (g.n::int - 1)) <> 'object' THEN 'not an object'
-        WHEN coalesce(g.order_id, '') = '' THEN 'missing field: order_id'
-        WHEN (mistyped OR greatest(char_length(g.order_id), char_length(g.activity_id), char_length(g.worker_id), char_length(i.customer_name),
-            char_length(i.customer_type), char_length(i.phone), char_length(i.mobile), char_length(i.broadband_account),
-            char_length(i.email), char_length(i.qq)) > 50)
-          AND active_job.wrong_text(objects -> (g.n::int - 1)) IS NOT NULL
-          THEN 'invalid value: ' || active_job.wrong_text(objects -> (g.n::int - 1))
-        WHEN g.order_id !~ '^[A-Za-z0-9_-]+$' THEN 'invalid value: order_id'
-        WHEN g.order_id IN ('contact-reason', 'contact', 'shipping', 'retrieve') THEN 'reserved order_id'
-        WHEN (first_places ->> g.order_id)::int <> before + g.n THEN 'order_id comes twice'
-        WHEN CASE WHEN i.marketing_info <> '{}' THEN jsonb_typeof(i.marketing_info) <> 'object'
-            OR pg_column_size(i.marketing_info) > 16384
-            OR NOT workorder.only_texts(i.marketing_info) END
-          THEN 'invalid value: marketing_info'
-        WHEN coalesce(g.activity_id, '') = '' THEN 'missing field: activity_id'
-        WHEN a.activity_id IS NULL THEN 'unknown activity'
-        WHEN keeps.id IS NOT NULL THEN NULL
-        WHEN coalesce(g.worker_id, '') = '' THEN 'missing field: worker_id'
-        WHEN w.actor_id IS NULL THEN CASE
-          WHEN EXISTS (SELECT FROM active_job.worker x WHERE x.tenant_id = tenant AND x.worker_id = g.worker_id)
-            THEN 'inactive worker' ELSE 'unknown worker' END
-      END AS reason
+      coalesce(
+        active_job.order_problem(orders -> (g.n::int - 1), mistyped,
+          greatest(octet_length(g.order_id), octet_length(g.activity_id), octet_length(g.worker_id), octet_length(g.customer_name),
+            octet_length(g.customer_type), octet_length(g.phone), octet_length(g.mobile), octet_length(g.broadband_account),
+            octet_length(g.email), octet_length(g.qq)),
+          (first_places ->> g.order_id)::int <> before + g.n, g.order_id, g.activity_id, g.marketing_info),
+        CASE
+          WHEN a.activity_id IS NULL THEN 'unknown activity'
+          WHEN keeps.id IS NOT NULL THEN NULL
+          WHEN coalesce(g.worker_id, '') = '' THEN 'missing field: worker_id'
+          WHEN w.actor_id IS NULL THEN CASE
+            WHEN EXISTS (SELECT FROM active_job.worker x WHERE x.tenant_id = tenant AND x.worker_id = g.worker_id)
+              THEN 'inactive worker' ELSE 'unknown worker' END
+        END) AS reason
     FROM ROWS FROM (jsonb_to_recordset(objects) AS (order_id text, activity_id text, worker_id text, customer_name text,
         customer_type text, phone text, mobile text, broadband_account text, email text, qq text, marketing_info jsonb))
       WITH ORDINALITY AS g (order_id, activity_id, worker_id, customer_name, customer_type, phone, mobile, broadband_account,
@@ -161,29 +198,11 @@ BEGIN
         coalesce(nullif(g.marketing_info, 'null'), '{}') AS marketing_info) AS i
     LEFT JOIN active_job.activity a ON a.tenant_id = tenant AND a.activity_id = g.activity_id
     LEFT JOIN active_job.active_workers() w ON w.worker_id = g.worker_id
-    LEFT JOIN active_job.orders o ON o.tenant_id = tenant AND o.order_id = g.order_id
+    LEFT JOIN LATERAL (SELECT * FROM active_job.orders o WHERE o.tenant_id = tenant AND o.order_id = g.order_id OFFSET 0) o ON true
     -- An order stays with its holder, unless it is open and he is not active any more.
     LEFT JOIN workorder.actor keeps ON keeps.tenant_id = tenant AND keeps.id = o.holder_id
-      AND (keeps.active OR active_job.status(o.state) = 3)),
-  added AS (
-    INSERT INTO active_job.orders (tenant_id, order_id, order_create_time, activity_id, holder_id, customer_name,
-      customer_type, phone, mobile, broadband_account, email, qq, marketing_info)
-    SELECT tenant, j.order_id, moment, j.activity_id, j.holder_id, j.customer_name,
-      j.customer_type, j.phone, j.mobile, j.broadband_account, j.email, j.qq, j.marketing_info
-    FROM judged j
-    WHERE j.reason IS NULL AND j.id IS NULL
-    ORDER BY j.place
-    RETURNING 1)
-  SELECT (SELECT count(*) FROM added),
-    count(*) FILTER (WHERE j.reason IS NULL AND j.id IS NOT NULL AND NOT j.differs AND j.is_kept),
-    coalesce(jsonb_agg(to_jsonb(j) ORDER BY j.id)
-      FILTER (WHERE j.reason IS NULL AND j.id IS NOT NULL AND (j.differs OR NOT j.is_kept)), '[]'),
-    coalesce(jsonb_agg(jsonb_build_object('row', j.place, 'order_id', left(j.order_id, 64), 'reason', j.reason) ORDER BY j.place)
-      FILTER (WHERE j.reason IS NOT NULL), '[]')
-  INTO imported, unchanged, differing, problems
-  FROM judged j;
+      AND (keeps.active OR active_job.status(o.state) = 3)) AS j;
 
-  changed := 0;
   IF differing <> '[]' THEN
     -- Somebody may be closing them out at this moment.
     PERFORM FROM active_job.orders o
@@ -212,7 +231,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION active_job.load_batch(jsonb, int, jsonb, timestamptz) IS
-  'One batch of active_job.load_orders(): judges it, inserts what is new in one statement, and brings up to date what differs. before: how many orders came in earlier batches; first_places: of an order_id that comes several times, the row that counts; moment: when the orders are created.';
+  'One batch of active_job.load_orders(): inserts what is new in one statement, then judges the rest and brings up to date what differs. before: how many orders came in earlier batches; first_places: of an order_id that comes several times, the row that counts; moment: when the orders are created.';
 
 CREATE FUNCTION active_job.load_activities(list jsonb, OUT imported int, OUT changed int, OUT unchanged int, OUT refused int, OUT problems jsonb)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

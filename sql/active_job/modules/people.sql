@@ -2,7 +2,7 @@
 -- them.
 
 CREATE FUNCTION active_job.active_workers() RETURNS TABLE (actor_id bigint, worker_id text, worker_name text, type int)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 1000
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -34,6 +34,20 @@ REVOKE ALL ON FUNCTION workorder.only_texts(jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.only_texts(jsonb, text[]) IS
 'Whether a value is an object, or a list of nothing but objects, in which every member with one of these names, if it is there, is a text or null; without names, whether every member is a text. Null if the value is null. For whoever reads a long list and does not want to look at each member.';
 
+CREATE FUNCTION workorder.repeated(list jsonb, name text) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_repeated';
+REVOKE ALL ON FUNCTION workorder.repeated(jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.repeated(jsonb, text) IS
+'Which values of a member, texts or numbers, come more than once in a list of objects, and where each comes first: {"value": place}, counted from 1. What is no object or has no such member is passed over. Raises WO400 for what is no list.';
+
+CREATE FUNCTION workorder.slice(list jsonb, start int, count int) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_slice';
+REVOKE ALL ON FUNCTION workorder.slice(jsonb, int, int) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.slice(jsonb, int, int) IS
+'Up to count items of a list, from the one at start, counted from 0; an empty list if there are none. Raises WO400 for what is no list. For batches of a long list, as it takes no item apart.';
+
 CREATE FUNCTION workorder.input_time(given text, day_only boolean, at_end boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
