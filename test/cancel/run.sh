@@ -7,7 +7,7 @@
 #
 #   WORKORDER_TEST_LONG=1     every statement is cancelled 20 times, one ticket
 #                             has 20,000 lines, 2,000 cancels in the storm (about
-#                             five minutes); else 2, 2,000 and 300
+#                             ten minutes); else 2, 2,000 and 300
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -2,12 +2,13 @@
 #
 # Crashes under load: the whole server, and single backends, are killed (-9)
 # again and again while eight clients act.  What was acknowledged is there,
-# once; what was not is there whole or not at all; verify() finds nothing.
+# once; what was not is there whole or not at all; verify() finds nothing; a
+# request with a key is answered as the first time, and only that request.
 # synchronous_commit is off and the WAL writer lazy, so that nothing but
 # workorder.durable keeps what was acknowledged.  Prints TAP.
 #
-#   WORKORDER_TEST_LONG=1     60 crashes of the server, 40 of a backend, 100,000
-#                             acts (about six minutes); else 8, 6 and 8,000
+#   WORKORDER_TEST_LONG=1     60 crashes of the server, 40 of a backend, 150,000
+#                             acts (about eight minutes); else 8, 6 and 12,000
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
