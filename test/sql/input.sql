@@ -62,6 +62,20 @@ FROM unnest(ARRAY['{}', '[]', '[{}]', '{"a": "x"}', '{"a": null}', '{"a": 5}', '
   '[{"a": "x", "b": "y", "c": "z"}, {"b": "x"}]', '[{"a": "x"}, {"b": false}]', '[{"a": "x"}, 5]', '[{"a": "x"}, null]', '[[{"a": "x"}]]', '"x"', 'null', NULL]::jsonb[]) AS v;
 SELECT workorder.only_texts('{"a": 5}', '{}');
 
+-- Long lists: what comes twice in them, and pieces of them.
+SELECT v, workorder.repeated(v, 'a')
+FROM unnest(ARRAY['[]', '[{"a": 1}, {"a": "1"}, {"a": "x"}, 5, {"b": "x"}, {"a": "x"}, {"a": "x"}, {"a": "1"}]', '[{"a": null}, {"a": null}, {"a": true}, {"a": true}]',
+  '[{"a": "ab"}, {"a": "ba"}, {"a": "b"}, {"a": ""}, {"a": ""}]', NULL]::jsonb[]) AS v;
+WITH list AS (
+  SELECT jsonb_agg((ARRAY[to_jsonb(i), to_jsonb(repeat('长', i)), jsonb_build_object('a', repeat('y', i), 'b', i), 'null', '[true, 1.50, ["z", {}]]'])[i % 5 + 1] ORDER BY i) AS v
+  FROM generate_series(1, 100) i)
+SELECT count(*), bool_and(record_image_eq(ROW(piece), ROW((SELECT coalesce(jsonb_agg(e.value ORDER BY e.n), '[]')
+    FROM jsonb_array_elements(list.v) WITH ORDINALITY AS e (value, n) WHERE e.n > s AND e.n <= s + 40)))) AS as_stored
+FROM list, generate_series(0, 105) s, workorder.slice(list.v, s, 40) piece;
+SELECT workorder.slice('[1, 2, 3]', -1, 2), workorder.slice('[1, 2, 3]', 1, -1), workorder.slice('[1, 2, 3]', 2147483647, 2147483647), workorder.slice('[]', 0, 1);
+SELECT workorder.slice('{"a": 1}', 0, 1);
+SELECT workorder.repeated('5', 'a');
+
 -- Settings and lists.
 SELECT workorder.setting('demo', 'zone', 'UTC'), workorder.set_setting('demo', 'zone', 'Asia/Shanghai');
 SELECT workorder.setting('demo', 'zone', 'UTC'), workorder.set_setting('demo', 'zone', NULL);

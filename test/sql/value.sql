@@ -218,6 +218,13 @@ SELECT v AS value, workorder.can('sample', 4, 'fill_js', NULL, jsonb_build_objec
 FROM (VALUES ('{"~json": " null "}'::jsonb), ('{"~json": "[ ]"}'), ('""'), ('{}'), ('0')) AS x (v);
 SELECT workorder.can('sample', 4, 'fill_i', NULL, '{"i": null}') AS "null", workorder.can('sample', 4, 'fill_i', NULL, '{"i": 0}') AS zero;
 
+--
+-- The diff is written as the server itself would store it, however many columns change.
+--
+SELECT j.revision, count(*), bool_and(record_image_eq(ROW(j.changes), ROW(j.changes::text::jsonb))) AS as_stored,
+  max((SELECT count(*) FROM jsonb_object_keys(j.changes))) AS widest
+FROM workorder.journal j GROUP BY 1 ORDER BY 1;
+
 \c postgres
 SET client_min_messages = warning;
 DROP DATABASE regress_workorder_value;

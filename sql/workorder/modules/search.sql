@@ -11,7 +11,7 @@ COMMENT ON FUNCTION workorder.contains_support(internal) IS
 -- LEAKPROOF, since it has no message and no error that depends on the texts;
 -- src/contains.c and src/fold.c say how that is kept.
 CREATE FUNCTION workorder.contains(document text, term text) RETURNS boolean
-LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE
+LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 20
 SUPPORT workorder.contains_support
 AS 'MODULE_PATHNAME', 'workorder_contains';
 REVOKE ALL ON FUNCTION workorder.contains(text, text) FROM PUBLIC;
