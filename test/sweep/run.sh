@@ -6,7 +6,7 @@
 #
 #   WORKORDER_SWEEP_TICKETS   tickets per round (default 3000)
 #   WORKORDER_SWEEP_KILLS     how many sweeps are killed, by hand and of the worker
-#                             (default 5 each; 40 if WORKORDER_TEST_LONG=1, about ten minutes)
+#                             (default 5 each; 40 if WORKORDER_TEST_LONG=1, about seven minutes)
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
