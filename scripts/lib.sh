@@ -270,6 +270,18 @@ cluster_stop() {
   die "process $pid of $dir does not stop"
 }
 
+# Kills a cluster, the postmaster and all of its children, at once.
+cluster_kill() {
+  local pid children
+  pid=$(cluster_pid "$1")
+  mapfile -t children < <(pgrep -P "$pid")
+  kill -KILL "$pid" "${children[@]}" 2>/dev/null || true
+  for _ in {1..200}; do
+    cluster_pid "$1" >/dev/null || break
+    sleep 0.02
+  done
+}
+
 # Runs psql as the superuser of a cluster: <dir> <arguments>
 cluster_psql() {
   local dir=$1

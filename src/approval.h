@@ -112,6 +112,7 @@ extern const WoReason *wo_task_order(WoCase *c, const char *text, WoVerdict *ver
 extern void wo_task_refresh(WoBinding *binding, const WoRow *row);
 extern int64 wo_task_check(WoBinding *binding, const WoRow *row);
 extern int64 wo_task_count(const WoBinding *binding);
+extern int64 wo_part_count(const WoBinding *binding);
 extern void wo_task_clear(int32 relation_id);
 extern void wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
 

@@ -78,7 +78,7 @@ extern void wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, W
 extern void wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer);
 extern void wo_http_answer_response(Datum response, WoHttpAnswer *answer);
 extern void wo_http_add_header(WoHttpAnswer *answer, const char *name, const char *value);
-extern bytea *wo_http_send(const WoHttpAnswer *answer);
+extern bytea *wo_http_send(WoHttpAnswer *answer);
 
 /* http_envelope.c */
 typedef struct WoEnvelope

@@ -11,7 +11,9 @@
  *
  * Errors that a gateway has, too, such as 401 and 503, are shown by the proxy
  * with a page of its own, for it cannot know whose they are.  So ours go in a
- * header as well, from where the proxy takes them.
+ * header as well, from where the proxy takes them.  An error without that
+ * header is none of ours: a 400 is then what the gateway says of a connection
+ * that broke under the request, and the proxy makes it a 503.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,9 +34,10 @@
 #define JSON_CONTENT	"application/json; charset=utf-8"
 #define BYTES_CONTENT	"application/octet-stream"
 
-/* The header for the proxy, and how long it may be. */
+/* The header for the proxy, how long it may be, and what it says instead. */
 #define ERROR_HEADER	"X-Workorder-Error"
-#define ERROR_LENGTH	4096
+#define ERROR_LENGTH	12288
+#define ERROR_TOO_LONG	"-"
 
 /* The error body of who has no API. */
 #define DEFAULT_TEMPLATE "{\"code\":\"$status\",\"message\":\"$message\"}"
@@ -76,7 +79,7 @@ enum
 };
 
 static void say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer);
-static void add_error(WoHttpAnswer *answer, const char *body);
+static void add_error(WoHttpAnswer *answer);
 static const char *find_message(const WoApi *api, const char *key, int *status, const char **template);
 static int	status_of(const WoApi *api, int sqlstate);
 static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
@@ -102,36 +105,42 @@ say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *an
 		wo_http_add_header(answer, "WWW-Authenticate", "Bearer");
 	else if (values->status == 503)
 		wo_http_add_header(answer, "Retry-After", "1");
-	if (values->status == 401 || values->status == 413 || values->status >= 500)
-		add_error(answer, body);
 }
 
 /*
- * add_error adds the error body as a header: on one line, and in ASCII.  One
- * that is too long for a header is left to the proxy's own words.
+ * add_error adds an error body as a header: on one line, and in ASCII.  One
+ * that is no JSON, or too long for a header, is left to the proxy's own words.
  */
 static void
-add_error(WoHttpAnswer *answer, const char *body)
+add_error(WoHttpAnswer *answer)
 {
 	StringInfoData line;
+	const char *p;
+	const char *end;
 
 	initStringInfo(&line);
-	for (const char *p = body; *p != '\0' && line.len <= ERROR_LENGTH; p += pg_utf_mblen((const unsigned char *) p))
+	if (answer->body != NULL && strcmp(answer->content_type, JSON_CONTENT) == 0 &&
+		pg_verify_mbstr(PG_UTF8, VARDATA_ANY(answer->body), VARSIZE_ANY_EXHDR(answer->body), true))
 	{
-		pg_wchar	c = utf8_to_unicode((const unsigned char *) p);
+		p = VARDATA_ANY(answer->body);
+		end = p + VARSIZE_ANY_EXHDR(answer->body);
+		for (; p < end && line.len <= ERROR_LENGTH; p += pg_utf_mblen((const unsigned char *) p))
+		{
+			pg_wchar	c = utf8_to_unicode((const unsigned char *) p);
 
-		if (c < 0x20)
-			appendStringInfoChar(&line, ' ');	/* between values: in a string it is escaped */
-		else if (c < 0x7F)
-			appendStringInfoChar(&line, (char) c);
-		else if (c < 0x10000)
-			appendStringInfo(&line, "\\u%04x", c);
-		else
-			appendStringInfo(&line, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
-							 0xDC00 + ((c - 0x10000) & 0x3FF));
+			if (c < 0x20)
+				appendStringInfoChar(&line, ' ');	/* between values: in a string it is escaped */
+			else if (c < 0x7F)
+				appendStringInfoChar(&line, (char) c);
+			else if (c < 0x10000)
+				appendStringInfo(&line, "\\u%04x", c);
+			else
+				appendStringInfo(&line, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+								 0xDC00 + ((c - 0x10000) & 0x3FF));
+		}
 	}
-	if (line.len <= ERROR_LENGTH)
-		wo_http_add_header(answer, ERROR_HEADER, line.data);
+	wo_http_add_header(answer, ERROR_HEADER,
+					   line.len > 0 && line.len <= ERROR_LENGTH ? line.data : ERROR_TOO_LONG);
 }
 
 /*
@@ -441,11 +450,13 @@ set(const char *name, const char *value)
  * and returns the body.
  */
 bytea *
-wo_http_send(const WoHttpAnswer *answer)
+wo_http_send(WoHttpAnswer *answer)
 {
 	StringInfoData headers;
 	bytea	   *empty;
 
+	if (answer->status == 400 || answer->status == 401 || answer->status == 413 || answer->status >= 500)
+		add_error(answer);
 	initStringInfo(&headers);
 	appendStringInfoString(&headers, "[{\"Content-Type\": ");
 	escape_json(&headers, answer->content_type);

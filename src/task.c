@@ -71,6 +71,21 @@ static WoStatement count_tasks = {
 	.types = {INT4OID}
 };
 
+static WoStatement count_parts = {
+	.table = "part",
+	.text = "SELECT pg_catalog.count(*) FROM workorder.part WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.reads = true,
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
+static WoStatement clear_table_parts = {
+	.table = "part",
+	.text = "DELETE FROM workorder.part WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
 static WoStatement clear_table = {
 	.table = "task",
 	.text = "DELETE FROM workorder.task WHERE relation_id OPERATOR(pg_catalog.=) $1",
@@ -232,7 +247,20 @@ wo_task_count(const WoBinding *binding)
 }
 
 /*
- * wo_task_clear takes all tasks of a table off the lists.
+ * wo_part_count returns how many parts are shown of a table.
+ */
+int64
+wo_part_count(const WoBinding *binding)
+{
+	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	int64		result = 0;
+
+	(void) wo_run_as_owner(&count_parts, values, &result);
+	return result;
+}
+
+/*
+ * wo_task_clear takes everything of a table off the lists.
  */
 void
 wo_task_clear(int32 relation_id)
@@ -240,6 +268,7 @@ wo_task_clear(int32 relation_id)
 	Datum		values[1] = {Int32GetDatum(relation_id)};
 
 	(void) wo_run_as_owner(&clear_table, values, NULL);
+	(void) wo_run_as_owner(&clear_table_parts, values, NULL);
 }
 
 /*

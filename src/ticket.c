@@ -369,6 +369,7 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 	AttrNumber	note_att = binding->engine[WO_NOTE];
 	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
 	HeapTuple	tuple;
+	ItemPointerData seen;
 	WoRow		row;
 	WoRow		old;
 
@@ -377,9 +378,14 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 
 	if (!find_by_key(rel, binding, id, snapshot, found))
 		wo_ticket_not_found(rel, id);
-	lock_latest(rel, id, snapshot, found);
+	/* who may not see it does not learn from a lock that it is there */
 	tuple = ExecFetchSlotHeapTuple(found, false, NULL);
 	if (sees_by_policy(rel) && !may_see(binding, tuple))
+		wo_ticket_not_found(rel, id);
+	seen = found->tts_tid;
+	lock_latest(rel, id, snapshot, found);
+	tuple = ExecFetchSlotHeapTuple(found, false, NULL);
+	if (!ItemPointerEquals(&seen, &found->tts_tid) && sees_by_policy(rel) && !may_see(binding, tuple))
 		wo_ticket_not_found(rel, id);
 
 	old = wo_row(binding, tuple);

@@ -55,21 +55,12 @@ PG_FUNCTION_INFO_V1(workorder_verify);
 PG_FUNCTION_INFO_V1(workorder_retime);
 PG_FUNCTION_INFO_V1(workorder_refresh_tasks);
 
-/* A table of workorder.guarded. */
-typedef struct Guarded
-{
-	Oid			relid;
-	int32		relation_id;
-	char	   *flow;
-	char	   *columns;
-} Guarded;
-
 static List *list_guarded(Oid relid);
 pg_noreturn static void not_guarded(Oid relid);
-static void verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named);
+static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
 static void verify_tickets(WoVerify *v, const int64 *ticket);
 static void verify_maintenance(WoVerify *v);
-static WoBinding *bind(Relation rel, const Guarded *guarded);
+static WoBinding *bind(Relation rel, const WoGuarded *guarded);
 static char *row_query(const WoBinding *binding, Relation rel, bool one);
 static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
 static int	compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket);
@@ -112,7 +103,10 @@ workorder_verify(PG_FUNCTION_ARGS)
 	foreach(lc, tables)
 		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
+	{
+		wo_verify_engine(&v);
 		verify_maintenance(&v);
+	}
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -171,7 +165,7 @@ workorder_refresh_tasks(PG_FUNCTION_ARGS)
 	if (wo_owns_relation(PG_GETARG_OID(0), GetUserId()))
 	{
 		LockRelationOid(PG_GETARG_OID(0), ShareRowExclusiveLock);
-		wo_task_clear(((Guarded *) linitial(tables))->relation_id);
+		wo_task_clear(((WoGuarded *) linitial(tables))->relation_id);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	verify_guarded(&v, linitial(tables), NULL, true);
@@ -251,7 +245,7 @@ list_guarded(Oid relid)
 				   OidIsValid(relid) ? 1 : 0, types, values);
 	while ((tuple = wo_stream_next(&stream)) != NULL)
 	{
-		Guarded    *guarded = palloc0(sizeof(Guarded));
+		WoGuarded    *guarded = palloc0(sizeof(WoGuarded));
 		TupleDesc	desc = stream.batch->tupdesc;
 		bool		isnull;
 
@@ -273,7 +267,7 @@ list_guarded(Oid relid)
  * the table.
  */
 static void
-verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool named)
+verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named)
 {
 	Relation	rel = try_relation_open(guarded->relid, AccessShareLock);
 	MemoryContext old;
@@ -307,10 +301,10 @@ verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool na
 	v->context = AllocSetContextCreate(v->table_context, "workorder verified ticket",
 									   ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(v->table_context);
-	if (ticket == NULL)
-		wo_verify_protection(v, rel);
 	v->rel = rel;
 	v->binding = bind(rel, guarded);
+	if (ticket == NULL)
+		wo_verify_protection(v, rel, guarded);
 	v->fold = wo_fold_create(v->binding);
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
 	verify_tickets(v, ticket);
@@ -320,6 +314,9 @@ verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool na
 		if (!v->retask && wo_task_count(v->binding) != v->tasks)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "tasks",
 							 "workorder.task does not hold as many tasks as the votes of the tickets");
+		if (!v->retask && wo_part_count(v->binding) != v->nparts)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "parts",
+							 "workorder.part does not hold as many rows as the journal tells of");
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(v->table_context);
@@ -331,7 +328,7 @@ verify_guarded(WoVerify *v, const Guarded *guarded, const int64 *ticket, bool na
  * arguments are made again from workorder.guarded and the primary key.
  */
 static WoBinding *
-bind(Relation rel, const Guarded *guarded)
+bind(Relation rel, const WoGuarded *guarded)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 	char	   *arguments[5];
@@ -420,6 +417,9 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 
 		wo_fold_reset(v->fold);
 		v->flow_told = false;
+		v->takers = NIL;
+		v->parts = NIL;
+		v->approving = false;
 		memset(&v->clocks, 0, sizeof(v->clocks));
 		for (; line != NULL && compare_key(line->tenant, line->ticket, current_tenant, current) == 0;
 			 line = wo_replay_next(replay))
@@ -436,6 +436,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		{
 			check_row(v, current, &row);
 			check_tasks(v, current, &row);
+			wo_verify_parts(v, current_tenant, current);
 			wo_verify_timers(v, current_tenant, current, &row, timed);
 		}
 		else if (timed)
@@ -592,6 +593,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 		wo_verify_report(v, line->ticket, line->revision, "changes",
 						 "the line's changes are not {\"column\": [old, new], ...}");
 	wo_verify_clocks(v, line, before);
+	wo_verify_follow(v, line);
 	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
 	{
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify.h
- *	  What verify.c, verify_rules.c and verify_total.c share; nobody else needs it.
+ *	  What the files of workorder.verify() share; nobody else needs it.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,15 @@ typedef struct WoColumnDefault
 	Jsonb	   *constant;		/* what the default gives; NULL = null or not constant */
 } WoColumnDefault;
 
+/* A table of workorder.guarded. */
+typedef struct WoGuarded
+{
+	Oid			relid;
+	int32		relation_id;
+	char	   *flow;
+	char	   *columns;		/* jsonb, as text */
+} WoGuarded;
+
 /* A verification under way. */
 typedef struct WoVerify
 {
@@ -48,6 +57,10 @@ typedef struct WoVerify
 	int64		retimed;		/* tickets whose timers were mended */
 	bool		retask;			/* tasks are mended, and nothing is reported */
 	int64		tasks;			/* how many the votes of the tickets seen hold */
+	List	   *takers;			/* who took what on this ticket so far (verify_people.c) */
+	List	   *parts;			/* the rows of workorder.part that follow from it */
+	bool		approving;		/* its flow has approvers */
+	int64		nparts;			/* how many rows of workorder.part the tickets seen have */
 } WoVerify;
 
 /* verify.c */
@@ -56,9 +69,22 @@ extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const ch
 
 /* verify_rules.c */
 extern bool wo_verify_is_protected(Relation rel);
-extern void wo_verify_protection(WoVerify *v, Relation rel);
+extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
 extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
 extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
+
+/* verify_policy.c */
+extern void wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
+
+/* verify_rights.c */
+extern void wo_verify_grants(WoVerify *v);
+extern void wo_verify_engine(WoVerify *v);
+
+/* verify_people.c */
+extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
+							 int from, int to, JsonbValue *votes);
+extern void wo_verify_follow(WoVerify *v, const WoJournalLine *line);
+extern void wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket);
 
 /* verify_total.c */
 extern void wo_verify_totals(WoVerify *v);
@@ -67,6 +93,7 @@ extern void wo_verify_totals(WoVerify *v);
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
 extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);
 extern void wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket);
+extern const WoFlow *wo_verify_flow(WoVerify *v);
 extern Jsonb *wo_verify_history(WoVerify *v);
 extern void wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before);
 extern void wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);

@@ -20,9 +20,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
-#include "rewrite/rowsecurity.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -61,16 +58,17 @@ typedef enum Pin
 	PIN_MOVED					/* migrated to another version */
 } Pin;
 
-static void check_triggers(WoVerify *v, Relation rel, bool statement);
-static void check_policies(WoVerify *v, Relation rel);
-static void check_partitions(WoVerify *v, Relation rel);
+static void check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement);
+static void check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded);
 static void check_journal(WoVerify *v);
 static bool calls(const Trigger *trigger, const char *function);
 static bool covers(const Trigger *trigger, int16 type);
+static bool is_of(const Trigger *trigger, const WoGuarded *guarded);
 static void check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path);
-static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to);
-static bool leads(const WoFlow *flow, const WoCandidateList *list, int from, int to,
-				  Jsonb *before, Jsonb *after, const WoRound *round);
+static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to,
+					List **candidates);
+static List *that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to,
+					   Jsonb *before, Jsonb *after, const WoRound *round);
 static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round);
 static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen);
 static bool is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history);
@@ -97,63 +95,19 @@ wo_verify_is_protected(Relation rel)
  * partitions, and those of the journal.
  */
 void
-wo_verify_protection(WoVerify *v, Relation rel)
+wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
 {
+	if (v->retime || v->retask)
+		return;
 	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
 						 "the table is unlogged or temporary: a crash empties it");
-	check_triggers(v, rel, true);
-	check_policies(v, rel);
+	check_triggers(v, rel, guarded, true);
+	wo_verify_policies(v, rel, guarded);
+	wo_verify_grants(v);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		check_partitions(v, rel);
+		check_partitions(v, rel, guarded);
 	check_journal(v);
-}
-
-/*
- * Checks that row-level security is on and that its policies are there.  Who
- * may see, change and delete a row is one predicate, and what a row may become
- * is another, so a policy that was changed alone differs from its sisters.
- */
-static void
-check_policies(WoVerify *v, Relation rel)
-{
-	static const char *const names[] = {"workorder_view", "workorder_act", "workorder_delete", "workorder_create"};
-	static const char commands[] = {ACL_SELECT_CHR, ACL_UPDATE_CHR, ACL_DELETE_CHR, ACL_INSERT_CHR};
-	const RowSecurityPolicy *found[lengthof(names)] = {NULL};
-	ListCell   *lc;
-
-	if (!rel->rd_rel->relrowsecurity || rel->rd_rsdesc == NULL)
-	{
-		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "row_security", "row-level security is off");
-		return;
-	}
-	foreach(lc, rel->rd_rsdesc->policies)
-	{
-		const RowSecurityPolicy *policy = lfirst(lc);
-
-		for (int i = 0; i < lengthof(names); i++)
-			if (strcmp(policy->policy_name, names[i]) == 0)
-				found[i] = policy;
-	}
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		const RowSecurityPolicy *policy = found[i];
-
-		if (policy == NULL)
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing",
-							 "policy \"%s\" is missing", names[i]);
-		else if (policy->polcmd != commands[i] || !policy->permissive ||
-				 ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) != 1 ||
-				 ((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
-							 "policy \"%s\" is for other commands or roles, or restrictive", names[i]);
-		else if ((found[0] != NULL && policy->qual != NULL && !equal(policy->qual, found[0]->qual)) ||
-				 (found[1] != NULL && policy->with_check_qual != NULL &&
-				  !equal(policy->with_check_qual, found[1]->with_check_qual)))
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
-							 "policies \"%s\" and \"%s\" do not say the same",
-							 names[i], policy->qual != NULL ? names[0] : names[1]);
-	}
 }
 
 /*
@@ -167,6 +121,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 	const WoFlow *flow;
 	int			id;
 	Pin			pin = flow_of(v, line, &id);
+	List	   *candidates = NIL;
 	int			from;
 	int			to;
 
@@ -195,7 +150,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 	{
 		to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : -1;
 		if (to < 0 || strcmp(action, "create") != 0 ||
-			!is_edge(v, line, flow, wo_flow_initial(flow), to))
+			!is_edge(v, line, flow, wo_flow_initial(flow), to, &candidates))
 			wo_verify_report(v, line->ticket, line->revision, "initial",
 							 "the ticket was not created in a state in which version %d of flow \"%s\" begins",
 							 flow->version, flow->name);
@@ -208,11 +163,13 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 
 	from = wo_flow_state(flow, line->from_state, strlen(line->from_state));
 	to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : from;
-	if (from < 0 || to < 0 || !is_edge(v, line, flow, from, to))
+	if (from < 0 || to < 0 || !is_edge(v, line, flow, from, to, &candidates))
 		wo_verify_report(v, line->ticket, line->revision, "edge",
 						 "version %d of flow \"%s\" has no \"%s\" that leads from \"%s\" to \"%s\"",
 						 flow->version, flow->name, action, line->from_state,
 						 line->to_state != NULL ? line->to_state : "(none)");
+	else
+		wo_verify_people(v, line, flow, candidates, from, to, new_value(v, line, WO_VOTES));
 }
 
 /*
@@ -231,7 +188,7 @@ wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 
 /* Checks the triggers that guard() has made on one table. */
 static void
-check_triggers(WoVerify *v, Relation rel, bool statement)
+check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
@@ -249,7 +206,8 @@ check_triggers(WoVerify *v, Relation rel, bool statement)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_missing",
 							 "table \"%s\" has no trigger \"%s\"",
 							 RelationGetRelationName(rel), p->name);
-		else if (!calls(found, p->function) || !covers(found, p->type))
+		else if (!calls(found, p->function) || !covers(found, p->type) ||
+				 ((p->type & TRIGGER_TYPE_ROW) != 0 && !is_of(found, guarded)))
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_changed",
 							 "trigger \"%s\" on table \"%s\" is not the one that guard() makes",
 							 p->name, RelationGetRelationName(rel));
@@ -262,7 +220,7 @@ check_triggers(WoVerify *v, Relation rel, bool statement)
 
 /* Checks the copies of the row triggers that each partition has. */
 static void
-check_partitions(WoVerify *v, Relation rel)
+check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded)
 {
 	ListCell   *lc;
 
@@ -277,7 +235,7 @@ check_partitions(WoVerify *v, Relation rel)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
 							 "partition \"%s\" is unlogged or temporary: a crash empties it",
 							 RelationGetRelationName(partition));
-		check_triggers(v, partition, false);
+		check_triggers(v, partition, guarded, false);
 		relation_close(partition, NoLock);
 	}
 }
@@ -347,6 +305,15 @@ covers(const Trigger *trigger, int16 type)
 		trigger->tgqual == NULL && trigger->tgnattr == 0;
 }
 
+/* Tells whether a row trigger is for this table's flow and columns. */
+static bool
+is_of(const Trigger *trigger, const WoGuarded *guarded)
+{
+	return trigger->tgnargs >= 3 && strtol(trigger->tgargs[0], NULL, 10) == guarded->relation_id &&
+		strcmp(trigger->tgargs[1], guarded->flow) == 0 &&
+		strcmp(trigger->tgargs[2], guarded->columns) == 0;
+}
+
 /* Checks that a ticket may rest in a state at all. */
 static void
 check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path)
@@ -359,11 +326,12 @@ check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const cha
 }
 
 /*
- * Tells whether a line's action has a transition from one leaf to another.
- * Guards and people are not judged again: what they knew is not on record.
+ * Tells whether a line's action has a transition from one leaf to another, and
+ * lists those that people may have taken.  Guards and roles are not judged
+ * again: what they knew is not on record.
  */
 static bool
-is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to)
+is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to, List **candidates)
 {
 	int			action = line->action != NULL ? wo_flow_action(flow, line->action) : -1;
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
@@ -393,38 +361,37 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 
 		if (action >= 0)
 		{
-			if (leads(flow, &state->on[action], from, to, before, after, round))
-				return true;
+			*candidates = that_lead(*candidates, flow, &state->on[action], from, to, before, after, round);
 			continue;
 		}
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
 			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
-				leads(flow, &state->delays[i].candidates, from, to, before, after, round))
+				that_lead(NIL, flow, &state->delays[i].candidates, from, to, before, after, round) != NIL)
 				return true;
 	}
-	return false;
+	return *candidates != NIL;
 }
 
-/* Tells whether one of a state's transitions leads from one leaf to another. */
-static bool
-leads(const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after,
-	  const WoRound *round)
+/* Adds those of a state's transitions that lead from one leaf to another. */
+static List *
+that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after,
+		  const WoRound *round)
 {
 	for (int i = 0; i < list->n; i++)
 	{
-		const WoCandidate *candidate = &list->item[i];
+		WoCandidate *candidate = &list->item[i];
 
 		/* Nothing moves, or a vote was not the last one. */
 		if (from == to && (candidate->target < 0 || candidate->quorum != WO_QUORUM_NONE ||
 						   candidate->approvers != NULL))
-			return true;
-		if (candidate->target >= 0 &&
-			(arrives(flow, wo_flow_enter(flow, candidate->target, before), to, after, round) ||
-			 arrives(flow, wo_flow_enter(flow, candidate->target, after), to, after, round)))
-			return true;
+			found = lappend(found, candidate);
+		else if (candidate->target >= 0 &&
+				 (arrives(flow, wo_flow_enter(flow, candidate->target, before), to, after, round) ||
+				  arrives(flow, wo_flow_enter(flow, candidate->target, after), to, after, round)))
+			found = lappend(found, candidate);
 	}
-	return false;
+	return found;
 }
 
 /*

@@ -132,11 +132,11 @@ wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket)
 }
 
 /*
- * flow_of returns the flow that the fold says the ticket is on, NULL if it is
- * none.
+ * wo_verify_flow returns the flow that the fold says the ticket is on, NULL if
+ * it is none.
  */
-static const WoFlow *
-flow_of(WoVerify *v)
+const WoFlow *
+wo_verify_flow(WoVerify *v)
 {
 	AttrNumber	attnum = v->binding->engine[WO_FLOW_ID];
 	bool		isnull;
@@ -200,7 +200,7 @@ mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalLine *line)
 void
 wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before)
 {
-	const WoFlow *flow = flow_of(v);
+	const WoFlow *flow = wo_verify_flow(v);
 	AttrNumber	entered = v->binding->engine[WO_ENTERED_AT];
 	const char *name = NameStr(TupleDescAttr(v->binding->desc, entered - 1)->attname);
 	TimestampTz at = line->at;

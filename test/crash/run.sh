@@ -35,14 +35,7 @@ ask() { psql -XAtq -v ON_ERROR_STOP=1 -d crash "$@"; }
 
 # Kills the postmaster and all its children, and starts the server again.
 crash_server() {
-  local pid children
-  pid=$(cluster_pid "$cluster")
-  mapfile -t children < <(pgrep -P "$pid")
-  kill -KILL "$pid" "${children[@]}" 2>/dev/null || true
-  for _ in {1..200}; do
-    cluster_pid "$cluster" >/dev/null || break
-    sleep 0.02
-  done
+  cluster_kill "$cluster"
   cluster_start "$cluster"
 }
 

@@ -231,7 +231,9 @@ test('requests that are cancelled, wait, or whose server process is killed', asy
   assert.equal(waiting.status, 200, waiting.text);
 });
 
-test('none of it is found anywhere', () => {
+test('none of it is found anywhere', (t) => {
+  assert.ok(secrets.size >= 12, `${secrets.size} canaries`);
+  t.diagnostic(`${secrets.size} canaries, each written in ${Object.keys(ways('x')).length} ways, ${answers.length} answers`);
   const log = readFileSync(`${place.log}/log`).subarray(first).toString('utf8');
   // What is searched must be there, or nothing would be found in anything.
   sql(`SELECT 'a control'`);

@@ -70,8 +70,9 @@ class Session {
     this.socket.end(Buffer.from([0x58, 0, 0, 0, 4]));
   }
 
+  // What the server said before it closed the connection says more.
   broke(error) {
-    for (const ask of this.waiting.splice(0)) ask.reject(error);
+    for (const ask of this.waiting.splice(0)) ask.reject(ask.error || error);
   }
 
   receive(data) {

@@ -66,14 +66,6 @@ configure() {
   cluster_start "$1"
 }
 
-# Kills a server and all of its processes.
-crash() {
-  local pid children
-  pid=$(cluster_pid "$1")
-  mapfile -t children < <(pgrep -P "$pid")
-  kill -KILL "$pid" "${children[@]}" 2>/dev/null || true
-}
-
 # make_standby <primary> <standby>: and lets the primary wait for it
 make_standby() {
   rm -rf "$2"
@@ -118,7 +110,7 @@ while read -r line; do
     *[!0-9]*) report=$line ;;
     *)
       if [ "$line" -ge "$next" ] && [ $count -lt $promotions ]; then
-        crash "$primary"
+        cluster_kill "$primary"
         run "$standby" 'SELECT pg_promote()'
         ln -sfn "$standby/socket" "$scratch/socket"
         primary=$standby count=$((count + 1)) next=$((next + step))

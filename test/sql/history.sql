@@ -190,8 +190,9 @@ SET LOCAL workorder.maintenance = on;
 UPDATE workorder.journal SET note = 'early indeed' WHERE ticket_id = 1 AND revision = 6;
 DELETE FROM workorder.journal WHERE ticket_id = 2 AND revision = 1;
 SELECT ticket_id, revision, action, replace(note, quote_ident(current_user), '(me)') AS note FROM workorder.journal WHERE relation_id = 0 ORDER BY 1, 2;
--- and shows: what was sealed is not what is there
-SELECT relation, ticket_id, revision, code FROM workorder.verify() ORDER BY 1, 2, 3, 4;
+-- and shows: what was sealed is not what is there (and that rights were given which nobody should have)
+SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE code <> 'rights' ORDER BY 1, 2, 3, 4;
+SELECT DISTINCT message FROM workorder.verify() WHERE relation = 'workorder.journal'::regclass;
 ROLLBACK;
 -- a row may be repaired; that is a line like any other
 SET workorder.actor = 'ann';
@@ -204,7 +205,7 @@ SELECT revision, actor, action, from_state, to_state, note, changes ->> 'title' 
 UPDATE file SET action = 'close' WHERE id = 1;
 SELECT state, revision FROM file WHERE id = 1;
 SELECT ticket_id, revision FROM chain WHERE NOT sound;
-SELECT * FROM workorder.verify();
+SELECT * FROM workorder.verify() WHERE code <> 'rights';
 
 RESET workorder.actor;
 RESET workorder.now;

@@ -101,7 +101,7 @@ BEGIN
   status := current_setting('response.status');
   headers := replace(current_setting('response.headers'), '[{"Content-Type": "application/json; charset=utf-8"}', '[-');
   page := substring(headers FROM '"X-Workorder-Error": ("(?:[^"\\]|\\.)*")');
-  IF (page #>> '{}')::jsonb = nullif(body_out, '')::jsonb THEN
+  IF nullif(page #>> '{}', '-')::jsonb = nullif(body_out, '')::jsonb THEN
     headers := regexp_replace(headers, ', {"X-Workorder-Error": "([^"\\]|\\.)*"}', '');
   END IF;
 END
@@ -238,6 +238,15 @@ BEGIN;
 SELECT api.http_write('');
 SELECT current_setting('response.status'), current_setting('response.headers');
 ROLLBACK;
+-- An error that the gateway could have said, too, goes in a header as well, or
+-- the word that it does not fit.
+SELECT what, left(body, 40) AS body, s.status, s.headers, length(s.body_out),
+  current_setting('response.headers') LIKE '%X-Workorder-Error%' AS told FROM (VALUES
+  ('answer', '{"status": 400, "body": {"a\"": "中😀\n"}}'), ('answer', '{"status": 503, "body": [1]}'), ('answer', '{"status": 422, "body": [1]}'),
+  ('refuse', '{"status": 400, "message": "wrong"}'), ('refuse', '{"status": 409, "message": "wrong"}'),
+  ('refuse', format('{"status": 400, "message": "%s"}', repeat('x', 10000))), ('refuse', format('{"status": 400, "message": "%s"}', repeat('中', 3000))),
+  ('answer', '{"status": 400, "body": 1, "headers": {"content-type": "text/plain"}}'), ('answer', '{"status": 500}')) v (what, body),
+  send('POST', '/regress/do/' || what, body) s;
 -- what cannot be said
 SELECT s.status, s.headers FROM (VALUES
   ('answer', '{"status": 99}'), ('answer', '{"status": 600}'), ('answer', '{"status": 100}'), ('answer', '{"headers": []}'), ('answer', '{"headers": {"X": "a\r\nSet-Cookie: b"}}'),

@@ -104,6 +104,15 @@ UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at
 WHERE tenant_id = 1 AND number = 3;
 UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
 WHERE tenant_id = 1 AND number = 4; :findings; ROLLBACK;
+-- what was sealed is put right, too, but not the seals
+:forge; UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision = 3; UPDATE doc SET last_note = 'else' WHERE id = 1 AND tenant_id = 1; SELECT reseal();
+UPDATE workorder.sealed s SET digest = j.digest FROM workorder.journal j WHERE (j.tenant_id, j.relation_id, j.ticket_id, j.revision) = (s.tenant_id, s.relation_id, s.ticket_id, s.revision); :findings; ROLLBACK;
+-- not even what an older seal alone has sealed
+:forge; DELETE FROM workorder.journal WHERE ticket_id = 3 AND tenant_id = 1; DELETE FROM doc WHERE id = 3 AND tenant_id = 1; DELETE FROM workorder.sealed WHERE ticket_id = 3;
+UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
+WHERE tenant_id = 1 AND number = 3;
+UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))
+WHERE tenant_id = 1 AND number = 4; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.seal; DELETE FROM workorder.sealed; SELECT workorder.seal() IS NOT NULL AS made_anew; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.seal WHERE number = 2; :findings; ROLLBACK;
 :forge; UPDATE workorder.seal SET at = at + interval '1 second' WHERE number = 4; :findings; ROLLBACK;

@@ -329,4 +329,4 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_refresh_tasks';
 REVOKE ALL ON FUNCTION workorder.refresh_tasks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refresh_tasks(regclass) IS
-'Makes workorder.task of a table anew from the votes of its tickets, and returns how many tickets were looked at. Call it after loading tickets from elsewhere. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded.';
+'Makes workorder.task of a table anew from the votes of its tickets, and workorder.part from their journal, and returns how many tickets were looked at. Call it after loading tickets from elsewhere. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded.';

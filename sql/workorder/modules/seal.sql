@@ -2,7 +2,8 @@
 -- elsewhere.  The chain of a ticket tells that a line of it was changed, but
 -- not that its end was cut off, that it is gone as a whole, or that all its
 -- digests were computed anew by somebody who may do everything here.  A seal
--- tells all three.
+-- tells all three.  It also holds the versions of flows, of which no journal
+-- tells: who may do what is written in them.
 --
 -- workorder.sealed says how far each chain went, workorder.seal binds those
 -- rows of each seal, and the seal before, in one digest.  Neither needs to be
@@ -36,13 +37,13 @@ CREATE TABLE workorder.sealed (
   revision int NOT NULL,
   digest bytea NOT NULL,
   PRIMARY KEY (tenant_id, relation_id, ticket_id, revision));
-COMMENT ON TABLE workorder.sealed IS 'How far the chains of the journal went that had grown when a seal was made: the last line of each. Only the owner reads it.';
-COMMENT ON COLUMN workorder.sealed.tenant_id IS 'Whose ticket.';
+COMMENT ON TABLE workorder.sealed IS 'How far the chains of the journal went that had grown when a seal was made: the last line of each; and the versions of flows that were new. Only the owner reads it.';
+COMMENT ON COLUMN workorder.sealed.tenant_id IS 'Whose seal.';
 COMMENT ON COLUMN workorder.sealed.number IS 'The seal.';
-COMMENT ON COLUMN workorder.sealed.relation_id IS 'Table, as in the journal.';
-COMMENT ON COLUMN workorder.sealed.ticket_id IS 'Number of the ticket.';
-COMMENT ON COLUMN workorder.sealed.revision IS 'Its last line.';
-COMMENT ON COLUMN workorder.sealed.digest IS 'The digest of that line.';
+COMMENT ON COLUMN workorder.sealed.relation_id IS 'Table, as in the journal; -1 for a version of a flow.';
+COMMENT ON COLUMN workorder.sealed.ticket_id IS 'Number of the ticket; of a flow, its id.';
+COMMENT ON COLUMN workorder.sealed.revision IS 'Its last line; of a flow, the version.';
+COMMENT ON COLUMN workorder.sealed.digest IS 'The digest of that line; of a flow, SHA-256 over the text of its definition.';
   $ddl$;
 END
 $install$;
@@ -91,6 +92,11 @@ BEGIN
   WHERE NOT EXISTS (SELECT FROM workorder.sealed s
     WHERE s.tenant_id = tenant AND s.relation_id = j.relation_id AND s.ticket_id = j.ticket_id AND s.revision >= j.revision);
   GET DIAGNOSTICS made.chains = ROW_COUNT;
+  INSERT INTO workorder.sealed (tenant_id, number, relation_id, ticket_id, revision, digest)
+  SELECT tenant, made.number, -1, f.id, f.version, sha256(convert_to(f.definition::text, 'UTF8'))
+  FROM workorder.flow f
+  WHERE f.life <> 'draft' AND NOT EXISTS (SELECT FROM workorder.sealed s
+    WHERE s.tenant_id = tenant AND s.relation_id = -1 AND s.ticket_id = f.id AND s.revision = f.version);
   made.digest := workorder.seal_digest(tenant, made.number, made.at, made.chains, last.digest);
   INSERT INTO workorder.seal VALUES (made.*);
   RETURN format('%s.%s.%s', tenant, made.number, encode(made.digest, 'hex'));
@@ -98,7 +104,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.seal() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.seal() IS
-'Seals every line that the journal of the current tenant holds, and returns the seal: tenant, number and digest, one line of text. Keep it where whoever may change this database may not change it (another server, a mail, paper), and give it to verify_seal() one day. It costs a pass over the journal and one row for each ticket with new lines; who acts meanwhile does not wait, and what he does is in the next seal. Needs to own the engine''s tables.';
+'Seals every line that the journal of the current tenant holds, and every version of a flow that was published, and returns the seal: tenant, number and digest, one line of text. Keep it where whoever may change this database may not change it (another server, a mail, paper), and give it to verify_seal() one day. It costs a pass over the journal and one row for each ticket with new lines; who acts meanwhile does not wait, and what he does is in the next seal. Needs to own the engine''s tables.';
 
 CREATE FUNCTION workorder.framed(value text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -155,8 +161,17 @@ BEGIN
   LEFT JOIN workorder.journal j ON j.tenant_id = s.tenant_id AND j.relation_id = s.relation_id AND j.ticket_id = s.ticket_id
     AND j.revision = s.revision
   LEFT JOIN workorder.guarded g ON g.id = s.relation_id
-  WHERE s.tenant_id = sealed_tenant AND s.number <= sealed_number AND j.digest IS DISTINCT FROM s.digest
+  WHERE s.tenant_id = sealed_tenant AND s.number <= sealed_number AND s.relation_id >= 0 AND j.digest IS DISTINCT FROM s.digest
   ORDER BY s.relation_id, s.ticket_id, s.revision;
+  RETURN QUERY
+  SELECT 'workorder.flow'::regclass, s.ticket_id, s.revision, CASE WHEN f.id IS NULL THEN 'flow_missing' ELSE 'flow_changed' END,
+    format(CASE WHEN f.id IS NULL THEN 'version %s of the flow with id %s was there when it was sealed'
+      ELSE 'version %s of the flow with id %s is another one than was sealed' END, s.revision, s.ticket_id)
+  FROM workorder.sealed s
+  LEFT JOIN workorder.flow f ON f.id = s.ticket_id AND f.version = s.revision
+  WHERE s.tenant_id = sealed_tenant AND s.number <= sealed_number AND s.relation_id = -1
+    AND s.digest IS DISTINCT FROM sha256(convert_to(f.definition::text, 'UTF8'))
+  ORDER BY s.ticket_id;
 
   -- and every line up to there, told by its own digest
   RETURN QUERY
@@ -180,4 +195,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.verify_seal(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify_seal(text) IS
-'Whether the journal still holds every line that it held when this seal was made, word for word; no row means that it does, and that nothing was put between them. Otherwise: seal_missing, seal (the record of the seals was changed, or this is not one of them), line_missing, line_changed (ticket and revision tell which), digest (a line that does not fit its digest). Verify the newest seal: it vouches for those before. Raises WO400 for what is no seal. Needs to own the engine''s tables.';
+'Whether the journal still holds every line that it held when this seal was made, word for word; no row means that it does, and that nothing was put between them. Otherwise: seal_missing, seal (the record of the seals was changed, or this is not one of them), line_missing, line_changed (ticket and revision tell which), flow_missing, flow_changed (a version of a flow, its id as the ticket), digest (a line that does not fit its digest). Verify the newest seal: it vouches for those before. Raises WO400 for what is no seal. Needs to own the engine''s tables.';
