@@ -104,7 +104,7 @@ workorder_verify(PG_FUNCTION_ARGS)
 		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
 	{
-		wo_verify_engine(&v);
+		wo_verify_engine(&v, tables);
 		verify_maintenance(&v);
 	}
 	SPI_finish();

@@ -75,10 +75,8 @@ extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 
 /* verify_policy.c */
 extern void wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
-
-/* verify_rights.c */
-extern void wo_verify_grants(WoVerify *v);
-extern void wo_verify_engine(WoVerify *v);
+extern void wo_verify_rights(WoVerify *v);
+extern void wo_verify_engine(WoVerify *v, List *tables);
 
 /* verify_people.c */
 extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
