@@ -232,6 +232,7 @@ pick(Plan *plan, int number, const WoCandidate *c, Bitmapset *eligible, int pick
 	Step	   *step = &plan->steps[number];
 	int			p = -1;
 
+	CHECK_FOR_INTERRUPTS();
 	if (++plan->staff->tries > MAX_TRIES)
 		return true;
 	if (picked == need)

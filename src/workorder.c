@@ -127,14 +127,18 @@ wo_now(void)
 }
 
 /*
- * wo_ensure_durable makes the transaction wait for its WAL: what is
- * acknowledged must survive a crash, whatever the session asked for.
+ * wo_ensure_durable makes the transaction wait for its WAL, here and at a
+ * synchronous standby: what is acknowledged must survive a crash and the loss
+ * of the server, whatever the session asked for.
  */
 void
 wo_ensure_durable(void)
 {
-	if (wo_durable && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		ForceSyncCommit();
+	if (!wo_durable || synchronous_commit != SYNCHRONOUS_COMMIT_OFF)
+		return;
+	/* whatever is set later in the transaction; but this alone asks no standby */
+	ForceSyncCommit();
+	(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
 /*

@@ -20,3 +20,21 @@ SELECT workorder.guard('job', 'loop');
 SELECT workorder.count_rows('job');
 -- 1 to 80 belong to one client each, ten to a client; 101 to 110 are everybody's
 INSERT INTO job (id) SELECT n FROM generate_series(1, 80) n UNION ALL SELECT n FROM generate_series(101, 110) n;
+
+-- The door, with a handler that acts; send() is a request to it with a key.
+CREATE FUNCTION next_job(request workorder.http_request) RETURNS workorder.http_response
+LANGUAGE sql VOLATILE AS $$
+  SELECT workorder.http_json(201, row_to_json(a))
+  FROM workorder.act('public.job', (request.body ->> 'id')::bigint, request.body ->> 'action', request.body ->> 'note') a
+$$;
+INSERT INTO workorder.api VALUES ('job', '/job', '{"code": "$status", "message": "$message"}', false, '{}');
+INSERT INTO workorder.route (api, method, pattern, handler) VALUES ('job', 'POST', '/job/act', 'public.next_job');
+CREATE FUNCTION send(key text, body text, OUT status text, OUT answer text)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('request.headers', json_build_object('x-original-method', 'POST', 'x-original-uri', '/job/act',
+    'x-original-content-type', 'application/json', 'idempotency-key', send.key)::text, true);
+  answer := convert_from(api.http_write(convert_to(send.body, 'UTF8')), 'UTF8');
+  status := current_setting('response.status');
+END
+$$;

@@ -39,12 +39,13 @@ small_disk() {
 fill() { dd if=/dev/zero of="$mounts/$1/ballast" bs=8k >/dev/null 2>&1 || true; }
 room() { rm -f "$mounts/$1/ballast"; }
 
-# Acts with big notes, each an own transaction, until one fails; what was
-# acknowledged is appended to the file, one note a line.
+# act_until_error <name> <times> [size]: acts with big notes, each an own
+# transaction, until one fails; what was acknowledged is appended to the file,
+# one note a line.
 act_until_error() {
   local n
   for ((n = 1; n <= $2; n++)); do
-    say "UPDATE job SET action = 'next', note = '$1:$n:' || repeat(md5('$n'), 500) WHERE id = 1 + $n % 80 RETURNING left(note, 0) || left(last_note, length('$1:$n:'));"
+    say "UPDATE job SET action = 'next', note = '$1:$n:' || repeat(md5('$n'), ${3:-500}) WHERE id = 1 + $n % 80 RETURNING left(note, 0) || left(last_note, length('$1:$n:'));"
   done >"$cluster/acts.sql"
   psql -XAtq -v ON_ERROR_STOP=1 -d crash -c "SET workorder.actor = 'client1'" -f "$cluster/acts.sql" >>"$cluster/acknowledged" 2>"$cluster/error" || true
 }
@@ -64,10 +65,13 @@ check() {
   is "$1: work goes on" "$(ask -c "SET workorder.actor = 'client2'" -c "SELECT a.revision - j.revision FROM job j, workorder.act('job', 80, 'next') a WHERE j.id = 80")" 1
 }
 
-psql -Xq -d postgres -c 'CREATE DATABASE crash'
-ask -o /dev/null -f "$root/test/crash/setup.sql"
-ask -c 'ALTER TABLE workorder.journal ALTER note SET STORAGE EXTERNAL'
-: >"$cluster/acknowledged"
+fresh() {
+  psql -Xq -d postgres -c 'DROP DATABASE IF EXISTS crash' -c 'CREATE DATABASE crash' 2>/dev/null
+  ask -o /dev/null -f "$root/test/crash/setup.sql"
+  ask -c 'ALTER TABLE workorder.journal ALTER note SET STORAGE EXTERNAL'
+  : >"$cluster/acknowledged"
+}
+fresh
 
 if small_disk tables 12; then
   # --- the disk of the tables -----------------------------------------------------
@@ -107,15 +111,30 @@ if small_disk tables 12; then
   check log
 else
   # --- without the right to mount: files cannot grow --------------------------------
+  # the tables'; the log's files, of 16 MB, can still be made
   cluster_stop "$cluster"
-  # the log's files, of 16 MB, can still be made
   (ulimit -f 20000 && cluster_start "$cluster")
   act_until_error tables 3000
-  like 'files: an act fails with an error that says why' "$(cat "$cluster/error")" 'File too large|could not'
-  is 'files: verify() finds nothing' "$(sound)" ''
+  like 'tables: an act fails with an error that says why' "$(cat "$cluster/error")" 'File too large|could not extend'
+  is 'tables: verify() finds nothing' "$(sound)" ''
   cluster_stop "$cluster"
   cluster_start "$cluster"
-  check files
+  check tables
+
+  # the log's: it grows faster than the tables if notes are small, and breaks off in the middle of a file
+  fresh
+  ask -o /dev/null -c 'SELECT pg_switch_wal()' -c CHECKPOINT
+  cluster_stop "$cluster"
+  (ulimit -f 4000 && cluster_start "$cluster")
+  act_until_error wal 20000 10
+  like 'log: an act fails' "$(cat "$cluster/error")" 'File too large|server closed the connection|terminat'
+  for _ in {1..100}; do
+    cluster_pid "$cluster" >/dev/null || break
+    sleep 0.1
+  done
+  cluster_stop "$cluster"
+  cluster_start "$cluster"
+  check log
 fi
 
 is 'no process was killed by a signal but by a full log' "$(grep 'was terminated by signal' "$cluster/log" | grep -vc 'signal 6' || true)" 0

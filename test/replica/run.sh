@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 #
 # More than one server: a synchronous standby is promoted while eight clients
-# act, reads are answered by the standby, and tables and journal are published
-# to another server, where no trigger of ours fires.  Prints TAP.
+# act, with a transaction that is prepared all the while; a standby that is not
+# there keeps a client waiting, who gives up and asks again; reads are answered
+# by the standby; and tables and journal are published to another server, where
+# no trigger of ours fires.  Prints TAP.
 #
 #   WORKORDER_TEST_LONG=1     3 promotions and 12,000 acts (about two minutes);
 #                             else one and 1,500
@@ -85,7 +87,8 @@ make_standby() {
 
 # --- a standby that is promoted -------------------------------------------------
 
-configure "$first" 'wal_level = logical' 'synchronous_commit = off' 'max_wal_senders = 8' 'max_replication_slots = 8'
+configure "$first" 'wal_level = logical' 'synchronous_commit = off' 'max_wal_senders = 8' 'max_replication_slots = 8' \
+  'max_prepared_transactions = 4'
 psql -Xq -d postgres -c 'CREATE DATABASE crash'
 psql -Xq -v ON_ERROR_STOP=1 -d crash -o /dev/null -f "$root/test/crash/setup.sql"
 on "$first" 'CREATE TABLE acknowledged (ticket_id bigint, note text)'
@@ -95,6 +98,9 @@ ln -s "$first/socket" "$scratch/socket"
 mkfifo "$scratch/fifo"
 standby=$first-1
 ok 'a standby is made' make_standby "$primary" "$standby"
+run "$primary" 'INSERT INTO job (id) VALUES (901), (903)'
+ok 'a transaction is prepared' run "$primary" "SET workorder.actor = 'client1'; BEGIN; INSERT INTO job (id) VALUES (902);
+  SELECT workorder.act('job', 901, 'close', 'prepared'); PREPARE TRANSACTION 'both'"
 
 PGHOST=$scratch/socket node "$root/test/crash/load.js" 8 "$goal" "$scratch/acknowledged" >"$scratch/fifo" 2>&1 &
 load=$!
@@ -116,7 +122,7 @@ while read -r line; do
 done <"$scratch/fifo"
 wait "$load" || true
 load=
-like 'the clients come to their end' "$report" '^end [0-9]+ [1-9]'
+like 'the clients come to their end' "$report" '^end [0-9]+ ([1-9]|[0-9]+ [0-9]+ [1-9])'
 diag "$report"
 psql -Xq -h "$primary/socket" -d crash -c "\\copy acknowledged FROM '$scratch/acknowledged' (DELIMITER ' ')"
 told=$(on "$primary" 'SELECT count(*) FROM acknowledged')
@@ -126,6 +132,39 @@ is 'none of them is lost' "$(on "$primary" 'SELECT count(*) FROM acknowledged a
 is 'none of them is doubled' "$(on "$primary" 'SELECT count(*) FROM (
   SELECT note FROM workorder.journal WHERE note IS NOT NULL GROUP BY note HAVING count(*) > 1) d')" 0
 is 'verify() finds nothing' "$(on "$primary" 'SELECT * FROM workorder.verify() LIMIT 5')" ''
+
+# --- a transaction that was prepared before all that -----------------------------
+
+like 'the prepared transaction keeps its ticket' "$(on "$primary" "SET workorder.actor = 'client2'; SET lock_timeout = 200; SELECT workorder.act('job', 901, 'next')" || true)" \
+  'canceling statement due to lock timeout'
+ok 'and is committed by the server that took over last' run "$primary" "COMMIT PREPARED 'both'"
+is 'what it did is there, whole' "$(on "$primary" "SELECT id, state, revision, last_note FROM job WHERE id IN (901, 902) ORDER BY id")" $'901|closed|2|prepared\n902|open|1|'
+is 'verify() finds nothing after it' "$(on "$primary" 'SELECT * FROM workorder.verify() LIMIT 5')" ''
+
+# --- a standby that is not there --------------------------------------------------
+
+# wait_for_standby <name> <number>: whom the primary waits for, and how many of them there are
+wait_for_standby() {
+  run "$primary" "ALTER SYSTEM SET synchronous_standby_names = '$1'"
+  run "$primary" 'SELECT pg_reload_conf()'
+  wait_for "$primary" "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'" "$2"
+}
+request=(psql -XAtq -h "$primary/socket" -d crash -c "SET workorder.actor = 'client4'"
+  -c "SELECT status, answer::jsonb ->> 'revision' FROM send('ghost', '{\"id\": 903, \"action\": \"next\", \"note\": \"ghost\"}')")
+# although synchronous_commit is off, as in the load before: workorder.durable raises it
+wait_for_standby ghost 0
+status=0
+timeout 2 "${request[@]}" >"$scratch/given_up" 2>&1 || status=$?
+is 'a client gives up waiting for a standby that is not there' "$status $(cat "$scratch/given_up")" '124 '
+is 'the server does not' "$(on "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")" 1
+"${request[@]}" >"$scratch/again" 2>&1 &
+again=$!
+sleep 0.5
+is 'the same request again has to wait for the first' "$(cat "$scratch/again")" ''
+wait_for_standby standby 1
+wait "$again" || true
+is 'and has its answer when there is a standby' "$(cat "$scratch/again")" '201|2'
+is 'it was done once' "$(on "$primary" "SELECT count(*) FROM workorder.journal WHERE note = 'ghost'")" 1
 
 # --- what a standby answers -----------------------------------------------------
 

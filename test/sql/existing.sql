@@ -6,7 +6,8 @@ SELECT workorder.install();
 CREATE SCHEMA regress_existing;
 SET search_path = regress_existing;
 
-SELECT count(*) AS enrolled FROM (VALUES (workorder.enrol('existing_eva', 'Eva', '{clerk}')), (workorder.enrol('existing_otto', 'Otto', '{boss}'))) p;
+-- whoever finishes has not started, so there are two clerks
+SELECT count(*) AS enrolled FROM (VALUES (workorder.enrol('existing_eva', 'Eva', '{clerk}')), (workorder.enrol('existing_ida', 'Ida', '{clerk}')), (workorder.enrol('existing_otto', 'Otto', '{boss}'))) p;
 SELECT workorder.publish('{
   "id": "existing", "roles": ["clerk", "boss"], "initial": "open",
   "on": {"create": {"allow": ["clerk"]}, "view": {"allow": ["$creator_id", "boss"]}, "update": {"allow": ["clerk"]}, "delete": {"allow": ["boss"]}},
