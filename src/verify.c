@@ -307,6 +307,8 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 		wo_verify_protection(v, rel, guarded);
 	v->fold = wo_fold_create(v->binding);
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
+	v->tasks = 0;
+	v->nparts = 0;
 	verify_tickets(v, ticket);
 	if (ticket == NULL)
 	{

@@ -56,11 +56,11 @@ typedef struct WoVerify
 	bool		touched;		/* this ticket's were */
 	int64		retimed;		/* tickets whose timers were mended */
 	bool		retask;			/* tasks are mended, and nothing is reported */
-	int64		tasks;			/* how many the votes of the tickets seen hold */
+	int64		tasks;			/* how many the votes of this table's tickets seen hold */
 	List	   *takers;			/* who took what on this ticket so far (verify_people.c) */
 	List	   *parts;			/* the rows of workorder.part that follow from it */
 	bool		approving;		/* its flow has approvers */
-	int64		nparts;			/* how many rows of workorder.part the tickets seen have */
+	int64		nparts;			/* how many rows of workorder.part they have */
 } WoVerify;
 
 /* verify.c */
