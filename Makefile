@@ -19,7 +19,6 @@ dispatch_MODULES = header flow install people images tickets replies http grants
 MODULE_big = workorder
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 # The tests build with WERROR=-Werror; a user's newer compiler may warn in peace.
-PG_CPPFLAGS = -DWO_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = $(filter -lcrypto, $(LIBS))
 
@@ -51,7 +50,9 @@ all: $(DATA_built)
 
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h) workorder.control
+$(OBJS): $(wildcard src/*.h)
+src/workorder.o src/workorder.bc: workorder.control
+src/workorder.o src/workorder.bc: override CPPFLAGS += -DWO_VERSION='"$(EXTVERSION)"'
 
 $(ENGINE_SCRIPT): $(ENGINE_SQL) workorder.control Makefile
 	cat $(ENGINE_SQL) > $@.tmp && mv $@.tmp $@
@@ -65,10 +66,19 @@ $(foreach a,$(ADDONS),$(eval $(call addon_rule,$(a))))
 
 # Freezes the install scripts of this version, for good: servers have them, and
 # ALTER EXTENSION ... UPDATE starts from them.
-.PHONY: release
-release: $(DATA_built)
-	@for frozen in $(FROZEN); do \
-	  built=sql/$${frozen##*/}; \
-	  if [ ! -e $$frozen ]; then mkdir -p $${frozen%/*} && cp $$built $$frozen && echo "froze $$frozen"; \
-	  elif ! cmp -s $$built $$frozen; then echo "$$frozen is released and differs: raise default_version instead" >&2; exit 1; fi; \
+.PHONY: release check-release
+release: check-release
+	@for frozen in $(filter-out $(wildcard $(FROZEN)),$(FROZEN)); do \
+	  mkdir -p $${frozen%/*} && cp sql/$${frozen##*/} $$frozen && echo "froze $$frozen"; \
+	done
+
+# What is frozen is what the modules still make; the tests ask for it.
+check-release: $(DATA_built)
+	@for frozen in $(wildcard $(FROZEN)); do \
+	  cmp -s sql/$${frozen##*/} $$frozen && continue; \
+	  echo "$$frozen is released, and the modules make another one now:" >&2; \
+	  diff $$frozen sql/$${frozen##*/} | sed -n '1,10s/^/  /p' >&2; \
+	  echo "Servers have version $(EXTVERSION) already. Raise default_version in workorder.control and sql/*/*.control, and write" >&2; \
+	  echo "update scripts to it: docs/operations.md, Making a release." >&2; \
+	  exit 1; \
 	done

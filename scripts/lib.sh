@@ -190,7 +190,8 @@ find_programs() {
 build_extension() {
   local build=$home/build path
   mkdir -p "$build"
-  (cd "$root" && tar -cf - --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='sql/*--*.sql' \
+  # (what is built into sql/ stays; what is released, in the rooms below it, comes along)
+  (cd "$root" && tar -cf - --no-wildcards-match-slash --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='sql/*--*.sql' \
     Makefile ./*.control src sql test expected) | tar -xf - -C "$build" --no-same-owner
   # What was removed from the checkout must not be built from an older copy.
   find "$build"/{src,sql,test,expected} -type f ! -name '*.o' ! -name '*.bc' -printf '%P\0%H\0' |

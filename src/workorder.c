@@ -41,6 +41,9 @@ char	   *wo_now_text = NULL;
 /* workorder.now parsed; valid while wo_now_text is not empty */
 static TimestampTz fixed_now;
 
+/* an action was taken in this transaction, and workorder.durable was on */
+static bool durability_wanted = false;
+
 PG_FUNCTION_INFO_V1(workorder_clock);
 
 PGDLLEXPORT void _PG_init(void);
@@ -127,18 +130,41 @@ wo_now(void)
 }
 
 /*
- * wo_ensure_durable makes the transaction wait for its WAL, here and at a
- * synchronous standby: what is acknowledged must survive a crash and the loss
- * of the server, whatever the session asked for.
+ * wo_ensure_durable makes the transaction wait for its WAL, and for a
+ * synchronous standby if there is one: what is acknowledged must survive a
+ * crash, whatever the session asked for.
  */
 void
 wo_ensure_durable(void)
 {
-	if (!wo_durable || synchronous_commit != SYNCHRONOUS_COMMIT_OFF)
-		return;
-	/* whatever is set later in the transaction; but this alone asks no standby */
-	ForceSyncCommit();
-	(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	if (wo_durable)
+		durability_wanted = true;
+}
+
+/*
+ * at_transaction_event raises synchronous_commit where it counts.  Earlier it
+ * would be taken back at the end of a function that has settings of its own;
+ * ForceSyncCommit() would not wait for a standby.
+ */
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (durability_wanted && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+				(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
+										 GUC_ACTION_LOCAL, true, 0, false);
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			durability_wanted = false;
+			break;
+		default:
+			break;
+	}
 }
 
 /*
@@ -165,7 +191,7 @@ void
 _PG_init(void)
 {
 	DefineCustomBoolVariable("workorder.durable",
-							 "Makes every transaction that took an action wait for its WAL.",
+							 "Makes every transaction that took an action wait for its WAL, and for a synchronous standby.",
 							 "An acknowledged action then survives a crash even where synchronous_commit is off.",
 							 &wo_durable, true, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("workorder.maintenance",
@@ -194,6 +220,8 @@ _PG_init(void)
 	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");
 
+	/* callbacks are called in the opposite order: after all that may take an action */
+	RegisterXactCallback(at_transaction_event, NULL);
 	wo_flow_cache_init();
 	wo_actor_init();
 	wo_binding_init();

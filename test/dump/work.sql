@@ -1,6 +1,6 @@
--- A database that has been worked in: two guarded tables with 10,000 tickets
--- and several thousand acts, everything a user may add to them, and values
--- that a careless dump would lose.
+-- A database that has been worked in: two guarded tables with :tickets tickets
+-- (3,000 or more, and 2,250 others) and several thousand acts, and values that
+-- a careless dump would lose.
 SET client_min_messages = warning;
 CREATE EXTENSION workorder CASCADE;
 SELECT workorder.install();
@@ -67,7 +67,7 @@ INSERT INTO repair ("Fault text", price, mood, tags, doc, raw, blob)
 SELECT format(E'fault %s\ttab, "quote", \\ and 故障', n), n % 1000 * 1.10, CASE n % 3 WHEN 0 THEN 'calm' WHEN 1 THEN 'cross' END::mood,
   CASE WHEN n % 2 = 0 THEN ARRAY['a', NULL, ''] END, CASE n % 4 WHEN 0 THEN 'null' WHEN 1 THEN '{"k": [1, 2.50]}' END::jsonb,
   CASE WHEN n % 5 = 0 THEN '{"b":1,  "a":2}' END::json, CASE WHEN n % 7 = 0 THEN decode(md5(n::text), 'hex') END
-FROM generate_series(1, 7800) n;
+FROM generate_series(1, :tickets) n;
 -- From here on tickets start on a second version; those of the first stay on it.
 SELECT workorder.publish((SELECT jsonb_set(definition, '{description}', '"second version"') FROM workorder.flow WHERE name = 'repair'));
 INSERT INTO repair ("Fault text", price) SELECT 'of the second version', n FROM generate_series(1, 200) n;
@@ -89,24 +89,8 @@ UPDATE "Own schema"."order" SET action = 'pay', remark = 'cash' WHERE nr <= 700;
 INSERT INTO "Own schema"."order" (nr, amount) VALUES (5000, 1);
 RESET workorder.actor;
 
--- What users add, and what they load with a history from elsewhere.
+-- What is loaded with a history from elsewhere.
 INSERT INTO repair ("Fault text", revision, state, created_at, updated_at, last_action)
 OVERRIDING USER VALUE SELECT 'imported', 0, 'held', '2020-01-01', '2020-02-02', 'comment' FROM generate_series(1, 50) n;
 SELECT workorder.import_replies('repair', '[{"ticket_id": 1, "at": "2020-01-01", "content": "from elsewhere", "id": 500}]');
-ALTER TABLE repair ADD COLUMN added text, ADD COLUMN weight int DEFAULT 5;
-CREATE INDEX repair_price ON repair (price) WHERE price > 100;
-CREATE STATISTICS repair_statistics ON price, mood FROM repair;
-CREATE FUNCTION own_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.added := 'by trigger'; RETURN NEW; END $$;
-CREATE TRIGGER own_trigger BEFORE UPDATE OF mood ON repair FOR EACH ROW EXECUTE FUNCTION own_trigger();
-CREATE POLICY own_policy ON repair AS RESTRICTIVE FOR SELECT USING (price IS NULL OR price < 1000000);
-ALTER TABLE workorder.actor ADD COLUMN telephone text;
-UPDATE workorder.actor SET telephone = format('+49 %s', id);
-COMMENT ON TABLE repair IS 'What is being repaired.';
-DO $$
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'dump_web') THEN
-    CREATE ROLE dump_web;
-  END IF;
-END
-$$;
 SELECT workorder.grant_access('dump_web');

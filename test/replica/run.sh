@@ -102,6 +102,23 @@ run "$primary" 'INSERT INTO job (id) VALUES (901), (903)'
 ok 'a transaction is prepared' run "$primary" "SET workorder.actor = 'client1'; BEGIN; INSERT INTO job (id) VALUES (902);
   SELECT workorder.act('job', 901, 'close', 'prepared'); PREPARE TRANSACTION 'both'"
 
+# Where synchronous_commit is off, an act waits for the standby all the same:
+# one that does not receive is waited for.  (workorder.durable = off does not.)
+act() { on "$primary" "SET workorder.durable = $1; SHOW synchronous_commit; SET workorder.actor = 'client1'; SELECT state FROM workorder.act('job', 101, 'next', 'durable $1')"; }
+receiver=$(on "$standby" 'SELECT pid FROM pg_stat_wal_receiver')
+kill -STOP "$receiver"
+act on >"$scratch/waiting" &
+load=$!
+ok 'an act waits for a standby that is not there' wait_for "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'" 1
+is 'and is not acknowledged meanwhile' "$(cat "$scratch/waiting")" ''
+kill -CONT "$receiver"
+wait "$load"
+load=
+is 'it is when the standby has it' "$(cat "$scratch/waiting")" $'off\nworking'
+kill -STOP "$receiver"
+is 'who turns workorder.durable off does not wait' "$(act off)" $'off\nreview'
+kill -CONT "$receiver"
+
 PGHOST=$scratch/socket node "$root/test/crash/load.js" 8 "$goal" "$scratch/acknowledged" >"$scratch/fifo" 2>&1 &
 load=$!
 step=$((goal / (promotions + 1) / 100 * 100)) next=$step count=0 report=
@@ -206,44 +223,131 @@ cluster_create "$subscriber"
 cluster_start "$subscriber"
 psql -Xq -h "$subscriber/socket" -d postgres -c 'CREATE DATABASE crash'
 copy_definitions() {
-  pg_dump -h "$primary/socket" --schema-only --no-publications --no-subscriptions -d crash |
+  pg_dump -h "$primary/socket" --schema-only --no-publications --no-subscriptions -d crash "$@" |
     psql -Xq -v ON_ERROR_STOP=1 -h "$subscriber/socket" -d crash -o /dev/null
 }
+subscribe() {
+  run "$subscriber" "CREATE SUBSCRIPTION everything CONNECTION 'host=$primary/socket port=5432 user=postgres dbname=crash' PUBLICATION everything"
+}
+copied() { wait_for "$subscriber" "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'" 0; }
+caught_up() {
+  wait_for "$primary" "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'everything' AND replay_lsn >= '$(on "$primary" 'SELECT pg_current_wal_lsn()')'" 1
+}
+# Every table: how many rows, and a digest of them.
+contents() {
+  local table
+  on "$1" "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema)' ORDER BY n.nspname, c.relname" | while read -r table; do
+    say "$table $(on "$1" "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM $table t")"
+  done
+}
+# (it tells for ever that the tickets of a truncated table have gone without a line each)
+verify="SELECT * FROM workorder.verify() v WHERE v.relation IS DISTINCT FROM 'errand'::regclass"
+# same <when>: both have the same rows, and enough of them
+same() {
+  local here
+  ok "$1: the subscriber catches up" caught_up
+  here=$(contents "$primary")
+  ok "$1: there are rows to compare" test "$(grep -c '[1-9]|' <<<"$here")" -ge 10 -a "$(wc -l <<<"$here")" -ge 30 \
+    -a "$(on "$primary" 'SELECT count(*) FROM workorder.journal')" -ge 1500
+  is "$1: it has the same rows, and no trigger of ours fired twice" "$(diff <(say "$here") <(contents "$subscriber"))" ''
+  is "$1: nothing went wrong on the way" "$(on "$subscriber" 'SELECT apply_error_count, sync_error_count FROM pg_stat_subscription_stats')" '0|0'
+  is "$1: verify() finds nothing there" "$(on "$subscriber" "$verify LIMIT 5")" ''
+}
+
+run "$primary" "CREATE TABLE errand (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED ALWAYS AS IDENTITY, done int, PRIMARY KEY (tenant_id, id));
+  SELECT workorder.guard('errand', 'loop');
+  SELECT workorder.count_rows('errand');
+  SET workorder.actor = 'client1';
+  INSERT INTO errand (done) SELECT n FROM generate_series(1, 60) n"
 ok 'another server gets the definitions' copy_definitions
 run "$primary" 'CREATE PUBLICATION everything FOR ALL TABLES'
-ok 'and subscribes to all tables' on "$subscriber" \
-  "CREATE SUBSCRIPTION everything CONNECTION 'host=$primary/socket port=5432 user=postgres dbname=crash' PUBLICATION everything"
-wait_for "$subscriber" "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'" 0
-# what happens while it is published: new tickets, acts one by one and in bulk, a deadline, a delete
+ok 'and subscribes to all tables' subscribe
+ok 'which are copied' copied
+same 'copied'
+
+# What happens while it is published: new tickets, acts one by one and in bulk, a delete, a person.
 run "$primary" "SET workorder.actor = 'client2';
   INSERT INTO job (id) SELECT n FROM generate_series(1001, 1100) n;
   UPDATE job SET action = 'next', note = 'published' WHERE id BETWEEN 1001 AND 1050;
   SELECT workorder.act('job', 1001, 'next', 'published');
   SELECT workorder.fold_totals();
-  SELECT workorder.enrol('late', 'Late', '{worker}');"
+  SELECT workorder.enrol('late', 'Late', '{worker}');
+  SET workorder.maintenance = on;
+  DELETE FROM errand WHERE id IN (59, 60);"
 PGHOST=$primary/socket node "$root/test/crash/load.js" 4 400 "$scratch/more" >/dev/null
 ok 'the primary has something to tell' test "$(on "$primary" "SELECT count(*) FROM workorder.journal WHERE note = 'published'")" -ge 51
-caught_up() {
-  wait_for "$primary" "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'everything' AND replay_lsn >= '$(on "$primary" 'SELECT pg_current_wal_lsn()')'" 1
-}
-ok 'the subscriber catches up' caught_up
-contents() {
-  local table
-  for table in job workorder.journal workorder.timer workorder.actor workorder.flow workorder.seal workorder.sealed workorder.tally; do
-    say "$table $(on "$1" "SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM $table t")"
-  done
-}
-is 'it has the same rows: no trigger of ours fired twice' "$(contents "$subscriber")" "$(contents "$primary")"
-is 'nothing went wrong on the way' "$(on "$subscriber" 'SELECT apply_error_count, sync_error_count FROM pg_stat_subscription_stats')" '0|0'
-is 'verify() finds nothing at the subscriber' "$(on "$subscriber" 'SELECT * FROM workorder.verify() LIMIT 5')" ''
+same 'inserted, updated, deleted'
 is 'the seal holds there, too' "$(on "$subscriber" "SELECT count(*) FROM workorder.verify_seal('$seal')")" 0
 
-# the subscriber takes over, once its counters stand where they should
-run "$subscriber" 'ALTER SUBSCRIPTION everything DISABLE; ALTER SUBSCRIPTION everything SET (slot_name = NONE); DROP SUBSCRIPTION everything'
-is 'the subscriber takes over' "$(on "$subscriber" "
-  SELECT setval(pg_get_serial_sequence('job', 'id'), (SELECT max(id) FROM job)) >= 1100;
+# A table that is truncated: who may do it there is of no matter here.
+like 'a guarded table is not truncated just so' "$(on "$primary" 'TRUNCATE errand' || true)" 'cannot be truncated'
+run "$primary" "TRUNCATE acknowledged; INSERT INTO acknowledged VALUES (1, 'after'); BEGIN; SET LOCAL workorder.maintenance = on; TRUNCATE errand; COMMIT"
+same 'truncated'
+is 'truncated: the rows are gone there, too' "$(on "$subscriber" "SELECT (SELECT count(*) FROM errand), (SELECT count(*) FROM acknowledged), workorder.total('errand')")" '0|1|0'
+is 'truncated: verify() tells of it, the same here and there' "$(on "$subscriber" 'SELECT count(*) > 50 FROM workorder.verify(); SELECT * FROM workorder.verify()')" \
+  "$(on "$primary" 'SELECT true; SELECT * FROM workorder.verify()')"
+
+# A table that is guarded later: the subscriber must have it before it hears of it.
+run "$subscriber" 'ALTER SUBSCRIPTION everything DISABLE'
+run "$primary" "CREATE TABLE late (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED BY DEFAULT AS IDENTITY, done int, PRIMARY KEY (tenant_id, id));
+  SELECT workorder.guard('late', 'loop');
+  SET workorder.actor = 'client3';
+  INSERT INTO late (done) SELECT n FROM generate_series(1, 40) n"
+ok 'a table that is guarded later is made there, too' copy_definitions -t late
+run "$subscriber" 'ALTER SUBSCRIPTION everything ENABLE'
+ok 'and subscribed to' run "$subscriber" 'ALTER SUBSCRIPTION everything REFRESH PUBLICATION'
+ok 'and copied' copied
+run "$primary" "SET workorder.actor = 'client3'; UPDATE late SET action = 'next' WHERE id <= 20"
+same 'guarded later'
+
+# The subscriber has gone astray, and is filled anew, while others go on.
+run "$subscriber" "SET session_replication_role = replica; DELETE FROM job WHERE id = 1; UPDATE workorder.actor SET name = 'Nobody'"
+ok 'a subscriber that went astray is noticed' test -n "$(diff <(contents "$primary") <(contents "$subscriber"))" -a -n "$(on "$subscriber" "$verify")"
+refill() {
+  run "$subscriber" 'DROP SUBSCRIPTION everything'
+  run "$subscriber" "SET session_replication_role = replica;
+    SELECT set_config('refill.tables', string_agg(c.oid::regclass::text, ', '), false) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema)';
+    DO \$\$ BEGIN EXECUTE 'TRUNCATE ' || current_setting('refill.tables'); END \$\$"
+  is_empty=$(on "$subscriber" 'SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM workorder.journal)')
+  [ "$is_empty" = 0 ]
+  subscribe && copied
+}
+PGHOST=$primary/socket node "$root/test/crash/load.js" 4 600 "$scratch/meanwhile" >/dev/null &
+load=$!
+ok 'it is emptied and filled anew while others act' refill
+wait "$load"
+load=
+ok 'who have acted' test "$(wc -l <"$scratch/meanwhile")" -ge 600
+same 'filled anew'
+
+# The subscriber takes over, once its sequences stand where they should, by what
+# docs/operations.md says.  The newest ticket was deleted meanwhile: its number
+# does not come again.
+newest=$(on "$primary" "SET workorder.actor = 'client3'; INSERT INTO late (done) VALUES (1) RETURNING id")
+run "$primary" "SET workorder.maintenance = on; DELETE FROM late WHERE id = $newest"
+same 'before the fail-over'
+awk '/^```/ {if (inside && block ~ /setval/) printf "%s", block; inside = !inside; block = ""; next} inside {block = block $0 "\n"}' \
+  "$root/docs/operations.md" >"$scratch/fail-over.sql"
+ok 'docs/operations.md says how sequences are set' grep -q gexec "$scratch/fail-over.sql"
+crash "$primary"
+run "$subscriber" 'ALTER SUBSCRIPTION everything DISABLE'
+run "$subscriber" 'ALTER SUBSCRIPTION everything SET (slot_name = NONE)'
+run "$subscriber" 'DROP SUBSCRIPTION everything'
+ok 'and so it is done' psql -Xq -v ON_ERROR_STOP=1 -h "$subscriber/socket" -d crash -o /dev/null -f "$scratch/fail-over.sql"
+is 'the subscriber takes over: acts, tickets, people, flows, tables and totals' "$(on "$subscriber" "
   SET workorder.actor = 'client3';
   SELECT a.revision - j.revision FROM job j, workorder.act('job', 1002, 'next') a WHERE j.id = 1002;
   INSERT INTO job (done) VALUES (0) RETURNING id, revision;
-  SELECT count(*) FROM workorder.verify()")" $'t\n1\n1101|1\n0'
+  INSERT INTO late (done) VALUES (0) RETURNING id - $newest, revision;
+  INSERT INTO errand (done) VALUES (0) RETURNING id > 60;
+  SELECT workorder.enrol('later', 'Later', '{worker}') > (SELECT max(id) FROM workorder.actor WHERE login <> 'later');
+  SELECT workorder.publish((SELECT jsonb_set(definition, '{description}', '\"anew\"') FROM workorder.flow WHERE name = 'loop' AND life = 'published')) > (SELECT max(id) FROM workorder.flow);
+  CREATE TABLE newer (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED BY DEFAULT AS IDENTITY, done int, PRIMARY KEY (tenant_id, id));
+  SELECT workorder.guard('newer', 'loop') IS NULL;
+  INSERT INTO newer (done) VALUES (1) RETURNING revision;
+  SELECT workorder.total('job') = count(*) FROM job;
+  SELECT workorder.total('errand') = count(*) FROM errand;
+  SELECT count(*) FROM ($verify) v")" $'1\n1101|1\n1|1\nt\nt\nt\nf\n1\nt\nt\n0'
 done_testing

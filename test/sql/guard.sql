@@ -335,30 +335,6 @@ CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.state :=
 CREATE TRIGGER "~zz" BEFORE INSERT OR UPDATE OR DELETE ON leave_request FOR EACH ROW EXECUTE FUNCTION meddle();
 SELECT code, message FROM refused('INSERT INTO leave_request (days) VALUES (1)');
 DROP TRIGGER "~zz" ON leave_request;
-
--- what is acknowledged is durable whatever the session asks for, also from within a
--- function with settings of its own; unless it asks for that
-CREATE FUNCTION request(days int) RETURNS void LANGUAGE plpgsql SET search_path = regress_guard, pg_temp AS
-  'BEGIN INSERT INTO leave_request (days) VALUES (request.days); END';
-SET synchronous_commit = off;
-BEGIN;
-SHOW synchronous_commit;
-SAVEPOINT a;
-SELECT request(4);
-SHOW synchronous_commit;
-ROLLBACK TO a;
-SHOW synchronous_commit;
-SELECT request(5);
-SHOW synchronous_commit;
-COMMIT;
-SHOW synchronous_commit;
-SET workorder.durable = off;
-BEGIN;
-SELECT request(6);
-SHOW synchronous_commit;
-COMMIT;
-RESET workorder.durable;
-RESET synchronous_commit;
 RESET workorder.actor;
 
 SELECT * FROM workorder.verify('leave_request') UNION ALL SELECT * FROM workorder.verify('mapped');

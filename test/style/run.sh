@@ -34,6 +34,14 @@ is 'no line ends as in another system' "$(texts | lines $'\r$')" ''
 is 'nothing is left to do' "$(texts ! -path ./test/style/run.sh | lines '\b(TODO|FIXME|XXX)[: ]')" ''
 is 'modules create plainly' \
   "$(texts -path './sql/*/modules/*.sql' | lines '^ *CREATE +(OR +REPLACE|[A-Z ]+ IF +NOT +EXISTS)')" ''
+# One version for all: control files, META.json and the first heading of the change log.
+versions() { sed -n "s/^default_version = '\(.*\)'$/\1/p" "$@" | sort -u; }
+is 'all extensions are of one version' "$(versions ./*.control sql/*/*.control | wc -l)" 1
+version=$(versions workorder.control)
+is 'META.json provides each of them, in that version' \
+  "$(jq -r '(.version, .provides[].version) | select(. != $v)' --arg v "$version.0" META.json; jq -r '.provides[].file' META.json | LC_ALL=C sort)" \
+  "$(printf "%s\n" sql/*/*.control workorder.control | LC_ALL=C sort)"
+like 'CHANGELOG.md begins with it' "$(grep -m 1 '^## ' CHANGELOG.md)" "^## $version( |$)"
 # A rule that nothing can break is none: the same code under other names is found.
 copy=$(mktemp)
 trap 'rm -f "$copy"' EXIT
