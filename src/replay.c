@@ -74,13 +74,23 @@ void
 wo_stream_open(WoStream *stream, Oid relid, const char *query,
 			   int nargs, Oid *types, Datum *values)
 {
+	wo_stream_open_as(stream, wo_relation_owner(relid), query, nargs, types, values);
+}
+
+/*
+ * Opens a cursor on a query, as somebody whose rights suffice for it.
+ */
+void
+wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+				  int nargs, Oid *types, Datum *values)
+{
 	SPIPlanPtr	plan;
 	Oid			user;
 	int			context;
 
 	memset(stream, 0, sizeof(*stream));
 	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(wo_relation_owner(relid),
+	SetUserIdAndSecContext(role,
 						   context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_NO_SCROLL);

@@ -16,7 +16,7 @@
 /* relation_id of lines that are about the journal itself */
 #define WO_RELATION_JOURNAL	0
 
-/* A query read through a cursor, as the owner of the table it reads. */
+/* A query read through a cursor, opened by the owner of the table it reads. */
 typedef struct WoStream
 {
 	Portal		portal;
@@ -53,6 +53,8 @@ typedef struct WoFold
 
 extern void wo_stream_open(WoStream *stream, Oid relid, const char *query,
 						   int nargs, Oid *types, Datum *values);
+extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+							  int nargs, Oid *types, Datum *values);
 extern HeapTuple wo_stream_next(WoStream *stream);
 extern void wo_stream_close(WoStream *stream);
 

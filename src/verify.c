@@ -104,7 +104,7 @@ workorder_verify(PG_FUNCTION_ARGS)
 		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
 	{
-		wo_verify_engine(&v);
+		wo_verify_engine(&v, tables);
 		verify_maintenance(&v);
 	}
 	SPI_finish();
@@ -307,6 +307,8 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 		wo_verify_protection(v, rel, guarded);
 	v->fold = wo_fold_create(v->binding);
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
+	v->tasks = 0;
+	v->nparts = 0;
 	verify_tickets(v, ticket);
 	if (ticket == NULL)
 	{

@@ -56,11 +56,11 @@ typedef struct WoVerify
 	bool		touched;		/* this ticket's were */
 	int64		retimed;		/* tickets whose timers were mended */
 	bool		retask;			/* tasks are mended, and nothing is reported */
-	int64		tasks;			/* how many the votes of the tickets seen hold */
+	int64		tasks;			/* how many the votes of this table's tickets seen hold */
 	List	   *takers;			/* who took what on this ticket so far (verify_people.c) */
 	List	   *parts;			/* the rows of workorder.part that follow from it */
 	bool		approving;		/* its flow has approvers */
-	int64		nparts;			/* how many rows of workorder.part the tickets seen have */
+	int64		nparts;			/* how many rows of workorder.part they have */
 } WoVerify;
 
 /* verify.c */
@@ -75,10 +75,8 @@ extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 
 /* verify_policy.c */
 extern void wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
-
-/* verify_rights.c */
-extern void wo_verify_grants(WoVerify *v);
-extern void wo_verify_engine(WoVerify *v);
+extern void wo_verify_rights(WoVerify *v);
+extern void wo_verify_engine(WoVerify *v, List *tables);
 
 /* verify_people.c */
 extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,

@@ -104,7 +104,7 @@ wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
 						 "the table is unlogged or temporary: a crash empties it");
 	check_triggers(v, rel, guarded, true);
 	wo_verify_policies(v, rel, guarded);
-	wo_verify_grants(v);
+	wo_verify_rights(v);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_partitions(v, rel, guarded);
 	check_journal(v);

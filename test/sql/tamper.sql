@@ -224,6 +224,16 @@ SELECT p.number, p.what FROM plan p WHERE NOT EXISTS (SELECT FROM found f WHERE 
 -- All is as it was.
 SELECT * FROM workorder.verify();
 SELECT * FROM workorder.verify_seal(:'seal');
+-- And so it is whatever the caller's path; a table with a flow is none of the engine's, though it be in its schema,
+-- and the lists of those before it are not its own.
+BEGIN;
+CREATE TABLE workorder.memo (tenant_id bigint, id bigint, PRIMARY KEY (tenant_id, id));
+SELECT workorder.guard('workorder.memo', 'claim');
+GRANT USAGE ON SCHEMA workorder TO regress_wo_mallory;
+ALTER TABLE workorder.memo OWNER TO regress_wo_mallory;
+SET LOCAL search_path = workorder;
+SELECT * FROM verify();
+ROLLBACK;
 
 \c postgres
 SET client_min_messages = warning;
