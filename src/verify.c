@@ -245,7 +245,7 @@ list_guarded(Oid relid)
 				   OidIsValid(relid) ? 1 : 0, types, values);
 	while ((tuple = wo_stream_next(&stream)) != NULL)
 	{
-		WoGuarded    *guarded = palloc0(sizeof(WoGuarded));
+		WoGuarded  *guarded = palloc0(sizeof(WoGuarded));
 		TupleDesc	desc = stream.batch->tupdesc;
 		bool		isnull;
 
