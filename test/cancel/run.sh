@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # Who cancels, or whose time is over, need not wait: whatever takes long stops
-# within 100 ms of the processor, and has done nothing.  Prints TAP.
+# within 100 ms of a processor, and has done nothing.  Prints TAP.  A processor
+# may be half as fast as another, or as itself an hour ago: it is given 250.
 #
 #   WORKORDER_TEST_LONG=1     every statement is cancelled 20 times, one ticket
 #                             has 20,000 lines (about ten minutes); else 2 and 2,000
@@ -27,8 +28,8 @@ psql -Xq -v ON_ERROR_STOP=1 -v rounds="$rounds" -o /dev/null -f "$here/setup.sql
 # what was inserted and updated here is nobody's work in the background
 psql -Xq -c 'VACUUM ANALYZE'
 
-# soon <milliseconds>: within 100 ms
-soon() { [[ $1 =~ ^[0-9]+$ ]] && [ "$1" -le 100 ]; }
+# soon <milliseconds>
+soon() { [[ $1 =~ ^[0-9]+$ ]] && [ "$1" -le 250 ]; }
 
 while IFS=$'\t' read -r name all late; do
   ok "$name takes $all ms, and $late when it is cancelled" soon "$late"
@@ -37,9 +38,9 @@ is 'all of them were tried' "$tap_count" "$(grep -c '^[^-]' "$here/statements.sq
 is 'nothing is left of them: verify() finds nothing' "$(psql -XAtqc 'SELECT * FROM workorder.verify() LIMIT 5')" ''
 
 # The test can fail: a value of PostgreSQL's own that is decoded in one go.
-say "what does not listen: SELECT length(decode(repeat('QUJD', 30000000), 'base64'))" >"$scratch/deaf"
+say "what does not listen: SELECT length(decode(repeat('QUJD', 90000000), 'base64'))" >"$scratch/deaf"
 IFS=$'\t' read -r _ _ late < <(node "$here/cancel.js" 3 "$scratch/deaf")
-ok "what does not listen is noticed ($late ms)" test "$late" != 'did not stop' -a "${late:-0}" -gt 100
+ok "what does not listen is noticed ($late ms)" test "$late" != 'was not cancelled' -a "${late:-0}" -gt 250
 
 is 'no process of the server died' "$(grep -c 'was terminated by signal' "$log" || true)" 0
 psql -Xq -d postgres -c 'DROP DATABASE cancel'
