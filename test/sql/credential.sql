@@ -196,7 +196,7 @@ CREATE FUNCTION alike() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   spread float8;
 BEGIN
-  FOR i IN 1 .. 8 LOOP
+  FOR i IN 1 .. 20 LOOP
     SELECT max(median) / min(median) INTO spread FROM medians(11);
     IF spread < 1.1 THEN
       RETURN true;
