@@ -28,7 +28,6 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
@@ -45,8 +44,8 @@ static StringInfoData buffer;
 static void create_hash(void);
 static void put_person(int64 id);
 static void put_string(const char *string);
-static void put_json(const JsonbContainer *container);
-static void put_value(JEntry entry, const char *data, uint32 start, uint32 end);
+static void put_json(JsonbContainer *container);
+static void put_scalar(const JsonbValue *value);
 static void put_quoted(const char *string, int len);
 
 /*
@@ -160,59 +159,71 @@ put_string(const char *string)
 }
 
 /*
- * Appends a jsonb object or array as PostgreSQL prints it.  JsonbToCString()
- * does that character by character, which costs more than hashing, and a
- * JsonbIterator stops at every bracket; this walks the stored form.
+ * Appends a jsonb object as PostgreSQL prints it, which JsonbToCString() would
+ * do character by character: printing costs more than hashing.
  */
 static void
-put_json(const JsonbContainer *container)
+put_json(JsonbContainer *container)
 {
-	bool		is_object = JsonContainerIsObject(container);
-	int			n = JsonContainerSize(container);
-	const JEntry *values = container->children + (is_object ? n : 0);
-	const char *data = (const char *) (values + n);
-	uint32		key = 0;		/* where the next key and value are in data */
-	uint32		value = is_object && n > 0 ? getJsonbOffset(container, n) : 0;
+	JsonbIterator *iterator = JsonbIteratorInit(container);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	bool		first = true;	/* nothing stands before it that a comma would part it from */
 
-	check_stack_depth();
-	appendStringInfoChar(&buffer, is_object ? '{' : '[');
-	for (int i = 0; i < n; i++)
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
 	{
-		uint32		start = key;
+		bool		ends = token == WJB_END_ARRAY || token == WJB_END_OBJECT;
 
-		if (i > 0)
+		if (!first && !ends)
 			appendBinaryStringInfo(&buffer, ", ", 2);
-		if (is_object)
+		first = token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT || token == WJB_KEY;
+		switch (token)
 		{
-			JBE_ADVANCE_OFFSET(key, container->children[i]);
-			put_quoted(data + start, key - start);
-			appendBinaryStringInfo(&buffer, ": ", 2);
+			case WJB_BEGIN_ARRAY:
+				appendStringInfoChar(&buffer, '[');
+				break;
+			case WJB_BEGIN_OBJECT:
+				appendStringInfoChar(&buffer, '{');
+				break;
+			case WJB_END_ARRAY:
+				appendStringInfoChar(&buffer, ']');
+				break;
+			case WJB_END_OBJECT:
+				appendStringInfoChar(&buffer, '}');
+				break;
+			case WJB_KEY:
+				put_quoted(value.val.string.val, value.val.string.len);
+				appendBinaryStringInfo(&buffer, ": ", 2);
+				break;
+			default:
+				put_scalar(&value);
+				break;
 		}
-		start = value;
-		JBE_ADVANCE_OFFSET(value, values[i]);
-		put_value(values[i], data, start, value);
 	}
-	appendStringInfoChar(&buffer, is_object ? '}' : ']');
 }
 
-/* Appends the value that an entry describes. */
 static void
-put_value(JEntry entry, const char *data, uint32 start, uint32 end)
+put_scalar(const JsonbValue *value)
 {
-	if (JBE_ISSTRING(entry))
-		put_quoted(data + start, end - start);
-	else if (JBE_ISNUMERIC(entry))
-		appendStringInfoString(&buffer,
-							   DatumGetCString(DirectFunctionCall1(numeric_out,
-																   PointerGetDatum(data + INTALIGN(start)))));
-	else if (JBE_ISBOOL_TRUE(entry))
-		appendBinaryStringInfo(&buffer, "true", 4);
-	else if (JBE_ISBOOL_FALSE(entry))
-		appendBinaryStringInfo(&buffer, "false", 5);
-	else if (JBE_ISNULL(entry))
-		appendBinaryStringInfo(&buffer, "null", 4);
-	else
-		put_json((const JsonbContainer *) (data + INTALIGN(start)));
+	switch (value->type)
+	{
+		case jbvNull:
+			appendBinaryStringInfo(&buffer, "null", 4);
+			break;
+		case jbvBool:
+			appendStringInfoString(&buffer, value->val.boolean ? "true" : "false");
+			break;
+		case jbvString:
+			put_quoted(value->val.string.val, value->val.string.len);
+			break;
+		case jbvNumeric:
+			appendStringInfoString(&buffer,
+								   DatumGetCString(DirectFunctionCall1(numeric_out,
+																	   NumericGetDatum(value->val.numeric))));
+			break;
+		default:
+			elog(ERROR, "unexpected jsonb value of type %d", (int) value->type);
+	}
 }
 
 /* Appends a JSON string, escaped as escape_json() does. */
