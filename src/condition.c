@@ -18,34 +18,6 @@
 #include "value.h"
 
 /*
- * push_text adds a key with a text to an object being built.
- */
-static void
-push_text(JsonbParseState **state, const char *key, const char *text)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = (char *) key;
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-	v.val.string.val = (char *) text;
-	v.val.string.len = strlen(text);
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
-
-static void
-push_key(JsonbParseState **state, const char *key)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = (char *) key;
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-}
-
-/*
  * variables builds {"old": row, "actor": {...}, "now": text}.
  */
 static Jsonb *
@@ -57,37 +29,32 @@ variables(WoCase *c)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 
-	push_key(&state, "actor");
+	wo_push_string(&state, WJB_KEY, "actor");
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_key(&state, "id");
+	wo_push_string(&state, WJB_KEY, "id");
 	wo_value_to_json(INT8OID, Int64GetDatum(c->actor->id), c->actor->id == 0, &v);
 	pushJsonbValue(&state, WJB_VALUE, &v);
-	push_text(&state, "login", c->actor->login);
-	push_text(&state, "name", c->actor->name);
-	push_key(&state, "roles");
+	wo_push_string(&state, WJB_KEY, "login");
+	wo_push_string(&state, WJB_VALUE, c->actor->login);
+	wo_push_string(&state, WJB_KEY, "name");
+	wo_push_string(&state, WJB_VALUE, c->actor->name);
+	wo_push_string(&state, WJB_KEY, "roles");
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < c->actor->nroles; i++)
-	{
-		v.type = jbvString;
-		v.val.string.val = (char *) c->actor->roles[i];
-		v.val.string.len = strlen(c->actor->roles[i]);
-		pushJsonbValue(&state, WJB_ELEM, &v);
-	}
+		wo_push_string(&state, WJB_ELEM, c->actor->roles[i]);
 	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 
-	push_key(&state, "now");
+	wo_push_string(&state, WJB_KEY, "now");
 	wo_value_to_json(TIMESTAMPTZOID, TimestampTzGetDatum(c->now), false, &v);
 	pushJsonbValue(&state, WJB_VALUE, &v);
 
-	push_key(&state, "old");
+	wo_push_string(&state, WJB_KEY, "old");
 	if (c->old != NULL)
 	{
 		Jsonb	   *old = wo_row_to_jsonb(c->binding->desc, c->old, c->old_null);
 
-		v.type = jbvBinary;
-		v.val.binary.data = &old->root;
-		v.val.binary.len = VARSIZE(old) - VARHDRSZ;
+		wo_value_from_jsonb(old, &v);
 		wo_push_value(&state, WJB_VALUE, &v);
 	}
 	else

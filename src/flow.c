@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 
 #include "flow.h"
+#include "value.h"
 
 /*
  * Names the engine gives its own columns; a document that uses one of them
@@ -246,23 +247,6 @@ wo_flow_domain(const WoFlow *flow, int source, int target, bool reenter)
 }
 
 /*
- * push_pair adds a key and a text to an object being built.
- */
-static void
-push_pair(JsonbParseState **state, const char *key, const char *text)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = (char *) key;
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-	v.val.string.val = (char *) text;
-	v.val.string.len = strlen(text);
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
-
-/*
  * remember returns the history after the states from a leaf up to, but not
  * including, the domain were left; as it was if none of them remembers.
  */
@@ -291,13 +275,19 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 
 			/* what is no text was not written by us */
 			if (JsonbIteratorNext(&it, &v, true) == WJB_VALUE && v.type == jbvString)
-				push_pair(&state, key, pnstrdup(v.val.string.val, v.val.string.len));
+			{
+				wo_push_string(&state, WJB_KEY, key);
+				pushJsonbValue(&state, WJB_VALUE, &v);
+			}
 		}
 	}
 	/* of a key that is pushed twice, the last value stays */
 	for (int s = leaf; s >= 0 && s != domain; s = flow->states[s].parent)
 		if (flow->states[s].remembers)
-			push_pair(&state, flow->states[s].path, flow->states[leaf].path);
+		{
+			wo_push_string(&state, WJB_KEY, flow->states[s].path);
+			wo_push_string(&state, WJB_VALUE, flow->states[leaf].path);
+		}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 

@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 #include "flow.h"
+#include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_check_flow);
 PG_FUNCTION_INFO_V1(workorder_check_members);
@@ -199,17 +200,10 @@ quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
 			break;
 		case WO_QUORUM_EACH:
 			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-			v.type = jbvString;
-			v.val.string.val = "each";
-			v.val.string.len = 4;
-			pushJsonbValue(&state, WJB_KEY, &v);
+			wo_push_string(&state, WJB_KEY, "each");
 			pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 			while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
-			{
-				v.val.string.val = (char *) flow->roles[role];
-				v.val.string.len = strlen(flow->roles[role]);
-				pushJsonbValue(&state, WJB_ELEM, &v);
-			}
+				wo_push_string(&state, WJB_ELEM, flow->roles[role]);
 			pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 			result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 			break;

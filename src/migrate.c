@@ -127,13 +127,8 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 		if (parent < 0 || child < 0 || !to->states[parent].remembers ||
 			!wo_flow_is_leaf(to, child) || !wo_flow_within(to, child, parent))
 			continue;
-		key.type = value.type = jbvString;
-		key.val.string.val = compound;
-		key.val.string.len = strlen(compound);
-		pushJsonbValue(&state, WJB_KEY, &key);
-		value.val.string.val = leaf;
-		value.val.string.len = strlen(leaf);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		wo_push_string(&state, WJB_KEY, compound);
+		wo_push_string(&state, WJB_VALUE, leaf);
 		any = true;
 	}
 	new = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -264,10 +264,7 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 			wo_push_value(&state, WJB_VALUE, &v);
 		}
 	}
-	key.type = jbvString;
-	key.val.string.val = (char *) name;
-	key.val.string.len = strlen(name);
-	pushJsonbValue(&state, WJB_KEY, &key);
+	wo_push_string(&state, WJB_KEY, name);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (existing != NULL && existing->type == jbvBinary)
 	{
@@ -281,17 +278,10 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 			wo_push_value(&state, WJB_VALUE, &v);
 		}
 	}
-	key.val.string.val = person;
-	key.val.string.len = strlen(person);
-	pushJsonbValue(&state, WJB_KEY, &key);
+	wo_push_string(&state, WJB_KEY, person);
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	while ((i = bms_next_member(roles, i)) >= 0)
-	{
-		v.type = jbvString;
-		v.val.string.val = (char *) c->flow->roles[i];
-		v.val.string.len = strlen(c->flow->roles[i]);
-		pushJsonbValue(&state, WJB_ELEM, &v);
-	}
+		wo_push_string(&state, WJB_ELEM, c->flow->roles[i]);
 	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -343,10 +343,7 @@ wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 		if (att->attisdropped ||
 			(binding->role_of[attnum - 1] == WO_UNTOLD && !WoIsKey(binding, attnum)))
 			continue;
-		item.type = jbvString;
-		item.val.string.val = NameStr(att->attname);
-		item.val.string.len = strlen(NameStr(att->attname));
-		pushJsonbValue(&state, WJB_KEY, &item);
+		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (WoIsKey(binding, attnum))
 			wo_value_to_json(INT8OID, Int64GetDatum(attnum == binding->tenant ? tenant : ticket),
 							 false, &item);
@@ -434,7 +431,7 @@ set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value)
 
 	if (fold->values[attnum - 1] != NULL)
 		pfree(fold->values[attnum - 1]);
-	fold->values[attnum - 1] = value->type == jbvNull ? NULL : wo_jsonb_from_value(value);
+	fold->values[attnum - 1] = value->type == jbvNull ? NULL : JsonbValueToJsonb(value);
 	fold->known[attnum - 1] = true;
 	MemoryContextSwitchTo(old);
 }

@@ -203,34 +203,12 @@ wo_round_copy(const WoRound *round)
 }
 
 static void
-push_key(JsonbParseState **state, const char *key)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = (char *) key;
-	v.val.string.len = strlen(key);
-	pushJsonbValue(state, WJB_KEY, &v);
-}
-
-static void
 push_number(JsonbParseState **state, JsonbIteratorToken token, int64 n)
 {
 	JsonbValue	v;
 
 	v.type = jbvNumeric;
 	v.val.numeric = int64_to_numeric(n);
-	pushJsonbValue(state, token, &v);
-}
-
-static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text)
-{
-	JsonbValue	v;
-
-	v.type = jbvString;
-	v.val.string.val = (char *) text;
-	v.val.string.len = strlen(text);
 	pushJsonbValue(state, token, &v);
 }
 
@@ -242,7 +220,7 @@ push_if(JsonbParseState **state, const char *key, int64 n, int64 nothing)
 {
 	if (n == nothing)
 		return;
-	push_key(state, key);
+	wo_push_string(state, WJB_KEY, key);
 	push_number(state, WJB_VALUE, n);
 }
 
@@ -261,19 +239,19 @@ push_task(JsonbParseState **state, const WoTask *task)
 	push_if(state, "by", task->by, 0);
 	if (task->role != NULL)
 	{
-		push_key(state, "role");
-		push_string(state, WJB_VALUE, task->role);
+		wo_push_string(state, WJB_KEY, "role");
+		wo_push_string(state, WJB_VALUE, task->role);
 	}
 	if (task->vote != 0)
 	{
-		push_key(state, "vote");
+		wo_push_string(state, WJB_KEY, "vote");
 		v.type = jbvBool;
 		v.val.boolean = task->vote > 0;
 		pushJsonbValue(state, WJB_VALUE, &v);
 	}
 	if (!bms_is_empty(task->after))
 	{
-		push_key(state, "after");
+		wo_push_string(state, WJB_KEY, "after");
 		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 		while ((n = bms_next_member(task->after, n)) >= 0)
 			push_number(state, WJB_ELEM, n);
@@ -287,14 +265,14 @@ push_act(JsonbParseState **state, const WoRound *round)
 {
 	ListCell   *lc;
 
-	push_key(state, "$act");
+	wo_push_string(state, WJB_KEY, "$act");
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	push_if(state, "for", round->for_actor, 0);
-	push_key(state, "right");
-	push_string(state, WJB_VALUE, round->right);
+	wo_push_string(state, WJB_KEY, "right");
+	wo_push_string(state, WJB_VALUE, round->right);
 	if (round->copied != NIL)
 	{
-		push_key(state, "copied");
+		wo_push_string(state, WJB_KEY, "copied");
 		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->copied)
 			push_number(state, WJB_ELEM, *(int64 *) lfirst(lc));
@@ -331,7 +309,7 @@ wo_round_write(const WoRound *round)
 	}
 	if (round->resolved)
 	{
-		push_key(&state, "$tasks");
+		wo_push_string(&state, WJB_KEY, "$tasks");
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->tasks)
 			push_task(&state, lfirst(lc));
@@ -339,7 +317,7 @@ wo_round_write(const WoRound *round)
 	}
 	if (round->trail != NIL)
 	{
-		push_key(&state, "$trail");
+		wo_push_string(&state, WJB_KEY, "$trail");
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->trail)
 		{
@@ -347,18 +325,18 @@ wo_round_write(const WoRound *round)
 
 			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 			push_if(&state, "by", step->by, 0);
-			push_key(&state, "state");
-			push_string(&state, WJB_VALUE, step->state);
+			wo_push_string(&state, WJB_KEY, "state");
+			wo_push_string(&state, WJB_VALUE, step->state);
 			pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 		}
 		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
 	if (round->resume != NIL)
 	{
-		push_key(&state, "$resume");
+		wo_push_string(&state, WJB_KEY, "$resume");
 		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->resume)
-			push_string(&state, WJB_ELEM, lfirst(lc));
+			wo_push_string(&state, WJB_ELEM, lfirst(lc));
 		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
 	}
 	push_if(&state, "$reminded", round->reminded, 0);

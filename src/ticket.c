@@ -296,7 +296,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 
 			before.values[attnum - 1] = row->values[attnum - 1];
 			before.nulls[attnum - 1] = row->nulls[attnum - 1];
-			row->values[attnum - 1] = wo_binding_value(binding, attnum, wo_jsonb_from_value(&v),
+			row->values[attnum - 1] = wo_binding_value(binding, attnum, JsonbValueToJsonb(&v),
 													   &row->nulls[attnum - 1]);
 			if (changed != NULL)
 				changed[attnum - 1] = !wo_same(binding, attnum, &before, row);

@@ -112,8 +112,7 @@ wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
 
 		if (att->attisdropped)
 			continue;
-		wo_value_set_string(&item, NameStr(att->attname));
-		pushJsonbValue(&state, WJB_KEY, &item);
+		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (isnull[i])
 			item.type = jbvNull;
 		else if (!encode_plain(att->atttypid, values[i], &item))
@@ -127,13 +126,6 @@ wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
 	}
 	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);
-}
-
-/* Makes a jsonb of any value; a scalar becomes a raw scalar. */
-Jsonb *
-wo_jsonb_from_value(JsonbValue *value)
-{
-	return JsonbValueToJsonb(value);
 }
 
 /* Gives a jsonb as a value: a scalar as itself, a container as jbvBinary. */
@@ -164,6 +156,16 @@ wo_push_value(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *val
 	pushJsonbValue(state, token, value);
 }
 
+/* Pushes a text: a key, an element or a value; it must last as long as state. */
+void
+wo_push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+{
+	JsonbValue	value;
+
+	wo_value_set_string(&value, unconstify(char *, text));
+	pushJsonbValue(state, token, &value);
+}
+
 /* Says whether two values, scalars or jbvBinary, are the same JSON. */
 bool
 wo_value_equal(JsonbValue *left, JsonbValue *right)
@@ -184,8 +186,8 @@ wo_value_equal(JsonbValue *left, JsonbValue *right)
 													NumericGetDatum(left->val.numeric),
 													NumericGetDatum(right->val.numeric)));
 		default:
-			return compareJsonbContainers(&wo_jsonb_from_value(left)->root,
-										  &wo_jsonb_from_value(right)->root) == 0;
+			return compareJsonbContainers(&JsonbValueToJsonb(left)->root,
+										  &JsonbValueToJsonb(right)->root) == 0;
 	}
 }
 
@@ -538,8 +540,7 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 
 		if (att->attisdropped)
 			continue;
-		wo_value_set_string(&item, NameStr(att->attname));
-		pushJsonbValue(&state, WJB_KEY, &item);
+		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (nulls[i])
 			item.type = jbvNull;
 		else
@@ -562,11 +563,9 @@ static void
 wrap(JsonbValue *content, JsonbValue *result)
 {
 	JsonbParseState *state = NULL;
-	JsonbValue	key;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_value_set_string(&key, WO_VALUE_WRAP);
-	pushJsonbValue(&state, WJB_KEY, &key);
+	wo_push_string(&state, WJB_KEY, WO_VALUE_WRAP);
 	wo_push_value(&state, WJB_VALUE, content);
 	wo_value_from_jsonb(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)), result);
 }

@@ -77,7 +77,7 @@ wo_value_from_json(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	wo_type_lookup(type, &info);
 	if (info.kind == WO_TYPE_JSONB)
 	{
-		Jsonb	   *jsonb = wo_jsonb_from_value(&content);
+		Jsonb	   *jsonb = JsonbValueToJsonb(&content);
 
 		/* A domain must see JSON null, which populate() would make SQL NULL. */
 		return type == JSONBOID ? JsonbPGetDatum(jsonb)
@@ -98,7 +98,7 @@ wo_value_readable(Oid type, JsonbValue *value)
 	JsonbValue	content;
 	WoTypeInfo	info;
 
-	if (value->type != jbvBinary || !wo_value_unwrap(wo_jsonb_from_value(value), &content))
+	if (value->type != jbvBinary || !wo_value_unwrap(JsonbValueToJsonb(value), &content))
 		return;
 	wo_type_lookup(type, &info);
 	if (info.kind == WO_TYPE_JSONB)
@@ -285,8 +285,7 @@ populate(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	row = heap_form_tuple(desc, &null, &yes);
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_value_set_string(&item, "value");
-	pushJsonbValue(&state, WJB_KEY, &item);
+	wo_push_string(&state, WJB_KEY, "value");
 	wo_value_from_jsonb(value, &item);
 	wo_push_value(&state, WJB_VALUE, &item);
 	value = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -297,7 +297,7 @@ wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, Lis
 	/* A visit that ends takes its votes with it. */
 	if (votes != NULL && votes->type == jbvBinary && JsonContainerIsObject(votes->val.binary.data) &&
 		line->to_state != NULL &&
-		!all_given(wo_jsonb_from_value(votes), from == to ? before : NULL, counted && from == to ? line->action : NULL, person))
+		!all_given(JsonbValueToJsonb(votes), from == to ? before : NULL, counted && from == to ? line->action : NULL, person))
 		wo_verify_report(v, line->ticket, line->revision, "votes",
 						 "the line has votes that nobody gave, or gave in another visit");
 }

@@ -180,7 +180,7 @@ bool
 wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 {
 	WoColumnDefault *known = find_default(v, attnum);
-	Jsonb	   *jsonb = wo_jsonb_from_value(value);
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
 
 	return (known->missing != NULL && compareJsonbContainers(&known->missing->root, &jsonb->root) == 0) ||
 		(known->constant != NULL && compareJsonbContainers(&known->constant->root, &jsonb->root) == 0);
@@ -516,7 +516,7 @@ parse_history(JsonbValue *text)
 	if (text == NULL || text->type != jbvString)
 		return NULL;
 	wo_value_parse_json(pnstrdup(text->val.string.val, text->val.string.len), &history);
-	return history.type == jbvBinary ? wo_jsonb_from_value(&history) : NULL;
+	return history.type == jbvBinary ? JsonbValueToJsonb(&history) : NULL;
 }
 
 /* Works out, once a table, what a column's default is and what old rows read as. */
@@ -539,7 +539,7 @@ find_default(WoVerify *v, AttrNumber attnum)
 	if (!isnull)
 	{
 		wo_value_to_json(att->atttypid, value, false, &item);
-		known->missing = wo_jsonb_from_value(&item);
+		known->missing = JsonbValueToJsonb(&item);
 	}
 	if (att->atthasdef)
 	{
@@ -550,7 +550,7 @@ find_default(WoVerify *v, AttrNumber attnum)
 		if (expression != NULL && IsA(expression, Const) && !((Const *) expression)->constisnull)
 		{
 			wo_value_to_json(att->atttypid, ((Const *) expression)->constvalue, false, &item);
-			known->constant = wo_jsonb_from_value(&item);
+			known->constant = JsonbValueToJsonb(&item);
 		}
 	}
 	MemoryContextSwitchTo(old);

@@ -165,7 +165,7 @@ wo_verify_history(WoVerify *v)
 	if (text.type != jbvString)
 		return NULL;
 	wo_value_parse_json(pnstrdup(text.val.string.val, text.val.string.len), &history);
-	return history.type == jbvBinary ? wo_jsonb_from_value(&history) : NULL;
+	return history.type == jbvBinary ? JsonbValueToJsonb(&history) : NULL;
 }
 
 /*

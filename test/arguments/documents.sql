@@ -157,14 +157,7 @@ DECLARE
   failure text;
   said text;
 BEGIN
-  BEGIN
-    EXECUTE statement USING definition;
-    RAISE EXCEPTION USING ERRCODE = 'ZZ000';
-  EXCEPTION
-    WHEN SQLSTATE 'ZZ000' THEN NULL;
-    WHEN query_canceled OR assert_failure THEN failure := SQLSTATE; said := SQLERRM;
-    WHEN OTHERS THEN failure := SQLSTATE; said := SQLERRM;
-  END;
+  SELECT u.* INTO failure, said FROM undone(statement, definition) u;
   INSERT INTO tried VALUES (n, what, failure, left(said, 200), CASE WHEN failure IS NOT NULL AND failure NOT LIKE 'WO%' THEN definition END);
   RETURN failure;
 END

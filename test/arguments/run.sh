@@ -32,7 +32,7 @@ ask() { psql -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
 
 psql -Xq -d postgres -c 'CREATE DATABASE arguments'
 psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/../crash/setup.sql"
-psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/setup.sql"
+psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/undone.sql" -f "$here/setup.sql"
 started=$(ask 'SELECT pg_postmaster_start_time()')
 signals=$(grep -c 'was terminated by signal' "$log" || true)
 
@@ -72,7 +72,7 @@ psql -Xq -d postgres -c 'DROP DATABASE arguments' -c 'DROP ROLE arguments_app' -
 
 export PGDATABASE=documents
 psql -XAtq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/../../scripts/install.sql"
-psql -XAtq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/documents.sql"
+psql -XAtq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/undone.sql" -f "$here/documents.sql"
 # two sessions, each in transactions of a hundred
 died=$(for half in 1 2; do
   for ((n = half; n <= documents; n += 200)); do

@@ -46,7 +46,7 @@ function compare(where, door, expected, got) {
   counts.comparisons++;
   counts.doors[door] = (counts.doors[door] || 0) + 1;
   const plain = (v) => (Array.isArray(v) ? JSON.stringify([...v].sort()) : v === null ? '[]' : JSON.stringify(v));
-  if (plain(expected) !== plain(got === undefined ? null : got)) differences.push({ door, ...where, expected, got });
+  if (plain(expected) !== plain(got === undefined ? null : got)) differences.push({ what: door, ...where, expected, got });
 }
 
 async function world(owner, app, number) {
@@ -135,7 +135,7 @@ async function main() {
     try {
       await world(owner, app, number);
     } catch (error) {
-      differences.push({ door: 'broke off', flow: `s${number}`, got: `${error.code || ''} ${error.stack} ${error.detail || ''}` });
+      differences.push({ what: 'broke off', flow: `s${number}`, got: `${error.code || ''} ${error.stack} ${error.detail || ''}` });
       break;
     }
   }

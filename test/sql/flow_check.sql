@@ -11,32 +11,8 @@ SET client_encoding = 'UTF8';
 CREATE EXTENSION workorder CASCADE;
 
 CREATE TEMP TABLE document (body jsonb);
-INSERT INTO document VALUES ($json$
-{ "id": "leave", "description": "Leave request",
-  "roles": ["employee", "manager", "hr"],
-  "initial": "open",
-  "on": {
-    "create": {"allow": ["employee"], "require": ["days"]},
-    "view":   {"allow": ["$creator_id", "manager", "hr"]},
-    "comment":{"allow": ["$creator_id", "manager"]} },
-  "states": {
-    "open": { "initial": "draft",
-      "states": {
-        "draft":    {"label": "草稿", "on": {
-            "update": {"allow": ["$creator_id"], "fields": ["days", "reason"]},
-            "submit": {"target": "review", "allow": ["$creator_id"], "require": ["days", "note"],
-                       "set": {"submitted_at": "$now"}}}},
-        "review":   {"on": {
-            "approve": [ {"target": "hr", "guard": "$.days > 5", "allow": ["manager"], "exclude": ["submit"]},
-                         {"target": "#leave.granted", "allow": ["manager"], "exclude": ["submit"]} ],
-            "reject":  {"target": "draft", "allow": ["manager"], "require": ["note"]}},
-            "after": {"P3D": {"target": "#leave.expired"}}},
-        "hr":       {"on": {"approve": {"target": "#leave.granted", "allow": ["hr"], "quorum": 2}}},
-        "last":     {"type": "history"} },
-      "on": {"hold": {"target": "held", "allow": ["hr"]}, "cancel": {"target": "cancelled", "allow": ["$creator_id"]}} },
-    "held":      {"on": {"resume": {"target": "open.last", "allow": ["hr"]}}},
-    "granted":   {"type": "final"}, "cancelled": {"type": "final"}, "expired": {"type": "final"} } }
-$json$);
+\set leave `cat "$PG_ABS_SRCDIR/fixtures/leave.json"`
+INSERT INTO document VALUES (:'leave');
 
 -- The document is sound, and is read as it is meant.
 SELECT d.* FROM document, workorder.check_flow(body) d;
