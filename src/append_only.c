@@ -28,8 +28,8 @@
 #include "utils/rel.h"
 
 #include "actor.h"
-#include "guard.h"
 #include "journal.h"
+#include "line.h"
 #include "lookup.h"
 #include "replay.h"
 

@@ -4,16 +4,16 @@
  *	  The BEFORE ROW trigger of guarded tables: resolve, permit, move.
  *
  * Whatever statement comes along, each row passes here after it has been
- * locked: the action is found, judged, and what follows from it is written
- * into the row.  Nothing else is written, since the row may still be changed
- * or skipped; record.c journals the row as it came out.  All memory is the
+ * locked: the action is found and judged (permit.c), and what follows from it
+ * is written into the row (case.c).  Rows that nobody is judged for go to
+ * exempt.c.  Nothing else is written, since the row may still be changed or
+ * skipped; record.c journals the row as it came out.  All memory is the
  * per-tuple context of the trigger manager.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -26,8 +26,9 @@
 #include "actor.h"
 #include "approval.h"
 #include "binding.h"
+#include "case.h"
+#include "exempt.h"
 #include "flow.h"
-#include "guard.h"
 #include "line.h"
 #include "migrate.h"
 #include "permit.h"
@@ -36,191 +37,6 @@
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(workorder_guard_row);
-
-/*
- * set_engine writes an engine column of the row.
- */
-static void
-set_engine(WoCase *c, WoEngineColumn column, Datum value, bool isnull)
-{
-	AttrNumber	attnum = c->binding->engine[column];
-
-	c->row[attnum - 1] = isnull ? (Datum) 0 : value;
-	c->row_null[attnum - 1] = isnull;
-}
-
-static void
-set_engine_text(WoCase *c, WoEngineColumn column, const char *value)
-{
-	set_engine(c, column, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
-}
-
-/*
- * wo_case_begin fills in what does not depend on the action: who, when, and
- * where the ticket stands.
- */
-void
-wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
-{
-	memset(c, 0, sizeof(*c));
-	c->binding = binding;
-	c->actor = wo_actor_current();
-	c->now = wo_now();
-	c->row = row->values;
-	c->row_null = row->nulls;
-
-	if (wo_binding_tenant(binding, row) != c->actor->tenant)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_DENIED),
-				 errmsg("the ticket belongs to another tenant"),
-				 errdetail("You work in tenant " INT64_FORMAT ".", c->actor->tenant),
-				 errhint("Set workorder.tenant, or sign in to the other tenant.")));
-
-	if (old != NULL)
-	{
-		AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
-		AttrNumber	updated = binding->engine[WO_UPDATED_AT];
-		char	   *state = wo_row_text(binding, old, WO_STATE);
-
-		c->old = old->values;
-		c->old_null = old->nulls;
-		c->flow = old->nulls[flow_att - 1] ? NULL :
-			wo_flow_by_id(DatumGetInt32(old->values[flow_att - 1]));
-		if (c->flow == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_NOT_FOUND),
-					 errmsg("the ticket's version of flow \"%s\" does not exist", binding->flow_name),
-					 errdetail("Column \"%s\" names no row of workorder.flow.", wo_engine_names[WO_FLOW_ID]),
-					 errhint("Restore workorder.flow, or repair the ticket under workorder.maintenance.")));
-		c->leaf = state != NULL ? wo_flow_state(c->flow, state, strlen(state)) : -1;
-		if (c->leaf < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_CONFLICT),
-					 errmsg("the ticket is in a state that its flow does not know"),
-					 errdetail("Version %d of flow \"%s\" has no such state.",
-							   c->flow->version, c->flow->name),
-					 errhint("Repair the ticket under workorder.maintenance.")));
-		/* time never runs backwards for a ticket */
-		if (!old->nulls[updated - 1] && DatumGetTimestampTz(old->values[updated - 1]) > c->now)
-			c->now = DatumGetTimestampTz(old->values[updated - 1]);
-	}
-	else
-	{
-		c->flow = wo_flow_by_name(binding->flow_name);
-		if (c->flow == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_NOT_FOUND),
-					 errmsg("flow \"%s\" is not published", binding->flow_name),
-					 errdetail("New rows start on the published version."),
-					 errhint("Publish one with workorder.publish().")));
-		c->leaf = wo_flow_initial(c->flow);
-	}
-	c->columns = wo_binding_columns(binding, c->flow);
-}
-
-/*
- * seal writes the digest of the line to come into the row, so that the next
- * line finds what to chain to without a look into the journal.  Where a later
- * trigger may still change the row, the line is not known yet; then a seal
- * lets record.c tell whether that trigger has kept to the user's columns.
- */
-static void
-seal(WoCase *c)
-{
-	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
-	WoRow		row = {c->row, c->row_null};
-	WoJournalLine line;
-	bytea	   *digest;
-
-	if (!c->binding->recorded)
-	{
-		set_engine(c, WO_DIGEST, (Datum) 0, true);
-		return;
-	}
-	if (c->binding->overtaken)
-	{
-		set_engine(c, WO_DIGEST, PointerGetDatum(wo_row_seal(c->binding, &row, WO_SEAL_ACT)), false);
-		return;
-	}
-	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
-	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
-	wo_line_keep(&line);
-	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
-	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
-	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
-	set_engine(c, WO_DIGEST, PointerGetDatum(digest), false);
-}
-
-/*
- * take carries out a permitted action on the row of the case.
- */
-static void
-take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
-{
-	const WoFlow *flow = c->flow;
-	const WoCandidate *taken = verdict->taken;
-	int			leaf = c->leaf;
-	bool		creates = c->old == NULL;
-	bool		visits = creates;
-	int			revision = 0;
-
-	if (verdict->complete)
-	{
-		wo_condition_assign(c, taken);
-		if (taken->target >= 0)
-		{
-			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
-			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
-		}
-	}
-	if (flow->approving)
-	{
-		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
-
-		if (nobody != NULL)
-			wo_refuse(c, nobody);
-	}
-	if (!creates)
-	{
-		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
-
-		revision = wo_row_revision(c->binding, &old);
-		/* the caller's own idea of the new state must be what the action does */
-		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
-		{
-			char	   *wanted = wo_row_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
-
-			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_WO_CONFLICT),
-						 errmsg("\"%s\" leads to state \"%s\"", action, flow->states[leaf].path),
-						 errdetail("The statement also sets another state."),
-						 errhint("Set the action only; the state follows from it.")));
-		}
-	}
-
-	set_engine_text(c, WO_STATE, flow->states[leaf].path);
-	if (flow->approving)
-		 /* done already */ ;
-	else if (visits || verdict->complete)
-	{
-		/* an internal action that is done leaves the others' votes alone */
-		if (visits || taken->quorum != WO_QUORUM_NONE)
-			set_engine(c, WO_VOTES, (Datum) 0, true);
-	}
-	else
-		set_engine(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
-	set_engine(c, WO_REVISION, Int32GetDatum(Max(revision, 0) + 1), false);
-	set_engine(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
-	set_engine(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
-	if (visits)
-		set_engine(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
-	set_engine_text(c, WO_LAST_ACTION, action);
-	set_engine_text(c, WO_LAST_NOTE, note);
-	set_engine(c, WO_ACTION, (Datum) 0, true);
-	set_engine(c, WO_NOTE, (Datum) 0, true);
-	seal(c);
-}
 
 /*
  * refuse_engine_column tells that a column is not the caller's to write.
@@ -363,79 +179,6 @@ permit_or_refuse(WoCase *c, int action, WoVerdict *verdict)
 		wo_refuse(c, linitial(verdict->reasons));
 }
 
-/*
- * finish makes the tuple again from the row of the case.
- */
-static HeapTuple
-finish(const WoCase *c, HeapTuple tuple)
-{
-	HeapTuple	result = heap_form_tuple(c->binding->desc, c->row, c->row_null);
-
-	result->t_data->t_ctid = tuple->t_data->t_ctid;
-	result->t_self = tuple->t_self;
-	result->t_tableOid = tuple->t_tableOid;
-	return result;
-}
-
-/*
- * import_row takes a row as its owner loads it: history that happened
- * elsewhere.  Only what must not be null is filled in.
- */
-static HeapTuple
-import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
-{
-	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
-	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
-	AttrNumber	created = binding->engine[WO_CREATED_AT];
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	char	   *state;
-
-	if (wo_row_revision(binding, row) < WO_REVISION_BASE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("revision of an imported row is negative"),
-				 errdetail("A row whose history begins with the import has revision 0."),
-				 errhint("Give the revision that the row had, or 0."),
-				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
-	c.flow = row->nulls[flow_att - 1] ? wo_flow_by_name(binding->flow_name) :
-		wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
-	if (c.flow == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("the imported row's flow does not exist"),
-				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
-				 errhint("Load workorder.flow first, or publish the flow."),
-				 errtablecol(trigdata->tg_relation, flow_att)));
-	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	state = wo_row_text(binding, row, WO_STATE);
-	if (state == NULL)
-		set_engine_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
-	else
-	{
-		int			leaf = wo_flow_state(c.flow, state, strlen(state));
-
-		if (leaf < 0 || !wo_flow_is_leaf(c.flow, leaf))
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
-							c.flow->version, c.flow->name, wo_shown(state)),
-					 errdetail("An imported row must rest in a leaf of its flow."),
-					 errhint("The view workorder.flow_state lists them."),
-					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
-	}
-	if (row->nulls[created - 1])
-		set_engine(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
-	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
-		set_engine(&c, WO_ENTERED_AT, row->values[created - 1], false);
-	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
-		set_engine(&c, WO_UPDATED_AT, row->values[created - 1], false);
-	set_engine(&c, WO_ACTION, (Datum) 0, true);
-	set_engine(&c, WO_NOTE, (Datum) 0, true);
-	if (binding->overtaken)
-		set_engine(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
-	return finish(&c, trigdata->tg_trigtuple);
-}
-
 static HeapTuple
 judge_insert(TriggerData *trigdata, WoBinding *binding)
 {
@@ -450,7 +193,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	if (!row.nulls[binding->engine[WO_REVISION] - 1])
 	{
 		if (wo_owns_relation(RelationGetRelid(rel), GetUserId()))
-			return import_row(trigdata, binding, &row);
+			return wo_import_row(trigdata, binding, &row);
 		refuse_engine_column(rel, binding->engine[WO_REVISION]);
 	}
 
@@ -485,10 +228,10 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 			continue;
 		refuse_engine_column(rel, attnum);
 	}
-	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	set_engine_text(&c, WO_STATE, c.flow->states[c.leaf].path);
-	set_engine(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
-	set_engine(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
+	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	wo_case_set_text(&c, WO_STATE, c.flow->states[c.leaf].path);
+	wo_case_set(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
+	wo_case_set(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
 
 	/* what a default or a sequence may have given is not held against anybody */
 	changed = palloc0(sizeof(bool) * binding->desc->natts);
@@ -498,114 +241,8 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 			TupleDescAttr(binding->desc, i)->attidentity == '\0';
 	c.changed = changed;
 	permit_or_refuse(&c, c.flow->action_create, &verdict);
-	take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
-	return finish(&c, trigdata->tg_trigtuple);
-}
-
-/*
- * maintain takes an update as a superuser wrote it under workorder.maintenance
- * and has it journalled as such.
- */
-static HeapTuple
-maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
-{
-	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
-	const WoActor *actor = wo_actor_current();
-
-	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
-	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
-	set_engine(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_now()), false);
-	set_engine_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
-	set_engine_text(&c, WO_LAST_NOTE, wo_row_text(binding, row, WO_NOTE));
-	set_engine(&c, WO_ACTION, (Datum) 0, true);
-	set_engine(&c, WO_NOTE, (Datum) 0, true);
-	/* the repair may have to begin with the digest itself */
-	set_engine(&c, WO_DIGEST, (Datum) 0, true);
-	if (binding->overtaken)
-		set_engine(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_ACT)), false);
-	return finish(&c, trigdata->tg_newtuple);
-}
-
-/*
- * obey_clock carries out an order of the sweeper's.  A ticket for which no
- * guard holds is passed over: the row stays as it is.
- */
-static HeapTuple
-obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
-		   const WoRow *old, WoRow *row)
-{
-	WoCase		c;
-	WoVerdict	verdict;
-	const WoDelay *delay;
-
-	wo_case_begin(&c, binding, old, row);
-	delay = wo_timer_fired(binding->relation_id, action, c.flow, c.leaf);
-	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
-		return NULL;
-	take(&c, delay->action, &verdict, NULL);
-	return finish(&c, trigdata->tg_newtuple);
-}
-
-/*
- * obey_migration carries out an order of workorder.migrate(): the ticket goes
- * to another version of its flow, where a new visit of its state begins.
- */
-static HeapTuple
-obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
-{
-	const WoActor *actor = wo_actor_current();
-	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
-	char	   *path = wo_row_text(binding, old, WO_STATE);
-	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
-	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
-	WoActor		nobody = {.tenant = wo_binding_tenant(binding, old), .login = "", .name = ""};
-	WoCase		c = {
-		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_now(),
-		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
-	};
-
-	if (leaf < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_CONFLICT),
-				 errmsg("a ticket has no place in version %d of flow \"%s\"", c.flow->version, c.flow->name),
-				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
-				 errhint("Say where it belongs in state_map.")));
-	if (!old->nulls[updated - 1])
-		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
-	set_engine(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	set_engine_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
-	set_engine(&c, WO_VOTES, (Datum) 0, true);
-	if (c.flow->approving)
-	{
-		WoVerdict	verdict = {.complete = true};
-		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
-								   sizeof(bool) * binding->desc->natts);
-		WoReason   *refused;
-
-		/* whoever has to decide is asked anew; what was asked before is of the other version */
-		nulls[binding->engine[WO_VOTES] - 1] = true;
-		c.old_null = nulls;
-		c.leaf = leaf;
-		c.columns = wo_binding_columns(binding, c.flow);
-		refused = wo_approval_follow(&c, WO_ACTION_MIGRATE, &verdict, &leaf, true);
-		if (refused != NULL)
-			wo_refuse(&c, refused);
-		c.old_null = old->nulls;
-	}
-	set_engine_text(&c, WO_STATE, c.flow->states[leaf].path);
-	set_engine(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
-	set_engine(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
-	set_engine(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
-	set_engine(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
-	set_engine_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
-	set_engine_text(&c, WO_LAST_NOTE, NULL);
-	set_engine(&c, WO_ACTION, (Datum) 0, true);
-	set_engine(&c, WO_NOTE, (Datum) 0, true);
-	seal(&c);
-	if (++wo_migration->moved % 10000 == 0)
-		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
-	return finish(&c, trigdata->tg_newtuple);
+	wo_case_take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
+	return wo_case_finish(&c, trigdata->tg_trigtuple);
 }
 
 static HeapTuple
@@ -649,14 +286,14 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		meddled == InvalidAttrNumber && name != NULL && strcmp(name, WO_ACTION_MIGRATE) == 0 &&
 		!old.nulls[binding->engine[WO_FLOW_ID] - 1] &&
 		DatumGetInt32(old.values[binding->engine[WO_FLOW_ID] - 1]) == wo_migration->from)
-		return obey_migration(trigdata, binding, &old, &row);
+		return wo_obey_migration(trigdata, binding, &old, &row);
 	if (wo_maintenance && wo_firing == NULL)
-		return maintain(trigdata, binding, &old, &row);
+		return wo_maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)
 		refuse_engine_column(rel, meddled);
 	if (wo_firing != NULL && wo_firing->relation_id == binding->relation_id && name != NULL &&
 		strcmp(name, wo_firing->action) == 0)
-		return obey_clock(trigdata, binding, name, &old, &row);
+		return wo_obey_clock(trigdata, binding, name, &old, &row);
 
 	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
 	/* an update that orders nothing and changes nothing is not an act */
@@ -681,8 +318,8 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 					 errhint("Take the action \"update\" for that.")));
 		if ((why = wo_task_order(&c, name, &verdict, &order)) != NULL)
 			wo_refuse(&c, why);
-		take(&c, order, &verdict, note);
-		return finish(&c, trigdata->tg_newtuple);
+		wo_case_take(&c, order, &verdict, note);
+		return wo_case_finish(&c, trigdata->tg_newtuple);
 	}
 	if (name != NULL)
 		action = find_action(&c, name);
@@ -693,9 +330,9 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		if (wanted == NULL)
 			refuse_engine_column(rel, binding->engine[WO_STATE]);
 		/* judged as if the state had not been written yet */
-		set_engine(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
+		wo_case_set(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
 		action = resolve_state(&c, wanted);
-		set_engine_text(&c, WO_STATE, wanted);
+		wo_case_set_text(&c, WO_STATE, wanted);
 	}
 	else if (c.flow->action_update >= 0)
 		action = c.flow->action_update;
@@ -703,8 +340,8 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		wo_refuse(&c, wo_reason_unknown_action(c.flow, "update"));
 
 	permit_or_refuse(&c, action, &verdict);
-	take(&c, c.flow->actions[action], &verdict, note);
-	return finish(&c, trigdata->tg_newtuple);
+	wo_case_take(&c, c.flow->actions[action], &verdict, note);
+	return wo_case_finish(&c, trigdata->tg_newtuple);
 }
 
 static HeapTuple

@@ -26,8 +26,8 @@
 #include "as_owner.h"
 #include "ask.h"
 #include "binding.h"
+#include "case.h"
 #include "flow.h"
-#include "guard.h"
 #include "permit.h"
 #include "ticket.h"
 

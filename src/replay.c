@@ -29,7 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "guard.h"
+#include "line.h"
 #include "lookup.h"
 #include "replay.h"
 #include "value.h"

@@ -45,7 +45,7 @@
 #include "actor.h"
 #include "approval.h"
 #include "flow.h"
-#include "guard.h"
+#include "line.h"
 #include "lookup.h"
 #include "replay.h"
 #include "value.h"

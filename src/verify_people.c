@@ -25,7 +25,7 @@
 
 #include "approval.h"
 #include "as_owner.h"
-#include "guard.h"
+#include "line.h"
 #include "value.h"
 #include "verify.h"
 

@@ -25,7 +25,7 @@
 #include "utils/memutils.h"
 
 #include "approval.h"
-#include "guard.h"
+#include "line.h"
 #include "lookup.h"
 #include "value.h"
 #include "verify.h"
