@@ -6,7 +6,7 @@
  *
  * The guard trigger, act(), can(), explain() and actions() all ask here, so
  * what is said equals what happens.  Nothing is written and nothing is kept:
- * a verdict lives in the caller's memory context.
+ * a verdict lives in the caller's memory context, with its reasons (reason.c).
  *
  * The order is that of a statechart: from the leaf upwards, the nearest state
  * that declares the action with a guard that holds decides; there the first
@@ -17,30 +17,12 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 #include "approval.h"
 #include "flow.h"
 #include "value.h"
-
-/*
- * wo_reason makes a reason; texts are already in the caller's context.
- */
-WoReason *
-wo_reason(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
-{
-	WoReason   *r = palloc0(sizeof(WoReason));
-
-	r->code = code;
-	r->sqlstate = sqlstate;
-	r->message = message;
-	r->detail = detail;
-	r->hint = hint;
-	return r;
-}
 
 /*
  * stands_in tells whether the actor counts in a relation column.
@@ -111,33 +93,6 @@ is_allowed(const WoCase *c, const WoCandidate *candidate)
 }
 
 /*
- * describe_allow lists who may, for people: "manager, $creator_id".
- */
-static char *
-describe_allow(const WoFlow *flow, const WoCandidate *candidate)
-{
-	StringInfoData s;
-	int			i = -1;
-	const char *comma = "";
-
-	if (candidate->approvers != NULL)
-		return pstrdup("its approvers");
-	initStringInfo(&s);
-	while ((i = bms_next_member(candidate->roles, i)) >= 0)
-	{
-		appendStringInfo(&s, "%s%s", comma, flow->roles[i]);
-		comma = ", ";
-	}
-	i = -1;
-	while ((i = bms_next_member(candidate->relations, i)) >= 0)
-	{
-		appendStringInfo(&s, "%s$%s", comma, flow->columns[i]);
-		comma = ", ";
-	}
-	return s.len > 0 ? s.data : pstrdup("nobody");
-}
-
-/*
  * wo_permit_possible returns the names of the actions that the chart knows in
  * this state, whoever may take them.  A ticket that exists is not created.
  */
@@ -154,49 +109,6 @@ wo_permit_possible(const WoCase *c)
 				break;
 			}
 	return names;
-}
-
-static char *
-join_names(List *names)
-{
-	StringInfoData s;
-	ListCell   *lc;
-
-	initStringInfo(&s);
-	foreach(lc, names)
-		appendStringInfo(&s, "%s%s", s.len > 0 ? ", " : "", (char *) lfirst(lc));
-	return s.len > 0 ? s.data : "none";
-}
-
-WoReason *
-wo_reason_unknown_action(const WoFlow *flow, const char *action)
-{
-	List	   *names = NIL;
-
-	for (int i = 0; i < flow->nactions; i++)
-		names = lappend(names, (char *) flow->actions[i]);
-	return wo_reason("unknown_action", ERRCODE_WO_NOT_FOUND,
-				  psprintf("flow \"%s\" has no action \"%s\"", flow->name, wo_shown(action)),
-				  psprintf("Version %d knows these actions: %s.", flow->version, join_names(names)),
-				  "Check the spelling, or ask workorder.actions().");
-}
-
-WoReason *
-wo_reason_not_a_beginning(const char *action)
-{
-	return wo_reason("state", ERRCODE_WO_CONFLICT,
-				  psprintf("\"%s\" is not possible before the ticket exists", wo_shown(action)),
-				  "A row begins with the action \"create\".",
-				  "Insert the row without an action, then take this one.");
-}
-
-WoReason *
-wo_reason_created_already(void)
-{
-	return wo_reason("state", ERRCODE_WO_CONFLICT,
-				  "the ticket exists already",
-				  "\"create\" stands for INSERT.",
-				  "Take another action, or insert another row.");
 }
 
 /*
@@ -448,35 +360,15 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	taken = choose(c, action, &nearest, &truth);
 	if (taken == NULL && nearest == NULL)
 	{
-		GIVE(verdict, wo_reason("state", ERRCODE_WO_CONFLICT,
-							 psprintf("\"%s\" is not possible in state \"%s\"",
-									  flow->actions[action], flow->states[c->leaf].path),
-							 psprintf("Possible here: %s.", join_names(wo_permit_possible(c))),
-							 "Take one of these actions first, or read the ticket again."), explain);
+		GIVE(verdict, wo_reason_not_here(c, action, wo_permit_possible(c)), explain);
 		return false;
 	}
 	if (taken == NULL && truth == WO_FALSE)
-		GIVE(verdict, wo_reason("guard", ERRCODE_WO_CONFLICT,
-							 psprintf("\"%s\" is not possible for this ticket now", flow->actions[action]),
-							 psprintf("The guard of %s does not hold: %s.", nearest->where, nearest->guard_text),
-							 "Change what the guard looks at, or take another action."), explain);
+		GIVE(verdict, wo_reason_guard_fails(flow->actions[action], nearest), explain);
 	if (taken == NULL && truth == WO_UNKNOWN)
-		GIVE(verdict, wo_reason("guard", ERRCODE_WO_INVALID,
-							 psprintf("the guard of \"%s\" could not be decided", flow->actions[action]),
-							 psprintf("%s asks: %s. With this row that is neither true nor false.",
-									  nearest->where, nearest->guard_text),
-							 "Look for a division by zero, or a comparison of different types."), explain);
+		GIVE(verdict, wo_reason_guard_undecided(flow->actions[action], nearest), explain);
 	if (taken == NULL && !is_allowed(c, nearest))
-	{
-		const char *who = describe_allow(flow, nearest);
-
-		GIVE(verdict, wo_reason("allow", ERRCODE_WO_DENIED,
-							 psprintf("you may not \"%s\" in state \"%s\"",
-									  flow->actions[action], flow->states[c->leaf].path),
-							 psprintf("%s allows it to: %s.", nearest->where, who),
-							 c->actor->id == 0 ? "Sign in first." :
-							 "Ask one of them, or ask for the role."), explain);
-	}
+		GIVE(verdict, wo_reason_not_allowed(c, action, nearest), explain);
 	verdict->taken = taken;
 	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
 		taken != NULL;
@@ -515,11 +407,7 @@ wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
 			case WO_FALSE:
 				break;
 			case WO_UNKNOWN:
-				wo_refuse(c, wo_reason("guard", ERRCODE_WO_INVALID,
-									psprintf("the guard of \"%s\" could not be decided", delay->action),
-									psprintf("%s asks: %s. With this row that is neither true nor false.",
-											 candidate->where, candidate->guard_text),
-									"Look for a division by zero, or a comparison of different types."));
+				wo_refuse(c, wo_reason_guard_undecided(delay->action, candidate));
 		}
 	}
 	return false;
@@ -581,22 +469,4 @@ wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
 		c->row_null[attnum - 1] = false;
 	}
 	return leaf;
-}
-
-/*
- * wo_refuse raises a reason as the error a client sees.  The table is open
- * until the error has been thrown; the resource owner closes it.
- */
-void
-wo_refuse(const WoCase *c, const WoReason *r)
-{
-	Relation	rel = table_open(c->binding->relid, AccessShareLock);
-
-	ereport(ERROR,
-			(errcode(r->sqlstate),
-			 errmsg("%s", r->message),
-			 r->detail != NULL ? errdetail("%s", r->detail) : 0,
-			 r->hint != NULL ? errhint("%s", r->hint) : 0,
-			 r->column != NULL ? err_generic_string(PG_DIAG_COLUMN_NAME, r->column) : 0,
-			 errtable(rel)));
 }

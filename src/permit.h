@@ -2,7 +2,8 @@
  *
  * permit.h
  *	  The one predicate: may this actor take this action on this row
- *	  (permit.c), with its parts condition.c and quorum.c.
+ *	  (permit.c), with its parts condition.c and quorum.c, and why not
+ *	  (reason.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -70,14 +71,20 @@ extern bool wo_permit_view(WoCase *c);
 extern Jsonb *wo_permit_history(const WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
+extern List *wo_permit_possible(const WoCase *c);
+extern bool wo_actor_in_column(const WoCase *c, int column);
+
+/* reason.c */
 extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
 						   const char *hint);
-extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
 extern WoReason *wo_reason_created_already(void);
+extern WoReason *wo_reason_not_here(const WoCase *c, int action, List *possible);
+extern WoReason *wo_reason_guard_fails(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_guard_undecided(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate);
 pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
-extern bool wo_actor_in_column(const WoCase *c, int column);
 
 /* condition.c */
 typedef enum WoTruth
