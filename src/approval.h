@@ -2,8 +2,9 @@
  *
  * approval.h
  *	  Who has to decide a ticket, by name: the tasks that travel in its row
- *	  (round.c), who they are given to and what is decided (approval.c), what
- *	  else may be done to them (order.c), and the lists that show them (task.c).
+ *	  (round.c), who they are given to (approvers.c), what is decided
+ *	  (approval.c), what else may be done to them (order.c), and the lists that
+ *	  show them (task.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -88,14 +89,18 @@ typedef enum WoStanding
 	WO_STANDS_DECIDED
 } WoStanding;
 
+/* approvers.c */
+extern const WoCandidate *wo_approval_candidate(WoCase *c, int state);
+extern List *wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor);
+extern bool wo_approval_enough(const WoApprovers *approvers, const List *tasks);
+extern bool wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against);
+extern bool wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person);
+
 /* approval.c */
 extern WoRound *wo_round_of_case(WoCase *c);
 extern WoStanding wo_approval_standing(WoCase *c, const WoCandidate *candidate,
 									   WoTask **task, int64 *for_actor);
-extern bool wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person);
-extern const WoCandidate *wo_approval_candidate(WoCase *c, int state);
 extern void wo_approval_vote(WoCase *c, const WoCandidate *candidate, WoVerdict *verdict);
-extern bool wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against);
 extern const WoCandidate *wo_approval_way(WoCase *c, const WoCandidate *taken);
 extern WoReason *wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict,
 									int *leaf, bool visits);
