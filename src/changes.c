@@ -34,7 +34,6 @@ is_derived(WoEngineColumn column)
 		case WO_NOTE:
 		case WO_LAST_ACTION:
 		case WO_LAST_NOTE:
-		case WO_DIGEST:
 			return true;
 		default:
 			return false;
@@ -46,7 +45,7 @@ differs(WoBinding *binding, AttrNumber attnum, const WoRow *old, const WoRow *ro
 {
 	WoEngineColumn column = binding->role_of[attnum - 1];
 
-	/* keys never change, generated columns follow from others */
+	/* keys never change, generated columns follow from others, the digest from the line */
 	if (column == WO_UNTOLD || column == WO_DIGEST)
 		return false;
 	if (kind != WO_CHANGES_WHOLE && column != WO_NENGINE)

@@ -3,7 +3,7 @@
  * people.h
  *	  The backend's directory of people and their roles (people.c).
  *
- * For actor.c only; everybody else asks actor.h.
+ * For actor.c and session.c only; everybody else asks actor.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,5 +24,14 @@ extern const WoActor *wo_people_by_login(int64 tenant, const char *login);
 extern const WoActor *wo_people_by_db_role(const char *db_role, bool any_tenant, int64 tenant);
 extern List *wo_people_holders(int64 tenant, const char *role);
 extern void wo_people_init(void);
+
+/*
+ * wo_people_active_or_anonymous lets only active people act.
+ */
+static inline const WoActor *
+wo_people_active_or_anonymous(const WoActor *actor, int64 tenant)
+{
+	return actor != NULL && actor->active ? actor : wo_people_anonymous(tenant);
+}
 
 #endif							/* WO_PEOPLE_H */

@@ -3,88 +3,34 @@
  * sweep.c
  *	  workorder.sweep(): what is due happens.
  *
- * Tenant by tenant, the earliest timers first, a chunk at a time.  Tickets are
- * locked by number, and before anything else; one that somebody is at work on
- * is skipped, so a sweep never waits for a ticket, and any number of sweepers
- * work side by side.  Under the lock a timer is claimed (fired_at is set if it
- * still is to fire) and the ticket is moved, both in one subtransaction: the
- * two stand or fall together, in a crash too, so a timer fires at most once.
+ * Tenant by tenant, the earliest timers first, a chunk at a time.  What is due
+ * is read without a lock and put in the order in which tickets are locked;
+ * locking and moving them is sweep_fire.c's.  A tenant that something is due
+ * in gets the person that the system acts as.
  *
- * Timers of the same kind become one UPDATE ... SET action = 'after P3D', which
- * the guard judges row by row like any order.  If it fails, its halves are
- * tried, down to the ticket that is at fault; that one is tried again later,
- * and later each time, and says why in workorder.timer until then.
- *
- * Statements run as the owner of the table they are on, as those of
- * referential integrity do: who may sweep needs no right but to do that.
+ * Memory is that of the chunk, and freed with it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/resowner.h"
 
 #include "actor.h"
 #include "as_owner.h"
-#include "binding.h"
 #include "lookup.h"
-#include "timer.h"
+#include "sweep.h"
 
 /* Timers that are looked at, and tickets that are locked, together. */
 #define CHUNK	1000
 
-/* What did not work is tried again after a minute, then two, then four, in the end every 17 hours. */
-#define RETRY_FIRST		(60 * USECS_PER_SEC)
-#define RETRY_DOUBLINGS	10
-
 PG_FUNCTION_INFO_V1(workorder_sweep);
 PG_FUNCTION_INFO_V1(workorder_next_due);
-
-/* A timer that is due, as it was read before its ticket was locked. */
-typedef struct Due
-{
-	int32		relation_id;
-	int64		ticket;
-	char	   *state;
-	char	   *delay;
-	TimestampTz next_at;
-	int			turn;			/* how many of the same ticket come before it */
-	bool		locked;
-} Due;
-
-/* A guarded table that something is due in. */
-typedef struct Target
-{
-	Oid			relid;			/* InvalidOid if it is no longer guarded */
-	Oid			owner;
-	char	   *name;			/* qualified and quoted */
-	char	   *tenant_column;
-	char	   *id_column;
-	char	   *action_column;
-} Target;
-
-typedef struct Sweep
-{
-	int64		tenant;
-	TimestampTz now;
-	int64		left;			/* timers that may still be taken */
-	int64		fired;
-	MemoryContext chunk;		/* reset with each chunk */
-} Sweep;
 
 static WoStatement find_system = {
 	.table = "actor",
@@ -125,37 +71,9 @@ static const char *const due_query =
 " AND ROW(next_at, relation_id, ticket_id) OPERATOR(pg_catalog.>) ROW($3, $4, $5)"
 " ORDER BY next_at, relation_id, ticket_id LIMIT $6";
 
-static const char *const claim_query =
-"UPDATE workorder.timer SET fired_at = $2, next_at = NULL, problem = NULL"
-" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND next_at OPERATOR(pg_catalog.<=) $2"
-" AND relation_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
-" AND delay OPERATOR(pg_catalog.=) $5 AND ticket_id OPERATOR(pg_catalog.=) ANY ($6)"
-" RETURNING ticket_id";
-
-static WoStatement put_off = {
-	.table = "timer",
-	.text = "UPDATE workorder.timer SET tries = tries OPERATOR(pg_catalog.+) 1, problem = $6,"
-	" next_at = $7 OPERATOR(pg_catalog.+) ($8 OPERATOR(pg_catalog.*) pg_catalog.power(2::double precision, LEAST(tries, "
-	CppAsString2(RETRY_DOUBLINGS) ")::double precision))"
-	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
-	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
-	" AND delay OPERATOR(pg_catalog.=) $5 AND next_at IS NOT NULL",
-	.nargs = 8,
-	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID}
-};
-
-static void sweep_tenant(Sweep *sweep);
-static Due **read_due(Sweep *sweep, const Due *last, int *n);
-static void lock_tickets(Sweep *sweep, Due **due, int n);
-static void fire_turn(Sweep *sweep, Due **due, int n, int turn);
-static void fire(Sweep *sweep, const Target *target, Due **due, int n);
-static void move_tickets(Sweep *sweep, const Target *target, Due **due, int n);
-static void put_off_timer(Sweep *sweep, const Due *due, const char *problem);
-static Target *find_target(int32 relation_id);
-static Datum ticket_array(Due **due, int n);
-static void run(Oid owner, const char *query, int expected, int nargs, Oid *types, Datum *values);
+static void sweep_tenant(WoSweep *sweep);
+static WoDue **read_due(WoSweep *sweep, const WoDue *last, int *n);
 static int	compare_due(const void *a, const void *b);
-static int	compare_kind(const Due *a, const Due *b);
 
 /*
  * sweep(max int) takes the timers that are due, at most so many, and returns
@@ -164,7 +82,7 @@ static int	compare_kind(const Due *a, const Due *b);
 Datum
 workorder_sweep(PG_FUNCTION_ARGS)
 {
-	Sweep		sweep = {0};
+	WoSweep		sweep = {0};
 	Datum		tenant = Int64GetDatum(PG_INT64_MIN);
 
 	if (PG_ARGISNULL(0) || PG_GETARG_INT32(0) < 1)
@@ -224,16 +142,16 @@ workorder_next_due(PG_FUNCTION_ARGS)
  * sweep_tenant takes what is due for a tenant, chunk by chunk.
  */
 static void
-sweep_tenant(Sweep *sweep)
+sweep_tenant(WoSweep *sweep)
 {
-	Due			last = {.next_at = DT_NOBEGIN};
+	WoDue		last = {.next_at = DT_NOBEGIN};
 	bool		begun = false;
 	int			n;
 
 	while (sweep->left > 0)
 	{
 		MemoryContext old = MemoryContextSwitchTo(sweep->chunk);
-		Due		  **due = read_due(sweep, &last, &n);
+		WoDue	  **due = read_due(sweep, &last, &n);
 		int			turns = 0;
 
 		if (n > 0)
@@ -249,16 +167,16 @@ sweep_tenant(Sweep *sweep)
 				wo_actor_be_system(sweep->tenant, id);
 				begun = true;
 			}
-			qsort(due, n, sizeof(Due *), compare_due);
+			qsort(due, n, sizeof(WoDue *), compare_due);
 			for (int i = 1; i < n; i++)
 				if (due[i]->relation_id == due[i - 1]->relation_id && due[i]->ticket == due[i - 1]->ticket)
 				{
 					due[i]->turn = due[i - 1]->turn + 1;
 					turns = Max(turns, due[i]->turn);
 				}
-			lock_tickets(sweep, due, n);
+			wo_sweep_lock_tickets(sweep, due, n);
 			for (int turn = 0; turn <= turns; turn++)
-				fire_turn(sweep, due, n, turn);
+				wo_sweep_fire_turn(sweep, due, n, turn);
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(sweep->chunk);
@@ -270,8 +188,8 @@ sweep_tenant(Sweep *sweep)
 /*
  * read_due reads the next timers that are due, without a lock.
  */
-static Due **
-read_due(Sweep *sweep, const Due *last, int *n)
+static WoDue **
+read_due(WoSweep *sweep, const WoDue *last, int *n)
 {
 	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT8OID, INT8OID};
 	Datum		values[6] = {
@@ -281,17 +199,17 @@ read_due(Sweep *sweep, const Due *last, int *n)
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Oid			table = wo_lookup_table("timer", false);
-	Due		  **result;
+	WoDue	  **result;
 
 	SPI_connect();
-	run(wo_relation_owner(table), due_query, SPI_OK_SELECT, 6, types, values);
+	wo_sweep_run(wo_relation_owner(table), due_query, SPI_OK_SELECT, 6, types, values);
 	*n = SPI_processed;
-	result = MemoryContextAlloc(context, sizeof(Due *) * Max(*n, 1));
+	result = MemoryContextAlloc(context, sizeof(WoDue *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Due		   *due = MemoryContextAllocZero(context, sizeof(Due));
+		WoDue	   *due = MemoryContextAllocZero(context, sizeof(WoDue));
 		bool		isnull;
 
 		due->relation_id = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
@@ -306,324 +224,17 @@ read_due(Sweep *sweep, const Due *last, int *n)
 }
 
 /*
- * lock_tickets locks the tickets of what is due, in the order of their
- * numbers, and marks those that it got.
- */
-static void
-lock_tickets(Sweep *sweep, Due **due, int n)
-{
-	for (int from = 0, to; from < n; from = to)
-	{
-		Target	   *target = find_target(due[from]->relation_id);
-		Oid			types[2] = {INT8OID, INT8ARRAYOID};
-		Datum		values[2];
-		StringInfoData query;
-		int			next = from;
-
-		for (to = from; to < n && due[to]->relation_id == due[from]->relation_id; to++)
-			;
-		if (!OidIsValid(target->relid))
-		{
-			for (int i = from; i < to; i++)
-				put_off_timer(sweep, due[i], "the table is not guarded any more");
-			continue;
-		}
-		initStringInfo(&query);
-		appendStringInfo(&query, "SELECT %s::pg_catalog.int8 FROM %s WHERE %s OPERATOR(pg_catalog.=) $1"
-						 " AND %s OPERATOR(pg_catalog.=) ANY ($2) ORDER BY %s FOR NO KEY UPDATE SKIP LOCKED",
-						 target->id_column, target->name, target->tenant_column, target->id_column,
-						 target->id_column);
-		values[0] = Int64GetDatum(sweep->tenant);
-		values[1] = ticket_array(due + from, to - from);
-		SPI_connect();
-		run(target->owner, query.data, SPI_OK_SELECT, 2, types, values);
-		/* both are in order */
-		for (uint64 row = 0; row < SPI_processed; row++)
-		{
-			bool		isnull;
-			int64		ticket = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
-															 SPI_tuptable->tupdesc, 1, &isnull));
-
-			for (; next < to && due[next]->ticket <= ticket; next++)
-				due[next]->locked = due[next]->ticket == ticket;
-		}
-		SPI_finish();
-	}
-}
-
-/*
- * fire_turn fires the first, second, ... timer of each ticket that was locked,
- * those of a kind together.
- */
-static void
-fire_turn(Sweep *sweep, Due **due, int n, int turn)
-{
-	Due		  **batch = palloc(sizeof(Due *) * n);
-	bool	   *taken = palloc0(sizeof(bool) * n);
-
-	for (int i = 0; i < n; i++)
-	{
-		Target	   *target;
-		int			size = 0;
-
-		if (taken[i] || !due[i]->locked || due[i]->turn != turn)
-			continue;
-		for (int j = i; j < n; j++)
-			if (!taken[j] && due[j]->locked && due[j]->turn == turn && compare_kind(due[i], due[j]) == 0)
-			{
-				taken[j] = true;
-				batch[size++] = due[j];
-			}
-		target = find_target(due[i]->relation_id);
-		fire(sweep, target, batch, size);
-	}
-}
-
-/*
- * is_fatal tells whether an error is about the sweep as a whole: it was
- * cancelled, the server has no room, or this transaction sees too little.
- */
-static bool
-is_fatal(int sqlstate)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
-		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
-			return true;
-		default:
-			return sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
-	}
-}
-
-/*
- * fire fires timers of a kind, in a subtransaction; if that fails, its halves.
- */
-static void
-fire(Sweep *sweep, const Target *target, Due **due, int n)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	WoFiring	firing = {due[0]->relation_id, due[0]->state, due[0]->delay, NULL};
-	int64		fired = sweep->fired;
-	int64		left = sweep->left;
-	ErrorData  *volatile error = NULL;
-
-	CHECK_FOR_INTERRUPTS();
-	firing.action = psprintf(WO_ACTION_AFTER "%s", due[0]->delay);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		wo_firing = &firing;
-		move_tickets(sweep, target, due, n);
-		wo_firing = NULL;
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		wo_firing = NULL;
-		wo_timer_forget();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (is_fatal(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		sweep->fired = fired;
-		sweep->left = left;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-
-	if (error == NULL)
-		return;
-	if (n > 1)
-	{
-		fire(sweep, target, due, n / 2);
-		fire(sweep, target, due + n / 2, n - n / 2);
-		return;
-	}
-	put_off_timer(sweep, due[0], psprintf("%s: %s", unpack_sql_state(error->sqlerrcode), error->message));
-	sweep->left--;
-}
-
-/*
- * move_tickets claims timers and moves their tickets, which are locked.
- */
-static void
-move_tickets(Sweep *sweep, const Target *target, Due **due, int n)
-{
-	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID, INT8ARRAYOID};
-	Datum		values[6] = {
-		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now), Int32GetDatum(due[0]->relation_id),
-		CStringGetTextDatum(due[0]->state), CStringGetTextDatum(due[0]->delay), ticket_array(due, n)
-	};
-	Oid			order_types[3] = {INT8OID, INT8ARRAYOID, TEXTOID};
-	Datum		order[3] = {Int64GetDatum(sweep->tenant)};
-	Datum	   *claimed = palloc(sizeof(Datum) * n);
-	int			nclaimed;
-	StringInfoData query;
-	ConstraintsSetStmt *check = makeNode(ConstraintsSetStmt);
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext spi;
-	Oid			user;
-	int			security;
-
-	SPI_connect();
-	run(wo_relation_owner(wo_lookup_table("timer", false)), claim_query, SPI_OK_UPDATE_RETURNING, 6, types, values);
-	nclaimed = SPI_processed;
-	for (int i = 0; i < nclaimed; i++)
-	{
-		bool		isnull;
-
-		claimed[i] = Int64GetDatum(DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
-															   SPI_tuptable->tupdesc, 1, &isnull)));
-	}
-	if (nclaimed > 0)
-	{
-		spi = MemoryContextSwitchTo(context);
-		order[1] = PointerGetDatum(construct_array(claimed, nclaimed, INT8OID, sizeof(int64),
-												   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		order[2] = CStringGetTextDatum(wo_firing->action);
-		initStringInfo(&query);
-		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s OPERATOR(pg_catalog.=) $1"
-						 " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
-						 target->name, target->action_column, target->tenant_column, target->id_column);
-		wo_timer_gather(sweep->tenant, due[0]->relation_id);
-		MemoryContextSwitchTo(spi);
-		run(target->owner, query.data, SPI_OK_UPDATE, 3, order_types, order);
-		wo_timer_write();
-	}
-	SPI_finish();
-	/* what was deferred is the ticket's fault, not the whole transaction's */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(target->owner, security | SECURITY_LOCAL_USERID_CHANGE);
-	AfterTriggerSetState(check);
-	SetUserIdAndSecContext(user, security);
-	sweep->fired += nclaimed;
-	sweep->left -= nclaimed;
-}
-
-/*
- * put_off_timer has a timer tried again later, and notes why.
- */
-static void
-put_off_timer(Sweep *sweep, const Due *due, const char *problem)
-{
-	Interval	first = {.time = RETRY_FIRST};
-	Datum		values[8] = {
-		Int64GetDatum(sweep->tenant), Int32GetDatum(due->relation_id), Int64GetDatum(due->ticket),
-		CStringGetTextDatum(due->state), CStringGetTextDatum(due->delay),
-		CStringGetTextDatum(problem), TimestampTzGetDatum(sweep->now), IntervalPGetDatum(&first)
-	};
-
-	(void) wo_run_as_owner(&put_off, values, NULL);
-}
-
-/*
- * find_target looks up a guarded table by its number.
- */
-static Target *
-find_target(int32 relation_id)
-{
-	Target	   *target = palloc0(sizeof(Target));
-	WoLookupKey key = {"id", INT4OID, Int32GetDatum(relation_id)};
-	WoLookup	lookup;
-	HeapTuple	tuple;
-	bool		isnull;
-	Relation	rel;
-	WoBinding  *binding;
-
-	wo_lookup_begin(&lookup, wo_lookup_table("guarded", false), &key, 1);
-	if ((tuple = wo_lookup_next(&lookup)) != NULL)
-		target->relid = DatumGetObjectId(wo_lookup_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull));
-	wo_lookup_end(&lookup);
-
-	rel = OidIsValid(target->relid) ? try_relation_open(target->relid, RowExclusiveLock) : NULL;
-	target->relid = InvalidOid;
-	if (rel == NULL)
-		return target;
-	binding = wo_binding_if_guarded(rel);
-	if (binding != NULL)
-	{
-#define COLUMN(attnum) \
-	pstrdup(quote_identifier(NameStr(TupleDescAttr(binding->desc, (attnum) - 1)->attname)))
-		target->relid = RelationGetRelid(rel);
-		target->owner = rel->rd_rel->relowner;
-		target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												  RelationGetRelationName(rel));
-		target->tenant_column = COLUMN(binding->tenant);
-		target->id_column = COLUMN(binding->id);
-		target->action_column = COLUMN(binding->engine[WO_ACTION]);
-	}
-	relation_close(rel, NoLock);
-	return target;
-}
-
-/*
- * ticket_array returns the tickets' numbers as bigint[].
- */
-static Datum
-ticket_array(Due **due, int n)
-{
-	Datum	   *ids = palloc(sizeof(Datum) * n);
-
-	for (int i = 0; i < n; i++)
-		ids[i] = Int64GetDatum(due[i]->ticket);
-	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/*
- * run executes a statement as somebody, in the SPI connection of the caller.
- */
-static void
-run(Oid owner, const char *query, int expected, int nargs, Oid *types, Datum *values)
-{
-	Oid			user;
-	int			context;
-	SPIPlanPtr	plan;
-	int			code;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	/* by keys, however few rows there may be just now */
-	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	code = SPI_execute_plan(plan, values, NULL, false, 0);
-	SetUserIdAndSecContext(user, context);
-	if (code != expected)
-		elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
-}
-
-/*
  * compare_due orders by ticket, then by when it is due.
  */
 static int
 compare_due(const void *a, const void *b)
 {
-	const Due  *left = *(const Due *const *) a;
-	const Due  *right = *(const Due *const *) b;
+	const WoDue *left = *(const WoDue *const *) a;
+	const WoDue *right = *(const WoDue *const *) b;
 
 	if (left->relation_id != right->relation_id)
 		return left->relation_id < right->relation_id ? -1 : 1;
 	if (left->ticket != right->ticket)
 		return left->ticket < right->ticket ? -1 : 1;
 	return left->next_at < right->next_at ? -1 : left->next_at > right->next_at;
-}
-
-/*
- * compare_kind tells whether two timers can be fired by one statement.
- */
-static int
-compare_kind(const Due *a, const Due *b)
-{
-	if (a->relation_id != b->relation_id)
-		return a->relation_id < b->relation_id ? -1 : 1;
-	if (strcmp(a->state, b->state) != 0)
-		return strcmp(a->state, b->state);
-	return strcmp(a->delay, b->delay);
 }

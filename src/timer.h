@@ -11,7 +11,7 @@
 #include "binding.h"
 #include "clock.h"
 
-/* Which timer the sweeper is firing just now (sweep.c). */
+/* Which timer the sweeper is firing just now (sweep_fire.c). */
 typedef struct WoFiring
 {
 	int32		relation_id;

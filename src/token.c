@@ -10,7 +10,7 @@
  * A token is a JWT signed with HMAC-SHA256 by PostgreSQL's own code.  The key
  * is the row "jwt" of workorder.secret, the same bytes as in the gateway's
  * configuration; the rows "web_role" and "token_seconds" may change what else
- * is in a token.  The claims are what actor.c reads back.  Copies of keys are
+ * is in a token.  The claims are what session.c reads back.  Copies of keys are
  * wiped after use.
  *
  *-------------------------------------------------------------------------

@@ -67,6 +67,9 @@ typedef struct WoVerify
 extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
 							 const char *fmt,...) pg_attribute_printf(5, 6);
 
+/* verify_tickets.c */
+extern void wo_verify_tickets(WoVerify *v, const int64 *ticket);
+
 /* verify_rules.c */
 extern bool wo_verify_is_protected(Relation rel);
 extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);

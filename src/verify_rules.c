@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * verify_rules.c
- *	  The rules that verify.c holds a journal against: the flow a ticket is
+ *	  The rules that verify() holds a journal against: the flow a ticket is
  *	  pinned to, the triggers a table must have, and the defaults of columns
  *	  that came later.
  *

@@ -11,15 +11,9 @@
 #                             acts (about eight minutes); else 8, 6 and 12,000
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 command -v node >/dev/null || need nodejs
 crashes=8 losses=6 goal=8000
 [ -z "${WORKORDER_TEST_LONG:-}" ] || crashes=60 losses=40 goal=100000

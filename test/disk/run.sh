@@ -7,15 +7,9 @@
 # may mount one, else the size of files is limited.  Prints TAP.
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 mounts=$cluster/mounts
 end() {
   local dir

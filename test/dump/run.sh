@@ -10,15 +10,9 @@
 #   WORKORDER_TEST_LONG=1    all ways, else the nine least likely to differ are left out
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 other=$cluster/other
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-dump.XXXXXX")
 end() {

@@ -11,17 +11,11 @@
 #   WORKORDER_TEST_LONG=1     5 minutes of peace and an outage of 20 seconds; else 20 and 3
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 # shellcheck source=scripts/web.sh
 . "$root/scripts/web.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 database=workorder
 web=$cluster/web
 # PostgREST is shared with the tests of the HTTP APIs.

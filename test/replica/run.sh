@@ -10,15 +10,10 @@
 #                             else one and 1,500
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-first=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
+first=$cluster
 command -v node >/dev/null || need nodejs
 promotions=1 goal=1500
 [ -z "${WORKORDER_TEST_LONG:-}" ] || promotions=3 goal=12000

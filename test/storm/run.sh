@@ -8,15 +8,9 @@
 #   WORKORDER_TEST_LONG=1     10,000 cancelled statements (two minutes); else 2,000
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 command -v node >/dev/null || need nodejs
 cancels=2000
 [ -z "${WORKORDER_TEST_LONG:-}" ] || cancels=10000

@@ -9,15 +9,9 @@
 #                             (default 5 each; 40 if WORKORDER_TEST_LONG=1, about seven minutes)
 
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-# shellcheck source=scripts/lib.sh
-. "$here/../../scripts/lib.sh"
-# shellcheck source=test/tools/tap.sh
-. "$root/test/tools/tap.sh"
+# shellcheck source=test/tools/server.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/server.sh"
 
-cluster=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}
-find_server_user
-bin=$(dirname "$(command -v postgres)")
 tickets=${WORKORDER_SWEEP_TICKETS:-3000}
 kills=5
 [ -z "${WORKORDER_TEST_LONG:-}" ] || kills=40
