@@ -426,10 +426,10 @@ wo_permit_view(WoCase *c)
 }
 
 /*
- * wo_permit_history returns the row's history, NULL if it has none.
+ * history_of returns the row's history, NULL if it has none.
  */
-Jsonb *
-wo_permit_history(const WoCase *c)
+static Jsonb *
+history_of(const WoCase *c)
 {
 	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
 
@@ -447,7 +447,7 @@ wo_permit_target(const WoCase *c, const WoCandidate *taken)
 {
 	Jsonb	   *remembered;
 
-	return wo_flow_move(c->flow, taken, c->leaf, wo_permit_history(c), &remembered);
+	return wo_flow_move(c->flow, taken, c->leaf, history_of(c), &remembered);
 }
 
 /*

@@ -68,7 +68,6 @@ typedef struct WoVerdict
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
 extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
 extern bool wo_permit_view(WoCase *c);
-extern Jsonb *wo_permit_history(const WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
 extern List *wo_permit_possible(const WoCase *c);
