@@ -423,6 +423,20 @@ wo_same_stored(int16 attlen, Datum x, Datum y)
 }
 
 /*
+ * wo_binding_history returns what a row says of the states it left, NULL for
+ * nothing.
+ */
+Jsonb *
+wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls)
+{
+	AttrNumber	attnum = binding->engine[WO_HISTORY];
+
+	return nulls[attnum - 1] ? NULL :
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+										   CStringGetDatum(TextDatumGetCString(values[attnum - 1]))));
+}
+
+/*
  * wo_row_text returns an engine column of type text as a C string, NULL if null.
  */
 char *

@@ -97,6 +97,7 @@ wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow
 
 extern WoRow wo_row(const WoBinding *binding, HeapTuple tuple);
 extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull);
+extern Jsonb *wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls);
 extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
 extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
 extern WoBinding *wo_binding_for_trigger(Relation rel, Trigger *trigger);

@@ -271,12 +271,12 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 		(void) JsonbIteratorNext(&it, &v, true);
 		while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY)
 		{
-			char	   *key = pnstrdup(v.val.string.val, v.val.string.len);
+			JsonbValue	key = v;
 
 			/* what is no text was not written by us */
 			if (JsonbIteratorNext(&it, &v, true) == WJB_VALUE && v.type == jbvString)
 			{
-				wo_push_string(&state, WJB_KEY, key);
+				pushJsonbValue(&state, WJB_KEY, &key);
 				pushJsonbValue(&state, WJB_VALUE, &v);
 			}
 		}

@@ -426,28 +426,15 @@ wo_permit_view(WoCase *c)
 }
 
 /*
- * history_of returns the row's history, NULL if it has none.
- */
-static Jsonb *
-history_of(const WoCase *c)
-{
-	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
-
-	if (c->old == NULL || c->old_null[attnum - 1])
-		return NULL;
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(TextDatumGetCString(c->old[attnum - 1]))));
-}
-
-/*
  * wo_permit_target returns the leaf that a transition leads to.
  */
 int
 wo_permit_target(const WoCase *c, const WoCandidate *taken)
 {
+	Jsonb	   *history = c->old == NULL ? NULL : wo_binding_history(c->binding, c->old, c->old_null);
 	Jsonb	   *remembered;
 
-	return wo_flow_move(c->flow, taken, c->leaf, history_of(c), &remembered);
+	return wo_flow_move(c->flow, taken, c->leaf, history, &remembered);
 }
 
 /*
@@ -458,8 +445,7 @@ int
 wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
 {
 	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
-	Jsonb	   *history = c->row_null[attnum - 1] ? NULL :
-		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(c->row[attnum - 1]))));
+	Jsonb	   *history = wo_binding_history(c->binding, c->row, c->row_null);
 	Jsonb	   *remembered;
 
 	leaf = wo_flow_move(c->flow, taken, leaf, history, &remembered);

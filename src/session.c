@@ -41,6 +41,7 @@
 
 #include "people.h"
 #include "session.h"
+#include "value.h"
 
 #define CLAIMS			"request.jwt.claims"
 #define FIRST_TENANT	1
@@ -70,7 +71,6 @@ static const WoActor *resolve_settings(const char *login, const char *tenant,
 									   Oid session_user);
 static bool is_gateway(Oid session_user, const char *gateway_roles);
 static bool parse_claims(const char *claims, int64 *tenant, char **login);
-static Jsonb *parse_json(const char *json);
 static bool parse_tenant(const char *text, int64 *tenant);
 
 /*
@@ -244,13 +244,16 @@ is_gateway(Oid session_user, const char *gateway_roles)
 static bool
 parse_claims(const char *claims, int64 *tenant, char **login)
 {
-	Jsonb	   *object = parse_json(claims);
 	JsonbValue	value;
+	JsonbContainer *object;
 
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+	/* what is no JSON comes back as a string */
+	wo_value_parse_json(unconstify(char *, claims), &value);
+	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
 		return false;
+	object = value.val.binary.data;
 
-	if (getKeyJsonValueFromContainer(&object->root, "tenant_id", strlen("tenant_id"), &value) != NULL)
+	if (getKeyJsonValueFromContainer(object, "tenant_id", strlen("tenant_id"), &value) != NULL)
 	{
 		/* by its text: the conversion to bigint would raise an error */
 		if (value.type != jbvNumeric ||
@@ -259,7 +262,7 @@ parse_claims(const char *claims, int64 *tenant, char **login)
 						  tenant))
 			return false;
 	}
-	if (getKeyJsonValueFromContainer(&object->root, "sub", strlen("sub"), &value) != NULL)
+	if (getKeyJsonValueFromContainer(object, "sub", strlen("sub"), &value) != NULL)
 	{
 		if (value.type != jbvString)
 			return false;
@@ -267,35 +270,6 @@ parse_claims(const char *claims, int64 *tenant, char **login)
 			*login = pnstrdup(value.val.string.val, value.val.string.len);
 	}
 	return true;
-}
-
-/*
- * parse_json returns NULL for text that is not JSON.  Its parser holds nothing
- * but memory, so its complaint can be dropped without a subtransaction, which
- * could not be started while a parallel query runs.
- */
-static Jsonb *
-parse_json(const char *json)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	Jsonb	   *volatile parsed = NULL;
-
-	PG_TRY();
-	{
-		parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	}
-	PG_CATCH();
-	{
-		int			category = ERRCODE_TO_CATEGORY(geterrcode());
-
-		if (category != ERRCODE_DATA_EXCEPTION &&
-			category != ERRCODE_TO_CATEGORY(ERRCODE_PROGRAM_LIMIT_EXCEEDED))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(caller);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return parsed;
 }
 
 /*

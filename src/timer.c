@@ -283,17 +283,6 @@ has_timers(WoBinding *binding, const WoRow *row)
 }
 
 /*
- * remembered returns what a row says of the states it left, NULL for nothing.
- */
-static Jsonb *
-remembered(WoBinding *binding, const WoRow *row)
-{
-	char	   *text = wo_row_text(binding, row, WO_HISTORY);
-
-	return text == NULL ? NULL : DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
-}
-
-/*
  * presume lists the clocks of a ticket in a leaf as the flow has them, which
  * is enough to know unless one may have been stopped.
  */
@@ -485,7 +474,8 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	wo_clocks_move(&clocks, flow, from, to,
 				   from < 0 ? -1 :
 				   wo_clock_domain(flow, wo_row_text(binding, row, WO_LAST_ACTION), from, to,
-								   remembered(binding, old), remembered(binding, row)),
+								   wo_binding_history(binding, old->values, old->nulls),
+								   wo_binding_history(binding, row->values, row->nulls)),
 				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
 	wo_timer_save(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
 }

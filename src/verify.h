@@ -71,6 +71,7 @@ extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const ch
 extern void wo_verify_tickets(WoVerify *v, const int64 *ticket);
 
 /* verify_rules.c */
+extern Jsonb *wo_verify_parse_history(JsonbValue *text);
 extern bool wo_verify_is_protected(Relation rel);
 extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
 extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);

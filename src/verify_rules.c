@@ -74,7 +74,6 @@ static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bi
 static bool is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history);
 static Pin flow_of(WoVerify *v, const WoJournalLine *line, int *id);
 static JsonbValue *new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column);
-static Jsonb *parse_history(JsonbValue *text);
 static WoColumnDefault *find_default(WoVerify *v, AttrNumber attnum);
 
 /* Tells whether any trigger of ours is left on a table. */
@@ -344,10 +343,10 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 	if (kept != NULL)
 	{
 		wo_value_from_jsonb(kept, &value);
-		before = parse_history(&value);
+		before = wo_verify_parse_history(&value);
 	}
 	/* A transition that leaves a state remembers it before it enters the next. */
-	after = parse_history(new_value(v, line, WO_HISTORY));
+	after = wo_verify_parse_history(new_value(v, line, WO_HISTORY));
 	if (after == NULL)
 		after = before;
 
@@ -507,9 +506,12 @@ new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column)
 	return getIthJsonbValueFromContainer(change->val.binary.data, 1);
 }
 
-/* Parses what a row remembers of the states it left; NULL if it is not that. */
-static Jsonb *
-parse_history(JsonbValue *text)
+/*
+ * wo_verify_parse_history parses what a row remembers of the states it left;
+ * NULL if it is not that.
+ */
+Jsonb *
+wo_verify_parse_history(JsonbValue *text)
 {
 	JsonbValue	history;
 

@@ -157,15 +157,11 @@ wo_verify_history(WoVerify *v)
 {
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
 	JsonbValue	text;
-	JsonbValue	history;
 
 	if (kept == NULL)
 		return NULL;
 	wo_value_from_jsonb(kept, &text);
-	if (text.type != jbvString)
-		return NULL;
-	wo_value_parse_json(pnstrdup(text.val.string.val, text.val.string.len), &history);
-	return history.type == jbvBinary ? JsonbValueToJsonb(&history) : NULL;
+	return wo_verify_parse_history(&text);
 }
 
 /*
