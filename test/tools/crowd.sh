@@ -20,7 +20,7 @@ trap end EXIT
 ask() { psql -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
 
 psql -Xq -d postgres -c "CREATE DATABASE $subject"
-psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$root/test/$subject/setup.sql"
+ok "what setup.sql of $subject makes is made" psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$root/test/$subject/setup.sql"
 
 # crowd <name> <clients> <script> [options...]: in the background; its report is in $work/<name>.out
 crowd() { pgbench -n -c "$2" -T "${seconds:?}" -f "$work/$3" "${@:4}" >"$work/$1.out" 2>&1 & }
