@@ -17,8 +17,9 @@ cloud_support_MODULES = header flow install people workorders replies http grant
 dispatch_MODULES = header flow install people images tickets replies http grants
 
 MODULE_big = workorder
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 # The tests build with WERROR=-Werror; a user's newer compiler may warn in peace.
+PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = $(filter -lcrypto, $(LIBS))
 
@@ -50,9 +51,9 @@ all: $(DATA_built)
 
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h)
-src/workorder.o src/workorder.bc: workorder.control
-src/workorder.o src/workorder.bc: override CPPFLAGS += -DWO_VERSION='"$(EXTVERSION)"'
+$(OBJS): $(wildcard src/*/*.h)
+src/init.o src/init.bc: workorder.control
+src/init.o src/init.bc: override CPPFLAGS += -DWO_VERSION='"$(EXTVERSION)"'
 
 $(ENGINE_SCRIPT): $(ENGINE_SQL) workorder.control Makefile
 	cat $(ENGINE_SQL) > $@.tmp && mv $@.tmp $@

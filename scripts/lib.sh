@@ -48,14 +48,23 @@ need() {
     die "apt-get could not install ${missing[*]}"
 }
 
+# Succeeds if all that will be used of the PostgreSQL of a pg_config is there.
+is_complete() {
+  local bin pgxs program
+  bin=$("$1" --bindir 2>/dev/null) && pgxs=$("$1" --pgxs) || return 1
+  for program in postgres initdb pg_ctl psql pg_dump; do
+    [ -x "$bin/$program" ] || return 1
+  done
+  [ -e "$pgxs" ] && [ -e "$("$1" --includedir-server)/postgres.h" ] && [ -x "${pgxs%/makefiles/*}/test/regress/pg_regress" ] &&
+    [ -x "${pgxs%/makefiles/*}/test/isolation/pg_isolation_regress" ]
+}
+
 # Prints the pg_config of each PostgreSQL that is here with its development
 # files, the newest last.
 installed_postgres() {
   local candidate
   for candidate in $(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V); do
-    if [ -x "${candidate%/*}/postgres" ] && [ -e "${candidate%/bin/*}/lib/pgxs/src/makefiles/pgxs.mk" ]; then
-      say "$candidate"
-    fi
+    if is_complete "$candidate"; then say "$candidate"; fi
   done
 }
 
@@ -167,12 +176,13 @@ copy_postgres() {
     mkdir -p "$pg${path%/*}"
     cp -a "$path" "$pg${path%/*}"
   done
+  # The headers are copied, too: a link into the machine's own folders is a way
+  # to write into them.
   for kind in includedir pkgincludedir includedir-server; do
     path=$("$pg_config" --$kind)
-    if [ ! -e "$pg$path" ]; then
-      mkdir -p "$pg${path%/*}"
-      ln -s "$path" "$pg$path"
-    fi
+    [ ! -e "$pg$path" ] || continue
+    mkdir -p "$pg${path%/*}"
+    if [ $kind = includedir ]; then mkdir -p "$pg$path"; else cp -a "$path" "$pg$path"; fi
   done
   find_programs
 }

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/credential_parse.h"
-#include "../../src/http_parse.h"
+#include "actor/credential_parse.h"
+#include "http/http_parse.h"
 #include "fuzz.h"
 
 /* writes bytes as digits; the case follows from their place */

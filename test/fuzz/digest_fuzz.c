@@ -17,7 +17,7 @@
 #include "port/pg_bswap.h"
 #include "utils/fmgrprotos.h"
 
-#include "../../src/journal.h"
+#include "journal/journal.h"
 #include "fuzz.h"
 
 #define MAX_TOKENS	256

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/http_parse.h"
+#include "http/http_parse.h"
 #include "fuzz.h"
 
 /* touches every byte, so that the sanitizer sees a span that is too long */

@@ -4,12 +4,12 @@
 # whatever the bytes are, without a server, under the address and
 # undefined-behaviour sanitizers.  Prints TAP.
 #
-#   http_parse   src/http_parse.c, http_multipart.c and http_text.c
-#   credential   src/credential_parse.c
-#   route        src/route_trie.c, beside trying all routes
-#   envelope     src/http_envelope.c: JSON stays JSON
-#   search       src/bigram.c, contains.c and fold.c, beside looking
-#   digest       src/digest.c: a line can be read from what is hashed of it
+#   http_parse   src/http/http_parse.c, http/http_multipart.c and utils/ascii.c
+#   credential   src/actor/credential_parse.c
+#   route        src/http/route_trie.c, beside trying all routes
+#   envelope     src/http/http_envelope.c: JSON stays JSON
+#   search       src/search/bigram.c, search/contains.c and utils/casefold.c, beside looking
+#   digest       src/journal/digest.c: an entry can be read from what is hashed of it
 #
 # All together for $WORKORDER_FUZZ_SECONDS (default 60), as many at a time as
 # there are processors; for $WORKORDER_FUZZ_RUNS inputs each instead, if that is
@@ -40,27 +40,27 @@ flags=(-g -O2 -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -fno
 sources_of() {
   server=yes longest=2048
   case $1 in
-    http_parse) server='' sources=(http_parse http_multipart http_text) ;;
-    credential) server='' sources=(credential_parse http_text) ;;
-    route) sources=(route_trie http_parse http_text) ;;
-    envelope) sources=(http_envelope) ;;
+    http_parse) server='' sources=(http/http_parse http/http_multipart utils/ascii) ;;
+    credential) server='' sources=(actor/credential_parse utils/ascii) ;;
+    route) sources=(http/route_trie http/http_parse utils/ascii) ;;
+    envelope) sources=(http/http_envelope) ;;
     # looking takes the square of what it looks through
-    search) sources=(bigram contains fold) longest=300 ;;
-    digest) sources=(digest) ;;
+    search) sources=(search/bigram search/contains utils/casefold) longest=300 ;;
+    digest) sources=(journal/digest) ;;
     *) return 1 ;;
   esac
 }
 
 # prepare <target>: builds it and gives it what is in the corpus.
 prepare() {
-  local target=$1 dir=$work/$1 name bytes server longest sources includes=("-I$here/bare") libraries=()
+  local target=$1 dir=$work/$1 name bytes server longest sources includes=(-Isrc "-I$here/bare") libraries=()
   local harness=("$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c")
   mkdir -p "$dir/seeds" "$dir/corpus"
   sources_of "$target" || { ok "there is a target $target" false; return 1; }
   sources=("${sources[@]/#/src/}")
   sources=("${sources[@]/%/.c}")
   if [ -n "$server" ]; then
-    includes=(-isystem "$(pg_config --includedir-server)")
+    includes=(-Isrc -isystem "$(pg_config --includedir-server)")
     libraries=("$(pg_config --pkglibdir)/libpgcommon.a" "$(pg_config --pkglibdir)/libpgport.a" -fno-pie -no-pie "$stay_away")
   fi
   # One input a line: a name, and its bytes as printf %b writes them.
@@ -81,10 +81,10 @@ prepare() {
 plant() {
   local target=$1 dir=$work/$1 found=0
   mkdir "$dir/planted"
-  sed "$3" "src/$2.c" >"$dir/planted/$2.c"
-  ok "$target: a mistake can be planted" test "$(cmp -s "src/$2.c" "$dir/planted/$2.c"; echo $?)" = 1
+  sed "$3" "src/$2.c" >"$dir/planted/planted.c"
+  ok "$target: a mistake can be planted" test "$(cmp -s "src/$2.c" "$dir/planted/planted.c"; echo $?)" = 1
   gcc -w -g -O1 -D_GNU_SOURCE -Isrc -isystem "$(pg_config --includedir-server)" -DSTANDALONE -fsanitize=address \
-    "$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c" "$dir/planted/$2.c" \
+    "$here/${target}_fuzz.c" "$here/fuzz.c" "$here/memory.c" "$dir/planted/planted.c" \
     "$(pg_config --pkglibdir)/libpgcommon.a" "$(pg_config --pkglibdir)/libpgport.a" -fno-pie -no-pie "$stay_away" -o "$dir/planted/fuzz"
   { "$dir/planted/fuzz" 10 1 "$dir"/seeds/* || found=$?; } >"$dir/planted/said" 2>&1
   ok "$target: it is found" test "$found" != 0
@@ -140,5 +140,5 @@ for target in "${ready[@]}"; do
   ok "$target: so is what is made of it" ended "$target"
   diag "$(sed -nE 's/^stat::(number_of_executed_units|average_exec_per_sec): */\1 /p; s/^#[0-9]+[[:space:]]+DONE +//p; s/ inputs$/ inputs, our own mutations/p' "$work/$target/said" | tr '\n' ' ')"
 done
-[[ " ${ready[*]} " != *' digest '* ]] || plant digest digest "s/ && c != '\"'//"
+[[ " ${ready[*]} " != *' digest '* ]] || plant digest journal/digest "s/ && c != '\"'//"
 done_testing

@@ -18,7 +18,7 @@
 #include "utils/formatting.h"
 #include "utils/lsyscache.h"
 
-#include "../../src/fold.h"
+#include "utils/casefold.h"
 #include "fuzz.h"
 
 #define COLLATION	100

@@ -1,0 +1,290 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  Whom the session names: its settings, or a gateway's claims.
+ *
+ * The first that applies decides, and a later one is never tried because an
+ * earlier one names nobody:
+ *
+ * 1. if the session user is in workorder.gateway_roles: request.jwt.claims
+ *	  (sub = login, tenant_id), and nothing else.  No claims, claims that are
+ *	  not JSON or name no one: anonymous;
+ * 2. workorder.actor (a login) in workorder.tenant;
+ * 3. the one active person whose db_role is the session user's name, looked
+ *	  for in workorder.tenant if that is set, in all tenants otherwise.  Several
+ *	  are an error: silently working in the wrong tenant would be worse;
+ * 4. anonymous, in workorder.tenant or tenant 1.
+ *
+ * An unknown or disabled login is anonymous in the tenant that was named.  It
+ * is the session user that counts, never the current user: SET ROLE, SECURITY
+ * DEFINER and foreign-key cascades do not change who acts.  Anybody can set
+ * request.jwt.claims, so it means nothing outside a gateway's session.
+ *
+ * The answer is kept with the settings it was derived from, for the life of
+ * the backend, and they are compared as strings at each question.  The person
+ * is people.c's.
+ *
+ * For actor.c only, which asks here unless somebody else was made to act.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "actor/people.h"
+#include "actor/session.h"
+#include "utils/value.h"
+
+#define CLAIMS			"request.jwt.claims"
+#define FIRST_TENANT	1
+
+/*
+ * The last answer and what it was derived from; strings are NULL when unset.
+ * Outdated with the directory, and when any database role changes.
+ */
+typedef struct Resolution
+{
+	const WoActor *actor;		/* NULL = not known */
+	uint64		generation;		/* of the directory he is in */
+	MemoryContext context;		/* of the strings, reset at each resolution */
+	Oid			session_user;
+	bool		gateway;
+	const char *gateway_roles;
+	const char *claims;
+	const char *login;
+	const char *tenant;
+} Resolution;
+
+static Resolution last;
+static bool roles_changed = false;
+
+static const WoActor *resolve_claims(const char *claims);
+static const WoActor *resolve_settings(const char *login, const char *tenant,
+									   Oid session_user);
+static bool is_gateway(Oid session_user, const char *gateway_roles);
+static bool parse_claims(const char *claims, int64 *tenant, char **login);
+static bool parse_tenant(const char *text, int64 *tenant);
+
+/*
+ * on_role_change runs when a database role changed: its name may be another.
+ */
+static void
+on_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	roles_changed = true;
+}
+
+/*
+ * wo_session_init registers the callback; it can never be taken back.
+ */
+void
+wo_session_init(void)
+{
+	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
+}
+
+/*
+ * setting treats an empty string as unset.
+ */
+static inline const char *
+setting(const char *value)
+{
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+/*
+ * same tells whether two settings, NULL when unset, are equal.
+ */
+static inline bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/*
+ * wo_session_actor returns whom the session names, from the last answer if
+ * nothing it depends on has changed, in a directory of this generation.
+ */
+const WoActor *
+wo_session_actor(uint64 generation)
+{
+	Oid			session_user = GetSessionUserId();
+	const char *gateway_roles = setting(wo_gateway_roles);
+	const char *claims = NULL;
+	const char *login = NULL;
+	const char *tenant = NULL;
+	const WoActor *actor;
+	bool		gateway;
+
+	if (roles_changed || last.generation != generation)
+		last.actor = NULL;
+	roles_changed = false;
+	if (last.actor != NULL && last.session_user == session_user &&
+		same(last.gateway_roles, gateway_roles))
+		gateway = last.gateway;
+	else
+	{
+		last.actor = NULL;
+		gateway = is_gateway(session_user, gateway_roles);
+	}
+
+	if (gateway)
+		claims = setting(GetConfigOption(CLAIMS, true, false));
+	else
+	{
+		login = setting(wo_actor_login);
+		tenant = setting(wo_tenant_text);
+	}
+	if (last.actor != NULL && same(last.claims, claims) &&
+		same(last.login, login) && same(last.tenant, tenant))
+		return last.actor;
+
+	last.actor = NULL;
+	actor = gateway ? resolve_claims(claims) : resolve_settings(login, tenant, session_user);
+
+	if (last.context == NULL)
+		last.context = AllocSetContextCreate(TopMemoryContext, "workorder session",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(last.context);
+	last.session_user = session_user;
+	last.gateway = gateway;
+	last.gateway_roles = gateway_roles ? MemoryContextStrdup(last.context, gateway_roles) : NULL;
+	last.claims = claims ? MemoryContextStrdup(last.context, claims) : NULL;
+	last.login = login ? MemoryContextStrdup(last.context, login) : NULL;
+	last.tenant = tenant ? MemoryContextStrdup(last.context, tenant) : NULL;
+
+	last.generation = generation;
+	last.actor = actor;
+	return actor;
+}
+
+/*
+ * resolve_claims returns the person a gateway's token names.
+ */
+static const WoActor *
+resolve_claims(const char *claims)
+{
+	int64		tenant = FIRST_TENANT;
+	char	   *login = NULL;
+
+	if (claims == NULL || !parse_claims(claims, &tenant, &login))
+		return wo_people_anonymous(FIRST_TENANT);
+	if (login == NULL)
+		return wo_people_anonymous(tenant);
+	return wo_people_active_or_anonymous(wo_people_by_login(tenant, login), tenant);
+}
+
+/*
+ * resolve_settings returns the person named by the settings, or else by the
+ * session user.
+ */
+static const WoActor *
+resolve_settings(const char *login, const char *tenant_text, Oid session_user)
+{
+	int64		tenant = FIRST_TENANT;
+	const char *db_role;
+	const WoActor *actor = NULL;
+
+	if (tenant_text != NULL && !parse_tenant(tenant_text, &tenant))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("workorder.tenant is not a tenant"),
+				 errdetail("A tenant is a positive whole number."),
+				 errhint("Correct the setting, or reset it to work in tenant 1.")));
+	if (login != NULL)
+		return wo_people_active_or_anonymous(wo_people_by_login(tenant, login), tenant);
+
+	db_role = GetUserNameFromId(session_user, true);
+	if (db_role != NULL)
+		actor = wo_people_by_db_role(db_role, tenant_text == NULL, tenant);
+	return wo_people_active_or_anonymous(actor, actor != NULL ? actor->tenant : tenant);
+}
+
+/*
+ * is_gateway tells whether a session user's claims are believed.  A list that
+ * cannot be read names nobody.
+ */
+static bool
+is_gateway(Oid session_user, const char *gateway_roles)
+{
+	const char *name = GetUserNameFromId(session_user, true);
+	char	   *copy;
+	List	   *names = NIL;
+	bool		found = false;
+
+	if (name == NULL || gateway_roles == NULL)
+		return false;
+	copy = pstrdup(gateway_roles);
+	if (SplitIdentifierString(copy, ',', &names))
+	{
+		ListCell   *lc;
+
+		foreach(lc, names)
+			if (strcmp((char *) lfirst(lc), name) == 0)
+				found = true;
+	}
+	list_free(names);
+	pfree(copy);
+	return found;
+}
+
+/*
+ * parse_claims reads the login and the tenant out of a token's claims; login
+ * stays NULL if there is none, tenant as it is if there is none.  Returns
+ * false for anything that is not what sign_in() writes.
+ */
+static bool
+parse_claims(const char *claims, int64 *tenant, char **login)
+{
+	JsonbValue	value;
+	JsonbContainer *object;
+
+	/* what is no JSON comes back as a string */
+	wo_value_parse_json(unconstify(char *, claims), &value);
+	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
+		return false;
+	object = value.val.binary.data;
+
+	if (getKeyJsonValueFromContainer(object, "tenant_id", strlen("tenant_id"), &value) != NULL)
+	{
+		/* by its text: the conversion to bigint would raise an error */
+		if (value.type != jbvNumeric ||
+			!parse_tenant(DatumGetCString(DirectFunctionCall1(numeric_out,
+															  NumericGetDatum(value.val.numeric))),
+						  tenant))
+			return false;
+	}
+	if (getKeyJsonValueFromContainer(object, "sub", strlen("sub"), &value) != NULL)
+	{
+		if (value.type != jbvString)
+			return false;
+		if (value.val.string.len > 0)
+			*login = pnstrdup(value.val.string.val, value.val.string.len);
+	}
+	return true;
+}
+
+/*
+ * parse_tenant reads a positive bigint and nothing else.
+ */
+static bool
+parse_tenant(const char *text, int64 *tenant)
+{
+	char	   *end;
+	long long	number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || number <= 0)
+		return false;
+	*tenant = number;
+	return true;
+}

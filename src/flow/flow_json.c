@@ -1,0 +1,419 @@
+/*-------------------------------------------------------------------------
+ *
+ * flow_json.c
+ *	  Reading a flow document: typed access to its JSON, names, and the list
+ *	  of what is wrong with it.
+ *
+ * Used by flow_compile.c, flow_link.c and flow_transition.c only.  The compiler's "where"
+ * always holds the path of the value in hand, so that each finding names its
+ * place; findings live in the memory context of whoever asked for them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "flow/flow_compile.h"
+
+/*
+ * add_finding appends a finding, or raises it when nobody collects.  A
+ * document that is wrong all over is not told so a million times.
+ */
+static void
+add_finding(List **findings, const char *code, const char *where,
+			const char *hint, const char *message)
+{
+	WoFinding  *finding;
+
+	if (findings == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("flow definition is not valid"),
+				 errdetail("%s at %s: %s.", code, where, message),
+				 hint != NULL ? errhint("%s", hint) : 0));
+
+	if (list_length(*findings) > WO_MAX_FINDINGS)
+		return;
+	finding = palloc(sizeof(WoFinding));
+	if (list_length(*findings) == WO_MAX_FINDINGS)
+	{
+		code = "too_many_findings";
+		where = WO_WHERE_ROOT;
+		message = psprintf("there is more than these %d", WO_MAX_FINDINGS);
+		hint = "Mend these first.";
+	}
+	finding->code = code;
+	finding->where = pstrdup(where);
+	finding->message = pstrdup(message);
+	finding->hint = hint;
+	*findings = lappend(*findings, finding);
+}
+
+/*
+ * wo_flow_add_finding appends a finding to a list in the current memory
+ * context, or raises it when there is no list.  Code and hint are constants.
+ */
+void
+wo_flow_add_finding(List **findings, const char *code, const char *where,
+					const char *hint, const char *fmt,...)
+{
+	StringInfoData message;
+
+	initStringInfo(&message);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&message, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&message, needed);
+	}
+	add_finding(findings, code, where, hint, message.data);
+	pfree(message.data);
+}
+
+static void report(WoCompiler *cx, const char *code, const char *hint, const char *fmt, va_list args) pg_attribute_printf(4, 0);
+
+/*
+ * report adds a finding about the place the compiler is at.
+ */
+static void
+report(WoCompiler *cx, const char *code, const char *hint, const char *fmt, va_list args)
+{
+	MemoryContext old = MemoryContextSwitchTo(cx->caller);
+	char		message[1024];
+
+	/* whatever the message quotes has been shortened by wo_compile_shown() */
+	vsnprintf(message, sizeof(message), fmt, args);
+	add_finding(cx->findings, code, cx->where.len > 0 ? cx->where.data : WO_WHERE_ROOT,
+				hint, message);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * wo_compile_defect reports a defect that leaves the chart as it is.
+ */
+void
+wo_compile_defect(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
+{
+	va_list		args;
+
+	va_start(args, fmt);
+	report(cx, code, hint, fmt, args);
+	va_end(args);
+}
+
+/*
+ * wo_compile_broken reports a defect that leaves a hole in the chart: nobody
+ * should ask where its transitions lead.
+ */
+void
+wo_compile_broken(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
+{
+	va_list		args;
+
+	cx->flow->complete = false;
+	va_start(args, fmt);
+	report(cx, code, hint, fmt, args);
+	va_end(args);
+}
+
+/*
+ * wo_compile_enter goes one step down the document; what it returns is for
+ * wo_compile_leave().
+ */
+int
+wo_compile_enter(WoCompiler *cx, const char *fmt,...)
+{
+	int			mark = cx->where.len;
+	char		step[NAMEDATALEN * 4];
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(step, sizeof(step), fmt, args);
+	va_end(args);
+	if (mark > 0 && step[0] != '[')
+		appendStringInfoChar(&cx->where, '.');
+	appendStringInfoString(&cx->where, step);
+	return mark;
+}
+
+/*
+ * wo_compile_leave goes back to where wo_compile_enter() was called.
+ */
+void
+wo_compile_leave(WoCompiler *cx, int mark)
+{
+	cx->where.len = mark;
+	cx->where.data[mark] = '\0';
+}
+
+/*
+ * wo_compile_shown makes a text from the document fit for a message: what is
+ * too long is cut between characters.
+ */
+char *
+wo_compile_shown(const char *text, int len)
+{
+	int			fits = pg_mbcliplen(text, len, NAMEDATALEN - 1);
+
+	return fits == len ? pnstrdup(text, len) : psprintf("%.*s...", fits, text);
+}
+
+/*
+ * wo_compile_text copies a string of the document into the flow's context.
+ */
+char *
+wo_compile_text(WoCompiler *cx, JsonbValue *value)
+{
+	char	   *text = MemoryContextAlloc(cx->flow->context, value->val.string.len + 1);
+
+	memcpy(text, value->val.string.val, value->val.string.len);
+	text[value->val.string.len] = '\0';
+	return text;
+}
+
+/*
+ * wo_compile_pair returns the next key and value of an object, or false after
+ * the last.
+ */
+bool
+wo_compile_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value)
+{
+	JsonbIteratorToken token = JsonbIteratorNext(it, key, true);
+
+	if (token == WJB_BEGIN_OBJECT)
+		token = JsonbIteratorNext(it, key, true);
+	if (token != WJB_KEY)
+		return false;
+	return JsonbIteratorNext(it, value, true) == WJB_VALUE;
+}
+
+/*
+ * wo_compile_is_key compares a key, which is not terminated.
+ */
+bool
+wo_compile_is_key(const JsonbValue *key, const char *name)
+{
+	return key->val.string.len == strlen(name) &&
+		memcmp(key->val.string.val, name, key->val.string.len) == 0;
+}
+
+/*
+ * wo_compile_object returns the object a value holds; anything else is a
+ * finding and NULL.
+ */
+JsonbContainer *
+wo_compile_object(WoCompiler *cx, JsonbValue *value)
+{
+	if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data))
+		return value->val.binary.data;
+	wo_compile_broken(cx, "bad_type", NULL, "this must be an object, not %s", JsonbTypeName(value));
+	return NULL;
+}
+
+/*
+ * wo_compile_string reads a string; anything else is a finding and false.
+ */
+bool
+wo_compile_string(WoCompiler *cx, JsonbValue *value, const char **result)
+{
+	if (value->type == jbvString)
+	{
+		*result = wo_compile_text(cx, value);
+		return true;
+	}
+	wo_compile_broken(cx, "bad_type", NULL, "this must be a string, not %s", JsonbTypeName(value));
+	return false;
+}
+
+/*
+ * wo_compile_strings reads a list of strings, or one string in place of it.
+ * What is no string is a finding and left out.
+ */
+List *
+wo_compile_strings(WoCompiler *cx, JsonbValue *value)
+{
+	List	   *result = NIL;
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	element;
+
+	if (value->type == jbvString)
+		return list_make1(wo_compile_text(cx, value));
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	{
+		wo_compile_broken(cx, "bad_type", NULL, "this must be a list of strings, not %s",
+						  JsonbTypeName(value));
+		return NIL;
+	}
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &element, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM)
+			continue;
+		if (element.type == jbvString)
+			result = lappend(result, wo_compile_text(cx, &element));
+		else
+			wo_compile_broken(cx, "bad_type", NULL, "this must be a list of strings, without %s",
+							  JsonbTypeName(&element));
+	}
+	return result;
+}
+
+/*
+ * wo_compile_name checks a name of a state, action, flow or the like.  The
+ * signs that are refused mean something in a path, a target or a list.
+ */
+bool
+wo_compile_name(WoCompiler *cx, const char *what, const char *name)
+{
+	static const char *const hint = "Names are 1 to 63 bytes long, do not start with \"$\", and are without \".\", \"#\", \"*\", \"\\\" and control characters.";
+	const char *problem = NULL;
+
+	if (name[0] == '\0')
+		problem = "is empty";
+	else if (strlen(name) >= NAMEDATALEN)
+		problem = "is too long";
+	else if (name[0] == '$')
+		problem = "starts with \"$\"";
+	else
+		for (const char *c = name; *c != '\0'; c++)
+			if (strchr(".#*\\", *c) != NULL || (unsigned char) *c < ' ')
+				problem = "holds a sign that is not allowed";
+	if (problem == NULL)
+		return true;
+	wo_compile_broken(cx, "bad_name", hint, "the name of %s, \"%s\", %s", what,
+					  wo_compile_shown(name, strlen(name)), problem);
+	return false;
+}
+
+/*
+ * wo_compile_table creates a scratch table of names.
+ */
+HTAB *
+wo_compile_table(WoCompiler *cx, const char *name)
+{
+	HASHCTL		ctl;
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.keysize = NAMEDATALEN;
+	ctl.entrysize = sizeof(WoNameIndex);
+	ctl.hcxt = cx->scratch;
+	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+}
+
+/*
+ * wo_compile_index gives a name the next index in a table, or returns the one it
+ * has; *found tells which.  Beyond the limit there is one finding and -1.
+ */
+int
+wo_compile_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
+		   int limit, int next, bool *found)
+{
+	WoNameIndex *entry = hash_search(table, name, HASH_FIND, found);
+
+	if (*found)
+		return entry->index;
+	if (next >= limit)
+	{
+		if (!cx->too_many)
+			wo_compile_broken(cx, "too_many", "Split the flow.",
+							  "there are more than %d %s", limit, what);
+		cx->too_many = true;
+		return -1;
+	}
+	entry = hash_search(table, name, HASH_ENTER, found);
+	*found = false;
+	entry->index = next;
+	return next;
+}
+
+/*
+ * append_name puts a name at the end of a growing array in the flow's context.
+ */
+static void
+append_name(WoCompiler *cx, const char ***names, int *n, int *allocated, const char *name)
+{
+	if (*n == *allocated)
+	{
+		*allocated = Max(16, *allocated * 2);
+		*names = *names == NULL ?
+			MemoryContextAlloc(cx->flow->context, sizeof(char *) * *allocated) :
+			repalloc(*names, sizeof(char *) * *allocated);
+	}
+	(*names)[(*n)++] = MemoryContextStrdup(cx->flow->context, name);
+}
+
+/*
+ * is_listable checks a name that stands in a list next to "$column" and "*".
+ */
+static bool
+is_listable(WoCompiler *cx, const char *what, const char *name)
+{
+	if (name[0] != '\0' && name[0] != '$' && strcmp(name, "*") != 0 && strlen(name) < NAMEDATALEN)
+		return true;
+	wo_compile_defect(cx, "bad_name", "Names are 1 to 63 bytes long, do not start with \"$\" and are not \"*\".",
+					  "\"%s\" cannot be the name of %s", wo_compile_shown(name, strlen(name)), what);
+	return false;
+}
+
+/*
+ * wo_compile_declare_role registers a role, -1 if it has a name that none can
+ * have; *known tells whether it was there already.
+ */
+int
+wo_compile_declare_role(WoCompiler *cx, const char *name, bool *known)
+{
+	int			role;
+
+	if (!is_listable(cx, "a role", name))
+		return -1;
+	role = wo_compile_index(cx, cx->roles, name, "roles", WO_MAX_ROLES, cx->flow->nroles, known);
+	if (role >= 0 && !*known)
+		append_name(cx, &cx->flow->roles, &cx->flow->nroles, &cx->maxroles, name);
+	return role;
+}
+
+/*
+ * wo_compile_role finds a role that the document uses, -1 if it has a name
+ * that no role can have.  One that was not declared is a finding, and known
+ * from then on.
+ */
+int
+wo_compile_role(WoCompiler *cx, const char *name)
+{
+	bool		known;
+	int			role = wo_compile_declare_role(cx, name, &known);
+
+	if (role >= 0 && !known)
+		wo_compile_defect(cx, "undeclared_role",
+						  "Add it to \"roles\", or correct the name; a column is written with a \"$\" in front.",
+						  "role \"%s\" is not declared", wo_compile_shown(name, strlen(name)));
+	return role;
+}
+
+/*
+ * wo_compile_column finds or registers a column that the document names, -1
+ * if no column can have the name.
+ */
+int
+wo_compile_column(WoCompiler *cx, const char *name)
+{
+	bool		known;
+	int			column;
+
+	if (!is_listable(cx, "a column", name))
+		return -1;
+	column = wo_compile_index(cx, cx->columns, name, "columns", WO_MAX_COLUMNS,
+						cx->flow->ncolumns, &known);
+	if (column >= 0 && !known)
+		append_name(cx, &cx->flow->columns, &cx->flow->ncolumns, &cx->maxcolumns, name);
+	return column;
+}

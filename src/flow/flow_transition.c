@@ -1,0 +1,578 @@
+/*-------------------------------------------------------------------------
+ *
+ * flow_transition.c
+ *	  jsonb -> compiled flow: what a state reacts to, "on" and "after".
+ *
+ * Each transition becomes a WoCandidate in the flow's context.  This file
+ * refuses what cannot be compiled; whether what was compiled makes sense is
+ * for flow_check.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#include "flow/flow_compile.h"
+
+static const char *const transition_keys = "Known keys here: target, allow, guard, require, fields, set, quorum, approvers, exclude, reenter, description, meta.";
+static const char *const quorum_forms = "Write a number from 1 to 1000, \"all\", \"60%\" or {\"each\": [roles]}.";
+
+/* What an expression is used for, while its mentions are looked at. */
+typedef struct Expression
+{
+	WoCompiler *cx;
+	List	   *reported;		/* unknown names, each told once */
+} Expression;
+
+/*
+ * with_member adds to a set that lives in the flow's context.
+ */
+static Bitmapset *
+with_member(WoCompiler *cx, Bitmapset *set, int member)
+{
+	MemoryContext old = MemoryContextSwitchTo(cx->flow->context);
+
+	set = bms_add_member(set, member);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
+/*
+ * with_column adds a column to a set, if it can be one.
+ */
+static Bitmapset *
+with_column(WoCompiler *cx, Bitmapset *set, const char *name)
+{
+	int			column = wo_compile_column(cx, name);
+
+	return column < 0 ? set : with_member(cx, set, column);
+}
+
+/*
+ * check_mention refuses variables that no guard is given, and registers
+ * columns.
+ */
+static void
+check_mention(void *arg, WoMention kind, const char *name)
+{
+	Expression *expression = arg;
+	const char *shown = wo_compile_shown(name, strlen(name));
+	ListCell   *lc;
+
+	if (kind == WO_MENTION_COLUMN)
+	{
+		wo_compile_column(expression->cx, name);
+		return;
+	}
+	if (kind == WO_MENTION_VARIABLE &&
+		(strcmp(name, "old") == 0 || strcmp(name, "actor") == 0 || strcmp(name, "now") == 0))
+		return;
+	if (kind == WO_MENTION_ACTOR &&
+		(strcmp(name, "id") == 0 || strcmp(name, "login") == 0 ||
+		 strcmp(name, "name") == 0 || strcmp(name, "roles") == 0))
+		return;
+	foreach(lc, expression->reported)
+		if (strcmp(lfirst(lc), name) == 0)
+			return;
+	expression->reported = lappend(expression->reported, (char *) name);
+	wo_compile_defect(expression->cx, "unknown_variable",
+					  "There are $old, $now and $actor with id, login, name and roles; the new row is $ itself, as in $.days.",
+					  kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "there is no variable $%s", shown);
+}
+
+/*
+ * wo_compile_path parses a jsonpath into the flow's context, NULL if it is wrong.
+ */
+JsonPath *
+wo_compile_path(WoCompiler *cx, const char *code, const char *text)
+{
+	Expression	expression = {cx, NIL};
+	char	   *problem = NULL;
+	JsonPath   *path = wo_path_parse(text, &problem);
+	JsonPath   *result;
+
+	if (path == NULL)
+	{
+		wo_compile_defect(cx, code, "The language is PostgreSQL's jsonpath; the new row is $, as in $.days > 5.",
+						  "%s", wo_compile_shown(problem, strlen(problem)));
+		return NULL;
+	}
+	wo_path_mentions(path, check_mention, &expression);
+	result = MemoryContextAlloc(cx->flow->context, VARSIZE(path));
+	memcpy(result, path, VARSIZE(path));
+	return result;
+}
+
+/*
+ * compile_allow reads "allow": roles, "$column" and "*".
+ */
+static void
+compile_allow(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	ListCell   *lc;
+
+	c->allow_given = true;
+	foreach(lc, wo_compile_strings(cx, value))
+	{
+		const char *who = lfirst(lc);
+		int			role;
+
+		if (strcmp(who, "*") == 0)
+			c->everybody = true;
+		else if (who[0] == '$')
+			c->relations = with_column(cx, c->relations, who + 1);
+		else if ((role = wo_compile_role(cx, who)) >= 0)
+			c->roles = with_member(cx, c->roles, role);
+	}
+}
+
+/*
+ * compile_exclude reads "exclude": actions and "$column".
+ */
+static void
+compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	ListCell   *lc;
+
+	foreach(lc, wo_compile_strings(cx, value))
+	{
+		const char *what = lfirst(lc);
+		int			action;
+
+		if (what[0] == '$')
+			c->exclude_relations = with_column(cx, c->exclude_relations, what + 1);
+		else if ((action = wo_flow_action(cx->flow, what)) >= 0)
+			c->exclude = with_member(cx, c->exclude, action);
+		else
+			wo_compile_defect(cx, "unknown_action", "Name an action of this flow; a column is written with a \"$\" in front.",
+							  "there is no action \"%s\"", wo_compile_shown(what, strlen(what)));
+	}
+}
+
+/*
+ * compile_require reads "require": columns and "note".
+ */
+static void
+compile_require(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	ListCell   *lc;
+
+	foreach(lc, wo_compile_strings(cx, value))
+	{
+		if (strcmp(lfirst(lc), "note") == 0)
+			c->require_note = true;
+		else
+			c->require = with_column(cx, c->require, lfirst(lc));
+	}
+}
+
+/*
+ * compile_fields reads "fields": columns, or "*" for all of the user's.
+ */
+static void
+compile_fields(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	ListCell   *lc;
+
+	c->fields_given = true;
+	foreach(lc, wo_compile_strings(cx, value))
+	{
+		if (strcmp(lfirst(lc), "*") == 0)
+			c->fields_any = true;
+		else
+			c->fields = with_column(cx, c->fields, lfirst(lc));
+	}
+}
+
+/*
+ * compile_set reads "set": column := literal, or jsonpath if it is a string
+ * that starts with "$".
+ */
+static void
+compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	JsonbContainer *object = wo_compile_object(cx, value);
+	JsonbIterator *it;
+	JsonbValue	key;
+	JsonbValue	element;
+
+	if (object == NULL)
+		return;
+	c->assignments = MemoryContextAllocZero(cx->flow->context,
+											sizeof(WoAssignment) * Max(JsonContainerSize(object), 1));
+	it = JsonbIteratorInit(object);
+	while (wo_compile_pair(&it, &key, &element))
+	{
+		char	   *name = wo_compile_text(cx, &key);
+		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(name, strlen(name)));
+		WoAssignment set = {.column = wo_compile_column(cx, name)};
+
+		if (element.type == jbvString && element.val.string.len > 0 && element.val.string.val[0] == '$')
+			set.path = wo_compile_path(cx, "bad_path", wo_compile_text(cx, &element));
+		else
+		{
+			Jsonb	   *literal = JsonbValueToJsonb(&element);
+
+			set.literal = MemoryContextAlloc(cx->flow->context, VARSIZE(literal));
+			memcpy(set.literal, literal, VARSIZE(literal));
+		}
+		if (set.column >= 0 && (set.path != NULL || set.literal != NULL))
+			c->assignments[c->nassignments++] = set;
+		wo_compile_leave(cx, mark);
+	}
+}
+
+/*
+ * wo_compile_count reads a whole number between 1 and the limit, -1 if it is none.
+ */
+int
+wo_compile_count(Numeric number, int limit)
+{
+	Datum		value = NumericGetDatum(number);
+	Datum		whole = DirectFunctionCall1(numeric_floor, value);
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, value, whole)) ||
+		DatumGetBool(DirectFunctionCall2(numeric_lt, value,
+										 DirectFunctionCall1(int4_numeric, Int32GetDatum(1)))) ||
+		DatumGetBool(DirectFunctionCall2(numeric_gt, value,
+										 DirectFunctionCall1(int4_numeric, Int32GetDatum(limit)))))
+		return -1;
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4, value));
+}
+
+/*
+ * wo_compile_percent reads "1%" to "100%", -1 if it is none.
+ */
+int
+wo_compile_percent(const char *text)
+{
+	int			n = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9' && n <= 100; p++)
+		n = n * 10 + (*p - '0');
+	return strcmp(p, "%") == 0 && n >= 1 && n <= 100 && text[0] != '0' ? n : -1;
+}
+
+/*
+ * compile_each reads {"each": [roles]}.
+ */
+static bool
+compile_each(WoCompiler *cx, WoCandidate *c, JsonbContainer *object)
+{
+	JsonbValue	buffer;
+	JsonbValue *each = getKeyJsonValueFromContainer(object, "each", 4, &buffer);
+	ListCell   *lc;
+
+	if (each == NULL || JsonContainerSize(object) != 1)
+		return false;
+	foreach(lc, wo_compile_strings(cx, each))
+	{
+		int			role = wo_compile_role(cx, lfirst(lc));
+
+		if (role >= 0)
+			c->quorum_roles = with_member(cx, c->quorum_roles, role);
+	}
+	c->quorum = WO_QUORUM_EACH;
+	return c->quorum_roles != NULL;
+}
+
+/*
+ * compile_quorum reads "quorum".
+ */
+static void
+compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	bool		valid = false;
+
+	if (value->type == jbvNumeric)
+	{
+		c->quorum = WO_QUORUM_COUNT;
+		c->quorum_n = wo_compile_count(value->val.numeric, 1000);
+		valid = c->quorum_n > 0;
+	}
+	else if (value->type == jbvString)
+	{
+		const char *text = wo_compile_text(cx, value);
+
+		c->quorum = WO_QUORUM_PERCENT;
+		c->quorum_n = wo_compile_percent(text);
+		valid = c->quorum_n > 0;
+		if (strcmp(text, "all") == 0)
+		{
+			c->quorum = WO_QUORUM_ALL;
+			c->quorum_n = 0;
+			valid = true;
+		}
+	}
+	else if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data))
+		valid = compile_each(cx, c, value->val.binary.data);
+
+	if (!valid)
+	{
+		c->quorum = WO_QUORUM_NONE;
+		wo_compile_defect(cx, "bad_quorum", quorum_forms, "this is not a quorum");
+	}
+	else if (c->quorum == WO_QUORUM_COUNT && c->quorum_n == 1)
+		c->quorum = WO_QUORUM_NONE; /* one act is what it takes anyhow */
+}
+
+/*
+ * compile_target reads "target"; a root transition has nothing to be relative to.
+ */
+static void
+compile_target(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	const char *target;
+
+	if (!wo_compile_string(cx, value, &target))
+		return;
+	c->target = wo_compile_target(cx, c->source, target);
+	if (c->target < 0)
+		wo_compile_broken(cx, "dangling_target",
+						  c->source == 0 ? "From the root, write \".state\" or \"#flow.path\"." :
+						  "Write \"sibling\", \"sibling.child\", \".child\" or \"#flow.path\".",
+						  "there is no state \"%s\"", wo_compile_shown(target, strlen(target)));
+	else if (cx->flow->states[c->source].kind == WO_STATE_FINAL)
+		wo_compile_broken(cx, "final_with_exit", "Make it an ordinary state, or take the transition out.",
+						  "a final state has no way out");
+}
+
+/*
+ * compile_guard reads "guard".
+ */
+static void
+compile_guard(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+{
+	if (!wo_compile_string(cx, value, &c->guard_text))
+		return;
+	c->guard = wo_compile_path(cx, "bad_guard", c->guard_text);
+	if (c->guard != NULL && !wo_path_is_predicate(c->guard))
+		wo_compile_defect(cx, "not_a_predicate", "Write a comparison, as in $.days > 5 or exists($.tags[*] ? (@ == \"vip\")).",
+						  "the guard can be neither true nor false");
+}
+
+/*
+ * compile_key reads one key of a transition.
+ */
+static void
+compile_key(WoCompiler *cx, WoCandidate *c, JsonbValue *key, JsonbValue *value)
+{
+	const char *ignored;
+	bool		timer = c->action < 0;
+	bool		view = !timer && c->action == cx->flow->action_view;
+
+	if (wo_compile_is_key(key, "description"))
+		wo_compile_string(cx, value, &ignored);
+	else if (wo_compile_is_key(key, "meta"))
+		 /* anybody's */ ;
+	else if (view && !wo_compile_is_key(key, "allow"))
+		wo_compile_defect(cx, "view_only_allow", "It is compiled to row-level security, which knows people and states.",
+						  "\"view\" takes \"allow\" and nothing else");
+	else if (timer && (wo_compile_is_key(key, "allow") || wo_compile_is_key(key, "require") ||
+					   wo_compile_is_key(key, "fields") || wo_compile_is_key(key, "quorum") ||
+					   wo_compile_is_key(key, "exclude") || wo_compile_is_key(key, "approvers")))
+		wo_compile_defect(cx, "timer_key", "A timer takes target, guard, set and reenter.",
+						  "nobody takes this transition but the clock");
+	else if (wo_compile_is_key(key, "target"))
+		compile_target(cx, c, value);
+	else if (wo_compile_is_key(key, "allow"))
+		compile_allow(cx, c, value);
+	else if (wo_compile_is_key(key, "guard"))
+		compile_guard(cx, c, value);
+	else if (wo_compile_is_key(key, "require"))
+		compile_require(cx, c, value);
+	else if (wo_compile_is_key(key, "fields"))
+		compile_fields(cx, c, value);
+	else if (wo_compile_is_key(key, "set"))
+		compile_set(cx, c, value);
+	else if (wo_compile_is_key(key, "quorum"))
+		compile_quorum(cx, c, value);
+	else if (wo_compile_is_key(key, "exclude"))
+		compile_exclude(cx, c, value);
+	else if (wo_compile_is_key(key, "approvers"))
+		wo_compile_approvers(cx, c, value);
+	else if (wo_compile_is_key(key, "reenter"))
+	{
+		if (value->type == jbvBool)
+			c->reenter = value->val.boolean;
+		else
+			wo_compile_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
+	}
+	else
+		wo_compile_defect(cx, "unknown_key", transition_keys, "there is no key \"%s\" here",
+						  wo_compile_shown(key->val.string.val, key->val.string.len));
+}
+
+/*
+ * compile_candidate compiles one transition: an object, or its target alone.
+ */
+static void
+compile_candidate(WoCompiler *cx, int state, int action, JsonbValue *value, WoCandidateList *list)
+{
+	WoCandidate *c;
+	JsonbContainer *object = NULL;
+	JsonbIterator *it;
+	JsonbValue	key;
+	JsonbValue	element;
+
+	if (cx->ntransitions >= WO_MAX_TRANSITIONS)
+	{
+		if (!cx->too_many)
+			wo_compile_broken(cx, "too_many", "Split the flow.",
+							  "there are more than %d transitions", WO_MAX_TRANSITIONS);
+		cx->too_many = true;
+		return;
+	}
+	if (value->type != jbvString && (object = wo_compile_object(cx, value)) == NULL)
+		return;
+
+	cx->ntransitions++;
+	c = &list->item[list->n++];
+	c->action = action;
+	c->source = state;
+	c->target = -1;
+	c->where = MemoryContextStrdup(cx->flow->context, cx->where.data);
+	if (object == NULL)
+	{
+		compile_target(cx, c, value);
+		return;
+	}
+	it = JsonbIteratorInit(object);
+	while (wo_compile_pair(&it, &key, &element))
+	{
+		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(key.val.string.val, key.val.string.len));
+
+		compile_key(cx, c, &key, &element);
+		wo_compile_leave(cx, mark);
+	}
+}
+
+/*
+ * compile_candidates compiles the transitions of one action or delay: one, or
+ * a list to be tried in order.
+ */
+static void
+compile_candidates(WoCompiler *cx, int state, int action, JsonbValue *value, WoCandidateList *list)
+{
+	JsonbContainer *array;
+	int			n;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	{
+		list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoCandidate));
+		compile_candidate(cx, state, action, value, list);
+		return;
+	}
+	array = value->val.binary.data;
+	n = JsonContainerSize(array);
+	if (n == 0 || n > WO_MAX_CANDIDATES)
+	{
+		if (n == 0)
+			wo_compile_broken(cx, "bad_value", "Take the key out, or give it a transition.",
+							  "there is no transition in this list");
+		else
+			wo_compile_broken(cx, "too_many", "Use guards that say more.",
+							  "there are more than %d transitions in this list", WO_MAX_CANDIDATES);
+		return;
+	}
+	list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoCandidate) * n);
+	for (int i = 0; i < n; i++)
+	{
+		int			mark = wo_compile_enter(cx, "[%d]", i);
+
+		compile_candidate(cx, state, action, getIthJsonbValueFromContainer(array, i), list);
+		wo_compile_leave(cx, mark);
+	}
+}
+
+/*
+ * wo_compile_on compiles the actions that a state declares.
+ */
+void
+wo_compile_on(WoCompiler *cx, int state)
+{
+	JsonbIterator *it = JsonbIteratorInit(cx->drafts[state].on);
+	int			outer = wo_compile_enter(cx, "on");
+	JsonbValue	key;
+	JsonbValue	value;
+
+	while (wo_compile_pair(&it, &key, &value))
+	{
+		char	   *name = pnstrdup(key.val.string.val, key.val.string.len);
+		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(name, strlen(name)));
+
+		CHECK_FOR_INTERRUPTS();
+		if (wo_compile_name(cx, "an action", name))
+		{
+			int			action = wo_flow_action(cx->flow, name);
+
+			compile_candidates(cx, state, action, &value, &cx->flow->states[state].on[action]);
+		}
+		wo_compile_leave(cx, mark);
+	}
+	wo_compile_leave(cx, outer);
+	wo_compile_settle_approvers(cx, state);
+}
+
+/*
+ * compile_delay reads a key of "after": a duration, or "$" and the name of a
+ * setting that holds one.
+ */
+static void
+compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
+{
+	const char *problem;
+
+	delay->text = text;
+	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
+	if (text[0] == '$')
+	{
+		if (wo_compile_name(cx, "a setting", text + 1))
+			delay->setting = text + 1;
+	}
+	else if (!wo_delay_parse(text, &delay->interval, &delay->calendar, &problem))
+		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
+						  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
+}
+
+/*
+ * wo_compile_after compiles the timers of a state.
+ */
+void
+wo_compile_after(WoCompiler *cx, int state)
+{
+	WoState    *s = &cx->flow->states[state];
+	JsonbContainer *after = cx->drafts[state].after;
+	JsonbIterator *it = JsonbIteratorInit(after);
+	int			outer = wo_compile_enter(cx, "after");
+	JsonbValue	key;
+	JsonbValue	value;
+
+	if (s->kind == WO_STATE_FINAL)
+	{
+		wo_compile_broken(cx, "final_with_exit", "Make it an ordinary state, or take the timers out.",
+						  "a final state has no way out");
+		wo_compile_leave(cx, outer);
+		return;
+	}
+	s->delays = MemoryContextAllocZero(cx->flow->context,
+									   sizeof(WoDelay) * Max(JsonContainerSize(after), 1));
+	while (wo_compile_pair(&it, &key, &value))
+	{
+		WoDelay    *delay = &s->delays[s->ndelays];
+		char	   *text = wo_compile_text(cx, &key);
+		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(text, strlen(text)));
+
+		compile_delay(cx, delay, text);
+		compile_candidates(cx, state, -1, &value, &delay->candidates);
+		s->ndelays++;
+		cx->flow->ndelays++;
+		wo_compile_leave(cx, mark);
+	}
+	wo_compile_leave(cx, outer);
+}

@@ -1,0 +1,471 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.c
+ *	  The door for HTTP: one request in, one answer out.
+ *
+ * The gateway calls workorder.http_read(bytea) or http_write(bytea) with the
+ * body and says in request.headers what method, URI and content type the
+ * client sent.  These headers carry routing and nothing else: who acts is
+ * actor.c's to say, what he may do the policies' and the engine's.
+ *
+ * The order of checks is the same for every API: the route (404, 405), the
+ * body's size and type (413, 415), somebody acting (401), the body and the
+ * query (400), the key of a request that may come again (400, 422), then the
+ * handler.  From the third on, everything happens in a subtransaction, and an
+ * error there becomes the API's own envelope; so does one of a deferred
+ * constraint, which is checked before the subtransaction ends.  What the
+ * handler did is undone, too, when it answers with a refusal instead of
+ * raising one.
+ *
+ * Re-thrown are a cancelled query, resources that are exhausted and an
+ * operator's intervention: they are the server's, and the gateway knows them.
+ * Not so 40001, which some gateways would repeat without end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "actor/actor.h"
+#include "http/http.h"
+
+#define HEADERS		"request.headers"
+
+static void read_headers(WoHttpRequest *request);
+static bool find_route(WoHttpRequest *request, WoHttpAnswer *answer);
+static bool check_body(WoHttpRequest *request, WoHttpAnswer *answer);
+static void answer_options(int allowed, WoHttpAnswer *answer);
+static char *list_methods(int allowed);
+static void serve_safely(WoHttpRequest *request, WoHttpAnswer *answer);
+static WoHttpReason serve(WoHttpRequest *request, WoHttpAnswer *answer);
+static bool identify(const WoApi *api, Datum datum);
+static bool is_member(const WoApi *api);
+static void run_as(const char *role);
+static void check_constraints(void);
+static void log_error(const WoHttpRequest *request, const ErrorData *error);
+static char *without_quotes(const char *message);
+
+PG_FUNCTION_INFO_V1(workorder_http);
+
+static const WoSpan nobody = {"", 0};
+
+/*
+ * workorder_http answers a request whose body it is given.
+ */
+Datum
+workorder_http(PG_FUNCTION_ARGS)
+{
+	WoHttpRequest *request = palloc0(sizeof(WoHttpRequest));
+	WoHttpAnswer answer = {0};
+
+	request->body = "";
+	if (!PG_ARGISNULL(0))
+	{
+		bytea	   *body = PG_GETARG_BYTEA_PP(0);
+
+		request->body = VARDATA_ANY(body);
+		request->body_len = VARSIZE_ANY_EXHDR(body);
+	}
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("HTTP needs a database in UTF8"),
+				 errdetail("This one is in %s.", GetDatabaseEncodingName()),
+				 errhint("Create the database with ENCODING 'UTF8'.")));
+	read_headers(request);
+	if (find_route(request, &answer) && check_body(request, &answer))
+		serve_safely(request, &answer);
+	PG_RETURN_BYTEA_P(wo_http_send(&answer));
+}
+
+/*
+ * read_headers reads what the gateway says the client has sent.
+ */
+static void
+read_headers(WoHttpRequest *request)
+{
+	static const char *const names[] = {"x-original-method", "x-original-uri", "x-original-content-type",
+	"idempotency-key"};
+	const char *headers = GetConfigOption(HEADERS, true, false);
+	const char *found[lengthof(names)] = {NULL};
+
+	if (headers != NULL && headers[0] != '\0')
+	{
+		Jsonb	   *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(headers)));
+		JsonbValue	value;
+
+		for (int i = 0; i < lengthof(names) && JB_ROOT_IS_OBJECT(object); i++)
+			if (getKeyJsonValueFromContainer(&object->root, names[i], strlen(names[i]), &value) != NULL &&
+				value.type == jbvString)
+				found[i] = pnstrdup(value.val.string.val, value.val.string.len);
+	}
+	if (found[0] == NULL || found[1] == NULL || found[0][0] == '\0' || found[1][0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("this is no request of a client"),
+				 errdetail("The headers X-Original-Method and X-Original-URI are missing."),
+				 errhint("Call it through the proxy that sets them.")));
+	request->method_name = found[0];
+	request->uri = found[1];
+	request->content_type = found[2] != NULL ? found[2] : "";
+	request->key = found[3];
+}
+
+/*
+ * find_route finds the route, or answers that there is none.
+ */
+static bool
+find_route(WoHttpRequest *request, WoHttpAnswer *answer)
+{
+	WoHttpRefusal refusal = wo_http_parse_path(request->uri, strlen(request->uri), &request->path);
+	WoRouteMatch *match = &request->match;
+
+	request->method = wo_route_method(request->method_name);
+	wo_route_match(&request->path, refusal == WO_HTTP_FINE, request->method, match);
+	if (match->route != NULL)
+		return true;
+	if (refusal != WO_HTTP_FINE)
+		ereport(DEBUG1, (errmsg_internal("request refused: %s", wo_http_refusal_text(refusal))));
+	if (refusal == WO_HTTP_URI_TOO_LONG)
+		wo_http_refuse(match->api, WO_REASON_URI_TOO_LONG, nobody, answer);
+	else if (match->allowed == 0)
+		wo_http_refuse(match->api, WO_REASON_NOT_FOUND, nobody, answer);
+	else if (request->method == WO_METHOD_OPTIONS)
+		answer_options(match->allowed, answer);
+	else
+	{
+		wo_http_refuse(match->api, WO_REASON_METHOD, nobody, answer);
+		wo_http_add_header(answer, "Allow", list_methods(match->allowed));
+	}
+	return false;
+}
+
+/*
+ * list_methods writes methods as Allow lists them.
+ */
+static char *
+list_methods(int allowed)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < WO_METHODS; i++)
+		if (allowed & (1 << i))
+			appendStringInfo(&list, "%s%s%s", list.len > 0 ? ", " : "", wo_route_method_name[i],
+							 i == WO_METHOD_GET ? ", HEAD" : "");
+	return list.data;
+}
+
+/*
+ * answer_options tells the methods of a path.
+ */
+static void
+answer_options(int allowed, WoHttpAnswer *answer)
+{
+	answer->status = 204;
+	answer->content_type = "application/json; charset=utf-8";
+	wo_http_add_header(answer, "Allow", psprintf("%s, OPTIONS", list_methods(allowed)));
+}
+
+/*
+ * check_body tells whether the route takes a body of this size and type, or
+ * answers that it does not.  A body without a type is taken for JSON.
+ */
+static bool
+check_body(WoHttpRequest *request, WoHttpAnswer *answer)
+{
+	const WoBodyRules *rules = &request->match.route->body;
+	WoMediaType *type = &request->media_type;
+	int64		limit = rules->max_body;
+	bool		readable;
+	bool		accepted = false;
+
+	if (request->body_len == 0)
+		return true;
+	if (request->content_type[0] == '\0')
+		request->content_type = "application/json";
+	readable = wo_http_parse_media_type(request->content_type, strlen(request->content_type),
+										type) == WO_HTTP_FINE;
+
+	for (int i = 0; i < rules->nlimits && readable; i++)
+		if (strcmp(rules->limited[i], type->name) == 0)
+			limit = rules->limits[i];
+	if ((int64) request->body_len > limit)
+	{
+		wo_http_refuse(request->match.api, WO_REASON_TOO_LARGE, nobody, answer);
+		return false;
+	}
+
+	for (int i = 0; i < rules->naccepted && !accepted && readable; i++)
+		accepted = strcmp(rules->accepted[i], type->name) == 0;
+	/* everything here is UTF-8; of other charsets, only that within it can be taken */
+	if (type->charset.len > 0 && !wo_http_same_word(type->charset, "utf-8") &&
+		!wo_http_same_word(type->charset, "utf8") && !wo_http_same_word(type->charset, "us-ascii"))
+		accepted = false;
+	if (!accepted)
+		wo_http_refuse(request->match.api, WO_REASON_MEDIA_TYPE, nobody, answer);
+	return accepted;
+}
+
+/*
+ * serve_safely serves a request in a subtransaction and answers for any error.
+ */
+static void
+serve_safely(WoHttpRequest *request, WoHttpAnswer *answer)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	const WoApi *api = request->match.api;
+	ErrorContextCallback *callers = error_context_stack;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		WoHttpReason reason;
+
+		/* whoever called us might show the body among a statement's parameters */
+		error_context_stack = NULL;
+		reason = serve(request, answer);
+
+		if (reason == WO_REASON_NONE && answer->status < 400)
+		{
+			check_constraints();
+			ReleaseCurrentSubTransaction();
+		}
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		error_context_stack = callers;
+		if (reason != WO_REASON_NONE)
+			wo_http_refuse(api, reason, wo_http_culprit(request), answer);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		int			category;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			category == ERRCODE_INSUFFICIENT_RESOURCES ||
+			(category == ERRCODE_OPERATOR_INTERVENTION && unpack_sql_state(error->sqlerrcode)[2] == 'P'))
+			ReThrowError(error);
+
+		memset(answer, 0, sizeof(*answer));
+		if (request->reading_json)
+			wo_http_refuse(api, WO_REASON_MALFORMED, nobody, answer);
+		else
+		{
+			wo_http_answer_error(api, error, answer);
+			if (answer->status >= 500)
+				log_error(request, error);
+		}
+	}
+	PG_END_TRY();
+}
+
+/*
+ * serve takes a request from "who is it" to the handler's response.
+ */
+static WoHttpReason
+serve(WoHttpRequest *request, WoHttpAnswer *answer)
+{
+	const WoApi *api = request->match.api;
+	WoRoute    *route = request->match.route;
+	Oid			response_type = wo_http_type("http_response");
+	bool		somebody = wo_actor_current()->id != 0;
+	WoHttpReason reason;
+	Oid			user;
+	int			security;
+	Datum		datum;
+	Datum		response;
+	bool		isnull;
+	WoOnce		once = {0};
+
+	if (somebody ? !is_member(api) : !api->anonymous && api->identify == NULL)
+		return WO_REASON_UNAUTHENTICATED;
+	reason = wo_http_read_body(request);
+	if (reason == WO_REASON_NONE)
+		reason = wo_http_read_query(request);
+	if (reason != WO_REASON_NONE)
+		return reason;
+	datum = wo_http_request_datum(request);
+
+	GetUserIdAndSecContext(&user, &security);
+	if (!somebody)
+	{
+		bool		identified = api->identify != NULL && identify(api, datum);
+
+		if (identified ? !is_member(api) : !api->anonymous)
+			return WO_REASON_UNAUTHENTICATED;
+		if (api->run_as != NULL && (identified || api->run_as_anonymous))
+			run_as(api->run_as);
+		somebody = identified;
+	}
+	if (!wo_http_may_call(&route->handler, response_type))
+		return somebody ? WO_REASON_DENIED : WO_REASON_UNAUTHENTICATED;
+	reason = wo_http_begin_once(request, &once, answer);
+	if (reason != WO_REASON_NONE || answer->status != 0)
+	{
+		SetUserIdAndSecContext(user, security);
+		return reason;
+	}
+	response = wo_http_call(&route->handler, response_type, datum, &isnull);
+	SetUserIdAndSecContext(user, security);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the handler returned no response"),
+				 errdetail("It returned null."),
+				 errhint("Return workorder.http_empty() to answer with nothing.")));
+	wo_http_answer_response(response, answer);
+	wo_http_keep_once(&once, answer);
+	return WO_REASON_NONE;
+}
+
+/*
+ * is_member tells whether who acts holds a role that the API is for.
+ */
+static bool
+is_member(const WoApi *api)
+{
+	for (int i = 0; api->members != NULL && i < api->nmembers; i++)
+		if (wo_actor_has_role(wo_actor_current(), api->members[i]))
+			return true;
+	return api->members == NULL;
+}
+
+/*
+ * identify asks the API's own function who acts, and lets him.  It runs with
+ * the rights of the owner of workorder.api, who has named it there: whoever
+ * asks is nobody yet and may read nothing.
+ */
+static bool
+identify(const WoApi *api, Datum datum)
+{
+	WoHandler  *handler = palloc0(sizeof(WoHandler));
+	Oid			user;
+	int			security;
+	Datum		actor;
+	bool		isnull;
+
+	handler->name = api->identify;
+	handler->home = CurrentMemoryContext;
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(wo_route_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	actor = wo_http_call(handler, INT8OID, datum, &isnull);
+	SetUserIdAndSecContext(user, security);
+	if (isnull)
+		return false;
+	wo_actor_assume(wo_actor_current()->tenant, DatumGetInt64(actor));
+	return wo_actor_current()->id != 0;
+}
+
+/*
+ * run_as makes the rest of the request run as a role that the session could
+ * have changed to.
+ */
+static void
+run_as(const char *role)
+{
+	Oid			roleid = get_role_oid(role, true);
+	Oid			user;
+	int			security;
+
+	if (!OidIsValid(roleid) || !wo_may_become(GetSessionUserId(), roleid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the session may not become role \"%s\"", role),
+				 errdetail("The API names it as run_as."),
+				 errhint("Grant the role to the one that the gateway connects as.")));
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(roleid, security | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+/*
+ * check_constraints checks what was deferred.  At the end of the transaction
+ * it would be too late for an answer.
+ */
+static void
+check_constraints(void)
+{
+	ConstraintsSetStmt *statement;
+
+	if (XactReadOnly)
+		return;
+	statement = makeNode(ConstraintsSetStmt);
+	statement->constraints = NIL;
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
+}
+
+/*
+ * log_error tells the administrator what the client is not told.  The
+ * statement and its parameters, which may hold the body, stay out of it, and
+ * so does what a message, a detail or a context quotes from rows or values.
+ */
+static void
+log_error(const WoHttpRequest *request, const ErrorData *error)
+{
+	const WoRoute *route = request->match.route;
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	bool		data = category == ERRCODE_DATA_EXCEPTION;
+	bool		row = data || category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
+	const char *message = error->message != NULL ? error->message : "no message";
+	const char *context = error->context;
+	ErrorContextCallback *callers = error_context_stack;
+
+	/* the innermost line of an error in JSON is a piece of it */
+	if (context != NULL && strncmp(context, "JSON data", 9) == 0)
+	{
+		context = strchr(context, '\n');
+		if (context != NULL)
+			context++;
+	}
+
+	error_context_stack = NULL;
+	ereport(LOG_SERVER_ONLY,
+			(errcode(error->sqlerrcode),
+			 errmsg("%s %s, answered by %s: %s", wo_route_method_name[route->method], route->pattern,
+					route->handler.name, data ? without_quotes(message) : message),
+			 error->detail != NULL && !row ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint != NULL ? errhint("%s", error->hint) : 0,
+			 context != NULL ? errcontext("%s", context) : 0,
+			 errhidestmt(true)));
+	error_context_stack = callers;
+}
+
+/*
+ * without_quotes leaves out what a message quotes.
+ */
+static char *
+without_quotes(const char *message)
+{
+	const char *from = strchr(message, '"');
+	const char *to = strrchr(message, '"');
+
+	if (from == NULL)
+		return pstrdup(message);
+	return psprintf("%.*s...%s", (int) (from - message) + 1, message, to);
+}

@@ -1,0 +1,475 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_answer.c
+ *	  From what happened to what goes back.
+ *
+ * An answer is complete before anything is said: status, headers and body are
+ * set once, at the end, and for this transaction only.  (A setting made for
+ * the session would be the status of every later request of a pooled
+ * connection.)  Nothing of an error that is not the handler's own (class WO)
+ * reaches the client; it is logged without the request's body.
+ *
+ * Errors that a gateway has, too, such as 401 and 503, are shown by the proxy
+ * with a page of its own, for it cannot know whose they are.  So ours go in a
+ * header as well, from where the proxy takes them.  An error without that
+ * header is none of ours: a 400 is then what the gateway says of a connection
+ * that broke under the request, and the proxy makes it a 503.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+#include "http/http.h"
+
+#define JSON_CONTENT	"application/json; charset=utf-8"
+#define BYTES_CONTENT	"application/octet-stream"
+
+/* The header for the proxy, how long it may be, and what it says instead. */
+#define ERROR_HEADER	"X-Workorder-Error"
+#define ERROR_LENGTH	12288
+#define ERROR_TOO_LONG	"-"
+
+/* The error body of who has no API. */
+#define DEFAULT_TEMPLATE "{\"code\":\"$status\",\"message\":\"$message\"}"
+
+typedef struct Reason
+{
+	const char *name;
+	int			status;
+	const char *message;
+} Reason;
+
+static const Reason reasons[] =
+{
+	[WO_REASON_NONE] = {"none", 200, "ok"},
+	[WO_REASON_NOT_FOUND] = {"not_found", 404, "not found"},
+	[WO_REASON_METHOD] = {"method", 405, "method not allowed"},
+	[WO_REASON_URI_TOO_LONG] = {"uri_too_long", 414, "uri too long"},
+	[WO_REASON_TOO_LARGE] = {"too_large", 413, "body too large"},
+	[WO_REASON_MEDIA_TYPE] = {"media_type", 415, "unsupported media type"},
+	[WO_REASON_UNAUTHENTICATED] = {"unauthenticated", 401, "authentication required"},
+	[WO_REASON_DENIED] = {"denied", 403, "permission denied"},
+	[WO_REASON_MALFORMED] = {"malformed", 400, "malformed request"},
+	[WO_REASON_PARAMETER] = {"parameter", 400, "invalid value: $name"},
+	[WO_REASON_KEY] = {"idempotency_key", 400, "invalid idempotency key"},
+	[WO_REASON_KEY_REUSED] = {"idempotency_key_reused", 422, "idempotency key was used for another request"},
+	[WO_REASON_BUSY] = {"busy", 503, "service unavailable"},
+	[WO_REASON_INTERNAL] = {"internal", 500, "internal error"},
+};
+
+/* Attributes of workorder.http_response, in order. */
+enum
+{
+	RESPONSE_STATUS,
+	RESPONSE_BODY,
+	RESPONSE_HEADERS,
+	RESPONSE_CONTENT,
+	RESPONSE_CONTENT_TYPE,
+	RESPONSE_NATTS
+};
+
+static void say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer);
+static void add_error(WoHttpAnswer *answer);
+static const char *find_message(const WoApi *api, const char *key, int *status, const char **template);
+static int	status_of(const WoApi *api, int sqlstate);
+static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
+static void add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer);
+static bool is_value(const char *value);
+pg_noreturn static void refuse_response(const char *detail);
+
+/*
+ * say makes the error body, and the headers that belong to its status.
+ */
+static void
+say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer)
+{
+	char	   *body;
+
+	if (template == NULL)
+		template = api != NULL ? api->error : DEFAULT_TEMPLATE;
+	body = wo_http_fill_template(template, values);
+	answer->status = values->status;
+	answer->content_type = JSON_CONTENT;
+	answer->body = (bytea *) cstring_to_text(body);
+	if (values->status == 401)
+		wo_http_add_header(answer, "WWW-Authenticate", "Bearer");
+	else if (values->status == 503)
+		wo_http_add_header(answer, "Retry-After", "1");
+}
+
+/*
+ * add_error adds an error body as a header: on one line, and in ASCII.  One
+ * that is no JSON, or too long for a header, is left to the proxy's own words.
+ */
+static void
+add_error(WoHttpAnswer *answer)
+{
+	StringInfoData line;
+	const char *p;
+	const char *end;
+
+	initStringInfo(&line);
+	if (answer->body != NULL && strcmp(answer->content_type, JSON_CONTENT) == 0 &&
+		pg_verify_mbstr(PG_UTF8, VARDATA_ANY(answer->body), VARSIZE_ANY_EXHDR(answer->body), true))
+	{
+		p = VARDATA_ANY(answer->body);
+		end = p + VARSIZE_ANY_EXHDR(answer->body);
+		for (; p < end && line.len <= ERROR_LENGTH; p += pg_utf_mblen((const unsigned char *) p))
+		{
+			pg_wchar	c = utf8_to_unicode((const unsigned char *) p);
+
+			if (c < 0x20)
+				appendStringInfoChar(&line, ' ');	/* between values: in a string it is escaped */
+			else if (c < 0x7F)
+				appendStringInfoChar(&line, (char) c);
+			else if (c < 0x10000)
+				appendStringInfo(&line, "\\u%04x", c);
+			else
+				appendStringInfo(&line, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+								 0xDC00 + ((c - 0x10000) & 0x3FF));
+		}
+	}
+	wo_http_add_header(answer, ERROR_HEADER,
+					   line.len > 0 && line.len <= ERROR_LENGTH ? line.data : ERROR_TOO_LONG);
+}
+
+/*
+ * find_message looks into the messages of an API.  An object may change the
+ * status and the whole body, too.
+ */
+static const char *
+find_message(const WoApi *api, const char *key, int *status, const char **template)
+{
+	JsonbValue	value;
+	JsonbValue	part;
+	const char *message = NULL;
+
+	if (api == NULL || api->messages == NULL ||
+		getKeyJsonValueFromContainer(&api->messages->root, key, strlen(key), &value) == NULL)
+		return NULL;
+	if (value.type == jbvString)
+		return pnstrdup(value.val.string.val, value.val.string.len);
+	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
+		return NULL;
+
+	if (getKeyJsonValueFromContainer(value.val.binary.data, "message", 7, &part) != NULL &&
+		part.type == jbvString)
+		message = pnstrdup(part.val.string.val, part.val.string.len);
+	if (getKeyJsonValueFromContainer(value.val.binary.data, "status", 6, &part) != NULL &&
+		part.type == jbvNumeric)
+	{
+		bool		failed = false;
+		int32		number = numeric_int4_opt_error(part.val.numeric, &failed);
+
+		if (!failed && number >= 400 && number <= 599)
+			*status = number;
+	}
+	if (getKeyJsonValueFromContainer(value.val.binary.data, "error", 5, &part) != NULL)
+	{
+		Jsonb	   *error = JsonbValueToJsonb(&part);
+
+		*template = JsonbToCString(NULL, &error->root, VARSIZE(error));
+	}
+	return message != NULL ? message : "";
+}
+
+/*
+ * wo_http_refuse answers with a refusal of the door's own.  name is that of
+ * the field that is to blame, empty if none is.
+ */
+void
+wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer *answer)
+{
+	WoEnvelope	values = {0};
+	const char *template = NULL;
+	const char *message;
+
+	values.status = reasons[reason].status;
+	values.reason = reasons[reason].name;
+	if (name.len > 0)
+		values.name = pnstrdup(name.data, name.len);
+	message = find_message(api, reasons[reason].name, &values.status, &template);
+	if (message == NULL)
+		message = find_message(api, psprintf("%d", values.status), &values.status, &template);
+	values.code = psprintf("WO%03d", values.status);
+	values.message = wo_http_fill_text(message != NULL ? message : reasons[reason].message, &values);
+	say(api, template, &values, answer);
+}
+
+/*
+ * status_of returns the status that an error becomes: what the API says of
+ * its SQLSTATE or of the class, or else the digits of a WOnnn; 0 for what the
+ * client is told nothing about.
+ */
+static int
+status_of(const WoApi *api, int sqlstate)
+{
+	const char *code = unpack_sql_state(sqlstate);
+
+	if (api != NULL && api->sqlstates != NULL)
+	{
+		for (int len = 5; len >= 2; len -= 3)
+		{
+			JsonbValue	value;
+			bool		failed = false;
+			int32		status;
+
+			if (getKeyJsonValueFromContainer(&api->sqlstates->root, code, len, &value) == NULL ||
+				value.type != jbvNumeric)
+				continue;
+			status = numeric_int4_opt_error(value.val.numeric, &failed);
+			if (!failed && status >= 400 && status <= 599)
+				return status;
+		}
+	}
+	if (code[0] == 'W' && code[1] == 'O' && (code[2] == '4' || code[2] == '5') &&
+		code[3] >= '0' && code[3] <= '9' && code[4] >= '0' && code[4] <= '9')
+		return atoi(code + 2);
+	return 0;
+}
+
+/*
+ * wo_http_answer_error answers for an error that was raised on the way.
+ */
+void
+wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer)
+{
+	int			status = status_of(api, error->sqlerrcode);
+	const char *code = unpack_sql_state(error->sqlerrcode);
+	WoEnvelope	values = {0};
+
+	if (status > 0 && code[0] == 'W' && code[1] == 'O')
+	{
+		values.status = status;
+		values.message = error->message != NULL ? error->message : "";
+		values.reason = "raised";
+		values.code = pstrdup(code);
+		values.detail = error->detail;
+		values.hint = error->hint;
+		say(api, NULL, &values, answer);
+	}
+	else if (status > 0)
+	{
+		const char *template = NULL;
+		const char *message = find_message(api, psprintf("%d", status), &status, &template);
+
+		values.status = status;
+		values.reason = "raised";
+		values.code = psprintf("WO%03d", status);
+		if (message == NULL)
+		{
+			message = "request failed";
+			for (int i = WO_REASON_NOT_FOUND; i <= WO_REASON_INTERNAL; i++)
+				if (reasons[i].status == status && i != WO_REASON_PARAMETER && i != WO_REASON_KEY)
+					message = reasons[i].message;
+		}
+		values.message = wo_http_fill_text(message, &values);
+		say(api, template, &values, answer);
+	}
+	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+			 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+			 error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		wo_http_refuse(api, WO_REASON_BUSY, (WoSpan) {"", 0}, answer);
+	else
+		wo_http_refuse(api, WO_REASON_INTERNAL, (WoSpan) {"", 0}, answer);
+}
+
+/*
+ * refuse_response raises the error for a response that cannot be sent.
+ */
+static void
+refuse_response(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION),
+			 errmsg("the handler's response cannot be sent"),
+			 errdetail("%s", detail),
+			 errhint("Make it with workorder.http_json(), http_bytes() or http_empty().")));
+}
+
+/*
+ * wo_http_answer_response answers with what a handler has returned.
+ */
+void
+wo_http_answer_response(Datum response, WoHttpAnswer *answer)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(response);
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+											  HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple;
+	Datum		values[RESPONSE_NATTS];
+	bool		nulls[RESPONSE_NATTS];
+
+	if (desc->natts != RESPONSE_NATTS)
+		refuse_response("It is not a workorder.http_response of this version.");
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, values, nulls);
+
+	answer->status = nulls[RESPONSE_STATUS] ? 200 : DatumGetInt32(values[RESPONSE_STATUS]);
+	if (answer->status < 200 || answer->status > 599)
+		refuse_response("Its status is not between 200 and 599.");
+	if (!nulls[RESPONSE_BODY] && !nulls[RESPONSE_CONTENT])
+		refuse_response("It has both a JSON body and content.");
+	answer->content_type = nulls[RESPONSE_CONTENT] ? JSON_CONTENT : BYTES_CONTENT;
+	if (!nulls[RESPONSE_CONTENT_TYPE])
+	{
+		char	   *type = TextDatumGetCString(values[RESPONSE_CONTENT_TYPE]);
+
+		if (type[0] == '\0' || !is_value(type))
+			refuse_response("Its content type cannot be in a header.");
+		answer->content_type = type;
+	}
+	if (!nulls[RESPONSE_HEADERS])
+		add_headers(DatumGetJsonbP(values[RESPONSE_HEADERS]), answer);
+	/* json is text, and text has the shape of bytea; a copy outlives what the handler did */
+	if (!nulls[RESPONSE_BODY])
+		answer->body = DatumGetByteaPCopy(values[RESPONSE_BODY]);
+	else if (!nulls[RESPONSE_CONTENT])
+		answer->body = DatumGetByteaPCopy(values[RESPONSE_CONTENT]);
+	ReleaseTupleDesc(desc);
+}
+
+/*
+ * add_headers adds what a handler wants said: {"Name": value or list of them}.
+ */
+static void
+add_headers(Jsonb *headers, WoHttpAnswer *answer)
+{
+	JsonbIterator *it = JsonbIteratorInit(&headers->root);
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	const char *name = NULL;
+
+	if (!JB_ROOT_IS_OBJECT(headers))
+		refuse_response("Its headers are not an object.");
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			name = pnstrdup(value.val.string.val, value.val.string.len);
+		else if (token == WJB_VALUE || token == WJB_ELEM)
+			add_value(name, &value, answer);
+		else if (token == WJB_BEGIN_OBJECT && name != NULL)
+			refuse_response("A header is an object.");
+	}
+}
+
+/*
+ * add_value adds one header; null is none.  What frames the message is not
+ * the handler's to say.
+ */
+static void
+add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer)
+{
+	static const char *const framing[] = {"connection", "content-length", "keep-alive", "te",
+	"trailer", "transfer-encoding", "upgrade"};
+	WoSpan		span = {name, strlen(name)};
+	char	   *text;
+
+	if (!wo_http_is_token(span))
+		refuse_response("The name of a header contains what it must not.");
+	for (int i = 0; i < lengthof(framing); i++)
+		if (wo_http_same_word(span, framing[i]))
+			refuse_response("A header says how the message is framed.");
+	switch (value->type)
+	{
+		case jbvNull:
+			return;
+		case jbvString:
+			text = pnstrdup(value->val.string.val, value->val.string.len);
+			break;
+		case jbvNumeric:
+			text = DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value->val.numeric)));
+			break;
+		case jbvBool:
+			text = value->val.boolean ? "true" : "false";
+			break;
+		default:
+			refuse_response("A header is neither text nor a number.");
+	}
+	if (!is_value(text))
+		refuse_response("The value of a header contains a control character.");
+	if (wo_http_same_word(span, "content-type"))
+		answer->content_type = text;
+	else
+		wo_http_add_header(answer, name, text);
+}
+
+/*
+ * is_value tells whether text may stand in a header: a line end would begin
+ * another one.
+ */
+static bool
+is_value(const char *value)
+{
+	for (const char *p = value; *p != '\0'; p++)
+		if (((unsigned char) *p < 0x20 && *p != '\t') || *p == 0x7F)
+			return false;
+	return true;
+}
+
+/*
+ * wo_http_add_header adds a header to an answer.
+ */
+void
+wo_http_add_header(WoHttpAnswer *answer, const char *name, const char *value)
+{
+	if (answer->headers == NULL)
+		answer->headers = makeStringInfo();
+	appendStringInfoString(answer->headers, ", {");
+	escape_json(answer->headers, name);
+	appendStringInfoString(answer->headers, ": ");
+	escape_json(answer->headers, value);
+	appendStringInfoChar(answer->headers, '}');
+}
+
+/*
+ * set makes a setting for the rest of this transaction.
+ */
+static void
+set(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * wo_http_send tells the gateway status and headers, in one place and once,
+ * and returns the body.
+ */
+bytea *
+wo_http_send(WoHttpAnswer *answer)
+{
+	StringInfoData headers;
+	bytea	   *empty;
+
+	if (answer->status == 400 || answer->status == 401 || answer->status == 413 || answer->status >= 500)
+		add_error(answer);
+	initStringInfo(&headers);
+	appendStringInfoString(&headers, "[{\"Content-Type\": ");
+	escape_json(&headers, answer->content_type);
+	appendStringInfoChar(&headers, '}');
+	if (answer->headers != NULL)
+		appendBinaryStringInfo(&headers, answer->headers->data, answer->headers->len);
+	appendStringInfoChar(&headers, ']');
+
+	set("response.status", psprintf("%d", answer->status));
+	set("response.headers", headers.data);
+	if (answer->body != NULL && answer->status != 204 && answer->status != 304)
+		return answer->body;
+	empty = palloc(VARHDRSZ);
+	SET_VARSIZE(empty, VARHDRSZ);
+	return empty;
+}

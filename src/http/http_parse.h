@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * http_parse.h
+ *	  Taking requests apart (http_parse.c, http_multipart.c, ascii.c).
+ *
+ * Nothing here knows of catalogs, settings or encodings of the server: bytes
+ * in, spans of valid UTF-8 out, or the reason why not.  The three files build
+ * without a server, which is how they are fuzzed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_HTTP_PARSE_H
+#define WO_HTTP_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WO_HTTP_MAX_URI			16384	/* bytes, as sent */
+#define WO_HTTP_MAX_SEGMENTS	32		/* of a path */
+#define WO_HTTP_MAX_FIELDS		1000	/* of a query or a form, files included */
+#define WO_HTTP_MAX_NAME		256		/* bytes of a field's name */
+#define WO_HTTP_MAX_HEAD		8192	/* bytes of the headers of one part */
+#define WO_HTTP_MAX_BOUNDARY	70		/* RFC 2046 */
+#define WO_HTTP_MAX_MEDIA_TYPE	127		/* RFC 6838: twice 127 at most, nobody comes near */
+#define WO_HTTP_MAX_DEPTH		100		/* of a JSON document */
+
+/* Some bytes, not ended by a NUL; data is never NULL. */
+typedef struct WoSpan
+{
+	const char *data;
+	size_t		len;
+} WoSpan;
+
+typedef enum WoHttpRefusal
+{
+	WO_HTTP_FINE,
+	WO_HTTP_URI_TOO_LONG,
+	WO_HTTP_URI_NOT_ABSOLUTE,
+	WO_HTTP_URI_CHARACTER,
+	WO_HTTP_URI_PERCENT,
+	WO_HTTP_URI_UTF8,
+	WO_HTTP_URI_DOTS,
+	WO_HTTP_URI_EMPTY_SEGMENT,
+	WO_HTTP_URI_SLASH,
+	WO_HTTP_URI_SEGMENTS,
+	WO_HTTP_FIELDS,
+	WO_HTTP_VALUE,
+	WO_HTTP_MEDIA_TYPE,
+	WO_HTTP_BOUNDARY,
+	WO_HTTP_PART_MISSING,
+	WO_HTTP_PART_HEAD,
+	WO_HTTP_PART_NAME,
+	WO_HTTP_PART_ENCODING,
+	WO_HTTP_PART_END
+} WoHttpRefusal;
+
+/*
+ * The path of a request: its segments, percent-decoded.  When it is refused,
+ * the segments before the offending one are there.
+ */
+typedef struct WoHttpPath
+{
+	int			nsegments;
+	WoSpan		segment[WO_HTTP_MAX_SEGMENTS];
+	WoSpan		query;			/* as sent, without the question mark */
+} WoHttpPath;
+
+/* One field of a query or a form, or one file. */
+typedef struct WoHttpField
+{
+	WoSpan		name;
+	WoSpan		value;
+	bool		list;			/* sent as name[] or name[0] */
+	bool		file;
+	WoSpan		filename;		/* of a file: what follows the last slash */
+	WoSpan		media_type;		/* of a file: lower case, no parameters */
+} WoHttpField;
+
+typedef struct WoHttpFields
+{
+	int			n;
+	int			allocated;
+	WoHttpField *item;
+	WoSpan		culprit;		/* name of the field refused with WO_HTTP_VALUE */
+} WoHttpFields;
+
+typedef struct WoMediaType
+{
+	char		name[WO_HTTP_MAX_MEDIA_TYPE + 1];	/* "application/json" */
+	WoSpan		charset;		/* empty if there is none */
+	WoSpan		boundary;		/* empty if there is none */
+} WoMediaType;
+
+extern const char *wo_http_refusal_text(WoHttpRefusal refusal);
+
+extern WoHttpRefusal wo_http_parse_path(const char *uri, size_t len, WoHttpPath *path);
+extern WoHttpRefusal wo_http_parse_fields(const char *data, size_t len, WoHttpFields *fields);
+extern WoHttpRefusal wo_http_parse_multipart(const char *data, size_t len, WoSpan boundary,
+											 WoHttpFields *fields);
+extern WoHttpRefusal wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type);
+extern bool wo_http_is_deep(const char *json, size_t len);
+
+/* shared by these files */
+extern bool wo_http_is_text(WoSpan span);
+extern bool wo_http_is_token(WoSpan span);
+extern bool wo_http_is_token_character(char c);
+extern bool wo_http_same_word(WoSpan span, const char *word);
+extern int	wo_http_hex(const char *two);
+extern WoHttpField *wo_http_add_field(WoHttpFields *fields, WoSpan name);
+
+#endif							/* WO_HTTP_PARSE_H */

@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * append_only.c
+ *	  The trigger that keeps workorder.journal append-only.
+ *
+ * Nobody updates, deletes or truncates the journal, its owner and superusers
+ * included, unless workorder.maintenance is on.  What is done under it leaves
+ * a line of its own, which no later maintenance can touch without leaving
+ * another: relation_id 0, the ticket whose line was touched (0 for TRUNCATE),
+ * action "maintenance", and a note of what was done by which role.  These
+ * lines have a chain of digests for each ticket number, as all others do.
+ *
+ * workorder.install() makes the triggers: BEFORE UPDATE OR DELETE for each
+ * row, and AFTER TRUNCATE, since a line written before would be truncated too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "actor/actor.h"
+#include "journal/journal.h"
+#include "journal/entry.h"
+#include "utils/lookup.h"
+#include "journal/replay.h"
+
+PG_FUNCTION_INFO_V1(workorder_journal_append_only);
+PG_FUNCTION_INFO_V1(workorder_journal_maintenance);
+
+static void refuse(Relation rel, const char *statement);
+static void record(int64 tenant, int64 ticket, const char *what);
+static int64 key_column(TriggerData *trigdata, int column);
+static int32 last_line(int64 tenant, int64 ticket, uint8 *digest);
+
+/*
+ * journal_append_only() is the trigger function.
+ */
+Datum
+workorder_journal_append_only(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const char *statement;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("workorder.journal_append_only() is a trigger"),
+				 errhint("Let workorder.install() make the trigger.")));
+
+	/* the owner may load lines, as a restore does; the engine itself comes past triggers */
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		if (!wo_owns_relation(RelationGetRelid(trigdata->tg_relation), GetUserId()))
+			refuse(trigdata->tg_relation, "INSERT");
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	}
+
+	statement = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? "UPDATE" :
+		TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? "DELETE" :
+		TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event) ? "TRUNCATE" : NULL;
+	if (statement == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("workorder.journal_append_only() is for INSERT, UPDATE, DELETE and TRUNCATE"),
+				 errhint("Let workorder.install() make the trigger.")));
+	if (!wo_maintenance)
+		refuse(trigdata->tg_relation, statement);
+
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+	{
+		if (TRIGGER_FIRED_AFTER(trigdata->tg_event))
+			record(wo_actor_current()->tenant, 0, "TRUNCATE of the journal");
+		return PointerGetDatum(NULL);
+	}
+
+	if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) && TRIGGER_FIRED_BEFORE(trigdata->tg_event))
+		record(key_column(trigdata, 1), key_column(trigdata, 3),
+			   psprintf("%s of revision " INT64_FORMAT " of relation " INT64_FORMAT,
+						statement, key_column(trigdata, 4), key_column(trigdata, 2)));
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
+						   trigdata->tg_newtuple : trigdata->tg_trigtuple);
+}
+
+/*
+ * journal_maintenance(relation_id int, ticket_id bigint, note text) writes a
+ * line for maintenance that goes past the row triggers, such as TRUNCATE of a
+ * guarded table.
+ */
+Datum
+workorder_journal_maintenance(PG_FUNCTION_ARGS)
+{
+	int32		relation = PG_GETARG_INT32(0);
+	int64		ticket = PG_GETARG_INT64(1);
+	char	   *note = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+	if (!wo_maintenance)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_DENIED),
+				 errmsg("workorder.maintenance is off"),
+				 errdetail("Maintenance lines tell what was done under it."),
+				 errhint("A superuser may SET workorder.maintenance = on.")));
+	record(wo_actor_current()->tenant, ticket, psprintf("%s of relation %d", note, relation));
+	PG_RETURN_VOID();
+}
+
+static void
+refuse(Relation rel, const char *statement)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_DENIED),
+			 errmsg("%s of the journal is not permitted", statement),
+			 errdetail("The journal is append-only for everybody, its owner and superusers included."),
+			 errhint("A superuser may SET workorder.maintenance = on; that is journalled."),
+			 errtable(rel)));
+}
+
+/* Writes the line that tells what was done, and by which role. */
+static void
+record(int64 tenant, int64 ticket, const char *what)
+{
+	WoJournalLine line = {0};
+	uint8		previous[WO_DIGEST_LENGTH];
+	int32		last = last_line(tenant, ticket, previous);
+
+	line.tenant = tenant;
+	line.relation = WO_RELATION_JOURNAL;
+	line.ticket = ticket;
+	line.revision = last + 1;
+	line.at = wo_now();
+	line.actor = wo_actor_current()->id;
+	line.action = WO_ACTION_MAINTENANCE;
+	line.note = psprintf("%s by role \"%s\"", what, GetUserNameFromId(GetUserId(), false));
+	wo_journal_digest(&line, last > 0 ? previous : NULL, line.digest);
+	wo_journal_append(&line, false);
+}
+
+/* Returns a column of the key of the line that is touched, as bigint. */
+static int64
+key_column(TriggerData *trigdata, int column)
+{
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	bool		isnull;
+	Datum		value = heap_getattr(trigdata->tg_trigtuple, column, desc, &isnull);
+
+	if (isnull)
+		return 0;
+	return TupleDescAttr(desc, column - 1)->atttypid == INT4OID ? DatumGetInt32(value) :
+		DatumGetInt64(value);
+}
+
+/*
+ * Finds the last maintenance line of a ticket number; 0 if there is none.  It
+ * looks as the journal's owner, who has journalled it.
+ */
+static int32
+last_line(int64 tenant, int64 ticket, uint8 *digest)
+{
+	Oid			types[3] = {INT8OID, INT8OID, INT4OID};
+	Datum		values[3] = {
+		Int64GetDatum(tenant), Int64GetDatum(ticket), Int32GetDatum(WO_RELATION_JOURNAL)
+	};
+	Relation	journal = table_open(wo_lookup_table("journal", false), AccessShareLock);
+	int32		revision = 0;
+	Oid			user;
+	int			context;
+
+	memset(digest, 0, WO_DIGEST_LENGTH);
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(journal->rd_rel->relowner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+
+	/* Not read-only: the lines that this statement has written count. */
+	if (SPI_execute_with_args("SELECT revision, digest FROM workorder.journal"
+							  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+							  " AND ticket_id OPERATOR(pg_catalog.=) $2"
+							  " AND relation_id OPERATOR(pg_catalog.=) $3"
+							  " ORDER BY revision DESC LIMIT 1",
+							  3, types, values, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read workorder.journal");
+	if (SPI_processed == 1)
+	{
+		bool		isnull;
+		Datum		value;
+
+		revision = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull);
+		if (!isnull)
+		{
+			bytea	   *bytes = DatumGetByteaPP(value);
+
+			if (VARSIZE_ANY_EXHDR(bytes) == WO_DIGEST_LENGTH)
+				memcpy(digest, VARDATA_ANY(bytes), WO_DIGEST_LENGTH);
+		}
+	}
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	table_close(journal, AccessShareLock);
+	return revision;
+}

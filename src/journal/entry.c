@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.c
+ *	  The journal line that a change of a row makes.
+ *
+ * Everything a line says is in the two rows: who, when and what the guard has
+ * written into the new one.  So the guard can seal the line (its digest goes
+ * into the row, for the next line to chain to) and record.c can write the
+ * very same line later.
+ *
+ * Nothing has to be kept in between.  But the column diff is most of the work,
+ * so what was sealed is kept under its digest, as long as work_mem lasts, until
+ * the row with that digest comes by or the statement ends; where it is not to
+ * be found, it is made once more.  A digest stands for one line only, so there
+ * is nothing that could be out of date.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "permit/approval.h"
+#include "journal/changes.h"
+#include "journal/entry.h"
+
+/* The diff of a line that has been sealed and not been written. */
+typedef struct KeptChanges
+{
+	uint8		digest[WO_DIGEST_LENGTH];	/* hash key */
+	Jsonb	   *changes;		/* NULL = none */
+} KeptChanges;
+
+/* The table lives as long as the backend, the diffs as long as any is kept. */
+static HTAB *kept = NULL;
+static MemoryContext kept_context = NULL;
+static Size kept_bytes = 0;
+
+/*
+ * wo_line_keep keeps the diff of a line that has been sealed.
+ */
+void
+wo_line_keep(const WoJournalLine *line)
+{
+	Size		size = sizeof(KeptChanges) + (line->changes != NULL ? VARSIZE(line->changes) : 0);
+	KeptChanges *entry;
+	Jsonb	   *copy = NULL;
+
+	if (kept_bytes + size > (Size) work_mem * 1024)
+		return;
+	if (kept == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		kept_context = AllocSetContextCreate(TopMemoryContext, "workorder sealed changes",
+											 ALLOCSET_DEFAULT_SIZES);
+		ctl.keysize = WO_DIGEST_LENGTH;
+		ctl.entrysize = sizeof(KeptChanges);
+		ctl.hcxt = TopMemoryContext;
+		kept = hash_create("workorder sealed lines", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	if (line->changes != NULL)
+	{
+		copy = MemoryContextAlloc(kept_context, VARSIZE(line->changes));
+		memcpy(copy, line->changes, VARSIZE(line->changes));
+	}
+	entry = hash_search(kept, line->digest, HASH_ENTER, NULL);
+	entry->changes = copy;
+	kept_bytes += size;
+}
+
+/*
+ * take_kept gives a diff that was kept under a digest, copied into the current
+ * context; false if there is none.
+ */
+static bool
+take_kept(const uint8 *digest, Jsonb **changes)
+{
+	KeptChanges *entry = kept_bytes == 0 ? NULL : hash_search(kept, digest, HASH_FIND, NULL);
+
+	if (entry == NULL)
+		return false;
+	*changes = NULL;
+	if (entry->changes != NULL)
+	{
+		*changes = palloc(VARSIZE(entry->changes));
+		memcpy(*changes, entry->changes, VARSIZE(entry->changes));
+	}
+	(void) hash_search(kept, digest, HASH_REMOVE, NULL);
+	if (hash_get_num_entries(kept) == 0)
+	{
+		MemoryContextReset(kept_context);
+		kept_bytes = 0;
+	}
+	return true;
+}
+
+/*
+ * wo_line_forget forgets what is kept: of rows that were not stored, say.
+ */
+void
+wo_line_forget(void)
+{
+	if (kept_bytes == 0)
+		return;
+	hash_destroy(kept);
+	MemoryContextDelete(kept_context);
+	kept = NULL;
+	kept_context = NULL;
+	kept_bytes = 0;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
+		wo_line_forget();
+}
+
+void
+wo_line_init(void)
+{
+	RegisterXactCallback(at_transaction_event, NULL);
+}
+
+static int64
+engine_int64(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
+{
+	AttrNumber	attnum = binding->engine[column];
+
+	return row->nulls[attnum - 1] ? 0 : DatumGetInt64(row->values[attnum - 1]);
+}
+
+/*
+ * fill_line reads off a row what every line has.
+ */
+static void
+fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+{
+	memset(line, 0, sizeof(*line));
+	line->tenant = wo_binding_tenant(binding, row);
+	line->relation = binding->relation_id;
+	line->ticket = wo_binding_id(binding, row->values);
+	line->revision = wo_row_revision(binding, row);
+	line->at = engine_int64(binding, row, WO_UPDATED_AT);
+	line->actor = engine_int64(binding, row, WO_ACTED_BY);
+	if (!row->nulls[binding->engine[WO_VOTES] - 1])
+		line->for_actor = wo_round_for_actor(DatumGetJsonbP(row->values[binding->engine[WO_VOTES] - 1]));
+	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
+	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
+	line->to_state = wo_row_text(binding, row, WO_STATE);
+}
+
+/*
+ * fill_change reads off the rows what the line of a change has but the diff.
+ */
+static void
+fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	fill_line(line, binding, row != NULL ? row : old);
+	if (row == NULL)
+	{
+		line->revision++;
+		line->for_actor = 0;
+		line->action = WO_ACTION_DELETE;
+		line->note = NULL;
+		line->from_state = line->to_state;
+		line->to_state = NULL;
+	}
+	else if (old != NULL)
+		line->from_state = wo_row_text(binding, old, WO_STATE);
+	/* a repair is nobody's but his who does it */
+	if (line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0)
+		line->for_actor = 0;
+}
+
+/*
+ * wo_line_for_change makes the line of a change; old is NULL when the row is
+ * new, row when it is gone.  Who and when a row is deleted is the caller's to
+ * fill in, since no row is left to say it.
+ */
+void
+wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	fill_change(line, binding, old, row);
+	line->changes = wo_changes(binding, old, row,
+							   line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0 ?
+							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
+}
+
+/*
+ * wo_line_for_sealed makes the line of a change that has been stored with the
+ * digest which the guard gave it, if it did.  (While the guard judges, the new
+ * row still has the digest of the line before.)
+ */
+void
+wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	const uint8 *sealed = wo_row_digest(binding, row);
+	Jsonb	   *changes;
+
+	if (sealed == NULL || !take_kept(sealed, &changes))
+	{
+		wo_line_for_change(line, binding, old, row);
+		return;
+	}
+	fill_change(line, binding, old, row);
+	line->changes = changes;
+}
+
+/*
+ * wo_line_for_base makes the line that opens the history of a row which was
+ * there before its first act: a picture of it.
+ */
+void
+wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+{
+	fill_line(line, binding, row);
+	line->action = WO_ACTION_IMPORT;
+	line->for_actor = 0;
+	line->note = NULL;
+	line->changes = wo_changes(binding, NULL, row, WO_CHANGES_WHOLE);
+}
+
+/*
+ * wo_row_digest returns the digest of the row's last line, NULL if the row
+ * does not know it.  One that has not been acted on has no line: a digest that
+ * was loaded with it is that of another.
+ */
+const uint8 *
+wo_row_digest(const WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_DIGEST];
+	struct varlena *digest;
+
+	if (row->nulls[attnum - 1] || wo_row_revision(binding, row) <= 0)
+		return NULL;
+	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;
+}
+
+/*
+ * wo_row_seal returns a seal over the key and what the engine keeps in a row.
+ * It is no secret, it tells whether a trigger has meddled by mistake.
+ */
+bytea *
+wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
+{
+	bytea	   *seal = palloc(VARHDRSZ + WO_SEAL_LENGTH);
+	uint64		hash[2] = {1, 2};
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+		const unsigned char *bytes;
+		int			length;
+		struct varlena *value;
+
+		if (!WoIsKey(binding, attnum) &&
+			(!WoIsEngine(binding, attnum) || binding->role_of[attnum - 1] == WO_DIGEST))
+			continue;
+		if (row->nulls[attnum - 1])
+		{
+			bytes = (const unsigned char *) "";
+			length = 0;
+		}
+		else if (att->attbyval)
+		{
+			bytes = (const unsigned char *) &row->values[attnum - 1];
+			length = sizeof(Datum);
+		}
+		else
+		{
+			/* engine columns are text, bytea and jsonb */
+			value = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+			bytes = (const unsigned char *) VARDATA_ANY(value);
+			length = VARSIZE_ANY_EXHDR(value);
+		}
+		for (int i = 0; i < 2; i++)
+			hash[i] = hash_bytes_extended(bytes, length, hash[i] * 31 + attnum + (row->nulls[attnum - 1] ? 7 : 0));
+	}
+	SET_VARSIZE(seal, VARHDRSZ + WO_SEAL_LENGTH);
+	VARDATA(seal)[0] = kind;
+	memcpy(VARDATA(seal) + 1, hash, sizeof(hash));
+	return seal;
+}

@@ -1,0 +1,476 @@
+/*-------------------------------------------------------------------------
+ *
+ * journal.c
+ *	  How lines get into workorder.journal and are found there.
+ *
+ * Lines are written straight into the table, as referential-integrity
+ * triggers do their work as its owner: whoever may act on a ticket needs no
+ * privilege on the journal.  The lines of one statement are gathered and
+ * written together when its statement trigger calls wo_journal_flush(); what
+ * is still waiting is written before the transaction commits.
+ *
+ * Pending lines live in a child of TopTransactionContext and are marked with
+ * their subtransaction, so that ROLLBACK TO drops just what it undoes.  For
+ * the same reason a statement inside a subtransaction, run by a trigger say,
+ * writes the lines of that subtransaction only.  The
+ * journal has one index of ours, its key; indexes that users add are served.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "flow/flow.h"
+#include "journal/entry.h"
+#include "utils/lookup.h"
+#include "utils/store.h"
+
+/* Columns of workorder.journal, as install() makes them. */
+enum
+{
+	Anum_journal_tenant = 1,
+	Anum_journal_relation,
+	Anum_journal_ticket,
+	Anum_journal_revision,
+	Anum_journal_at,
+	Anum_journal_actor,
+	Anum_journal_for_actor,
+	Anum_journal_action,
+	Anum_journal_from_state,
+	Anum_journal_to_state,
+	Anum_journal_note,
+	Anum_journal_changes,
+	Anum_journal_digest,
+	Natts_journal = Anum_journal_digest
+};
+
+/* As COPY does: enough to fill pages, not so much that memory shows. */
+#define FLUSH_LINES	1000
+#define FLUSH_BYTES	(256 * 1024)
+
+typedef struct PendingLine
+{
+	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
+	HeapTuple	tuple;
+} PendingLine;
+
+/*
+ * The table as it was last looked up; forgotten when it is invalidated.  The
+ * row type is a copy in TopMemoryContext.
+ */
+static Oid	journal_oid = InvalidOid;
+static TupleDesc journal_desc = NULL;
+static bool journal_known = false;
+
+/* Lines of the statement that is running; reset when the transaction ends. */
+static MemoryContext pending_context = NULL;
+static PendingLine *pending = NULL;
+static int	npending = 0;
+static int	pending_allocated = 0;
+static Size pending_bytes = 0;
+
+static void
+forget_pending(void)
+{
+	/* the memory goes with the transaction */
+	pending_context = NULL;
+	pending = NULL;
+	npending = 0;
+	pending_allocated = 0;
+	pending_bytes = 0;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			wo_journal_flush();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			forget_pending();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
+						SubTransactionId parent, void *arg)
+{
+	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
+}
+
+static void
+forget_journal(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == journal_oid)
+		journal_known = false;
+}
+
+/*
+ * open_journal opens the table, looking it up only if it may have changed.
+ */
+static Relation
+open_journal(LOCKMODE lockmode)
+{
+	Relation	journal;
+
+	if (!journal_known)
+		journal_oid = wo_lookup_table("journal", false);
+	journal = table_open(journal_oid, lockmode);
+	if (!journal_known)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		if (journal_desc != NULL)
+			FreeTupleDesc(journal_desc);
+		journal_desc = CreateTupleDescCopy(RelationGetDescr(journal));
+		journal_known = true;
+		MemoryContextSwitchTo(old);
+	}
+	return journal;
+}
+
+void
+wo_journal_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_journal, (Datum) 0);
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+/*
+ * begin_scan opens the journal's key for one ticket.  The snapshot sees
+ * what this command has written itself and what others have committed: the
+ * ticket's row is locked by whoever asks.
+ */
+static IndexScanDesc
+begin_scan(Relation journal, Relation index, const WoJournalLine *key, int nkeys)
+{
+	IndexScanDesc scan;
+	ScanKeyData keys[4];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->tenant));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->relation));
+	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->ticket));
+	ScanKeyInit(&keys[3], 4, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->revision - 1));
+	scan = wo_index_beginscan(journal, index, SnapshotSelf, nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	return scan;
+}
+
+static Relation
+open_key(Relation journal, LOCKMODE lockmode)
+{
+	Oid			key = wo_primary_key(journal);
+
+	if (!OidIsValid(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("workorder.journal has lost its primary key"),
+				 errdetail("Its key is (tenant_id, relation_id, ticket_id, revision)."),
+				 errhint("Add the key again, or run SELECT workorder.upgrade().")));
+	return index_open(key, lockmode);
+}
+
+/*
+ * find_previous finds the digest of the line before this one in the journal.
+ */
+static bool
+find_previous(const WoJournalLine *line, uint8 *digest)
+{
+	Relation	journal = open_journal(AccessShareLock);
+	Relation	index = open_key(journal, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(journal, NULL);
+	bool		found = false;
+
+	for (int attempt = 0; attempt < 2 && !found; attempt++)
+	{
+		IndexScanDesc scan = begin_scan(journal, index, line, 4);
+
+		if (index_getnext_slot(scan, ForwardScanDirection, slot))
+		{
+			bool		isnull;
+			Datum		value = slot_getattr(slot, Anum_journal_digest, &isnull);
+
+			found = true;
+			if (!isnull && VARSIZE_ANY_EXHDR(DatumGetPointer(value)) == WO_DIGEST_LENGTH)
+				memcpy(digest, VARDATA_ANY(DatumGetPointer(value)), WO_DIGEST_LENGTH);
+			else
+				memset(digest, 0, WO_DIGEST_LENGTH);
+		}
+		index_endscan(scan);
+		/* the line may still be waiting, if one statement acts twice on a ticket */
+		if (!found && npending > 0)
+			wo_journal_flush();
+		else
+			break;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(journal, AccessShareLock);
+	return found;
+}
+
+/*
+ * wo_journal_seal computes the digest of a line.  It chains to the line that
+ * the old row knows as its last; if it knows none, the journal is asked.  If
+ * there is none either, the ticket was there before its first act, and its
+ * history has to be opened by a line of its own: the base, whose action stays
+ * NULL if it is not needed.
+ */
+void
+wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJournalLine *base)
+{
+	WoJournalLine opening = {0};
+	uint8		found[WO_DIGEST_LENGTH];
+	const uint8 *previous = NULL;
+
+	if (old != NULL)
+	{
+		previous = wo_row_digest(binding, old);
+		if (previous == NULL && find_previous(line, found))
+			previous = found;
+		if (previous == NULL)
+		{
+			wo_line_for_base(&opening, binding, old);
+			wo_journal_digest(&opening, NULL, opening.digest);
+			previous = opening.digest;
+		}
+	}
+	wo_journal_digest(line, previous, line->digest);
+	if (base != NULL)
+		*base = opening;
+}
+
+/*
+ * add_takers adds who took the action of a line, and for whom, if the action
+ * is one of those asked for.
+ */
+static List *
+add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const Bitmapset *actions)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, Anum_journal_action, &isnull);
+	int			action = wo_flow_action(flow, TextDatumGetCString(value));
+
+	if (action < 0 || !bms_is_member(action, actions))
+		return takers;
+	for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
+	{
+		int64	   *person;
+
+		value = slot_getattr(slot, attnum, &isnull);
+		if (isnull)
+			continue;
+		person = palloc(sizeof(int64));
+		*person = DatumGetInt64(value);
+		takers = lappend(takers, person);
+	}
+	return takers;
+}
+
+/*
+ * wo_journal_takers lists who took one of the actions on a ticket, and for
+ * whom, as int64 pointers.
+ */
+List *
+wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
+				  int64 ticket, const Bitmapset *actions)
+{
+	WoJournalLine key = {.tenant = tenant, .relation = binding->relation_id, .ticket = ticket};
+	Relation	journal;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+	List	   *takers = NIL;
+
+	wo_journal_flush();
+	journal = open_journal(AccessShareLock);
+	index = open_key(journal, AccessShareLock);
+	slot = table_slot_create(journal, NULL);
+	scan = begin_scan(journal, index, &key, 3);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		takers = add_takers(takers, slot, flow, actions);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+
+	/* a statement that this one interrupts may have lines waiting */
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
+	for (int i = 0; i < npending; i++)
+	{
+		bool		isnull;
+
+		ExecStoreHeapTuple(pending[i].tuple, slot, false);
+		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
+			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->relation_id &&
+			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
+			takers = add_takers(takers, slot, flow, actions);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(journal, AccessShareLock);
+	return takers;
+}
+
+/*
+ * form_line makes the journal's tuple in the current context.
+ */
+static HeapTuple
+form_line(TupleDesc desc, const WoJournalLine *line)
+{
+	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+
+	if (desc->natts < Natts_journal)
+		elog(ERROR, "workorder.journal has %d columns, expected at least %d",
+			 desc->natts, (int) Natts_journal);
+	memset(nulls, false, sizeof(bool) * Natts_journal);
+	/* columns that users added take no value */
+	memset(nulls + Natts_journal, true, sizeof(bool) * (desc->natts - Natts_journal));
+
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
+
+#define SET_VALUE(column, datum) (values[Anum_journal_##column - 1] = (datum))
+#define SET_OR_NULL(column, there, datum) \
+	do { \
+		if (there) \
+			SET_VALUE(column, datum); \
+		else \
+			nulls[Anum_journal_##column - 1] = true; \
+	} while (0)
+
+	SET_VALUE(tenant, Int64GetDatum(line->tenant));
+	SET_VALUE(relation, Int32GetDatum(line->relation));
+	SET_VALUE(ticket, Int64GetDatum(line->ticket));
+	SET_VALUE(revision, Int32GetDatum(line->revision));
+	SET_VALUE(at, TimestampTzGetDatum(line->at));
+	SET_OR_NULL(actor, line->actor != 0, Int64GetDatum(line->actor));
+	SET_OR_NULL(for_actor, line->for_actor != 0, Int64GetDatum(line->for_actor));
+	SET_VALUE(action, CStringGetTextDatum(line->action));
+	SET_OR_NULL(from_state, line->from_state != NULL, CStringGetTextDatum(line->from_state));
+	SET_OR_NULL(to_state, line->to_state != NULL, CStringGetTextDatum(line->to_state));
+	SET_OR_NULL(note, line->note != NULL, CStringGetTextDatum(line->note));
+	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
+	SET_VALUE(digest, PointerGetDatum(digest));
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * wo_journal_append adds a sealed line to the pending ones.  Unless the lines
+ * of the statement go together it is written at once.
+ */
+void
+wo_journal_append(const WoJournalLine *line, bool together)
+{
+	Relation	journal = open_journal(RowExclusiveLock);
+	HeapTuple	tuple;
+	MemoryContext old;
+
+	tuple = form_line(RelationGetDescr(journal), line);
+	table_close(journal, NoLock);
+
+	if (pending_context == NULL)
+	{
+		pending_context = AllocSetContextCreate(TopTransactionContext, "workorder journal lines",
+												ALLOCSET_DEFAULT_SIZES);
+		pending_allocated = 16;
+		pending = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLine) * pending_allocated);
+	}
+	else if (npending >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
+		wo_journal_flush();
+	if (npending == pending_allocated)
+	{
+		pending_allocated *= 2;
+		pending = repalloc(pending, sizeof(PendingLine) * pending_allocated);
+	}
+	old = MemoryContextSwitchTo(pending_context);
+	pending[npending].tuple = heap_copytuple(tuple);
+	pending[npending].subid = GetCurrentSubTransactionId();
+	npending++;
+	pending_bytes += tuple->t_len;
+	MemoryContextSwitchTo(old);
+
+	if (!together)
+		wo_journal_flush();
+}
+
+/*
+ * refuse_second_line tells that a ticket has a line of this revision already:
+ * its number was used before, or the journal and the row are not of one piece.
+ */
+static void
+refuse_second_line(TupleTableSlot *slot)
+{
+	bool		isnull;
+	int64		ticket = DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull));
+	int32		revision = DatumGetInt32(slot_getattr(slot, Anum_journal_revision, &isnull));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_CONFLICT),
+			 errmsg("the journal has revision %d of ticket " INT64_FORMAT " already", revision, ticket),
+			 errdetail(revision == 1 ?
+					   "The number was used before, and the history of the ticket that had it is kept." :
+					   "The row is older than its journal."),
+			 revision == 1 ?
+			 errhint("Let the identity column choose the number.") :
+			 errhint("Run workorder.verify() on the ticket.")));
+}
+
+/*
+ * wo_journal_flush writes the pending lines of this subtransaction.  What it
+ * allocates is left to the caller's context: a trigger's, or the transaction
+ * that is about to end.
+ */
+void
+wo_journal_flush(void)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = npending;
+	int			nlines;
+	Relation	journal;
+	HeapTuple  *tuples;
+
+	while (first > 0 && pending[first - 1].subid == subid)
+		first--;
+	nlines = npending - first;
+	if (nlines == 0)
+		return;
+	tuples = palloc(sizeof(HeapTuple) * nlines);
+	for (int i = 0; i < nlines; i++)
+		tuples[i] = pending[first + i].tuple;
+
+	journal = open_journal(RowExclusiveLock);
+	wo_store(journal, tuples, nlines, refuse_second_line);
+	table_close(journal, NoLock);
+
+	npending = first;
+	pending_bytes = 0;
+	if (npending == 0)
+		MemoryContextReset(pending_context);
+
+	wo_ensure_durable();
+}

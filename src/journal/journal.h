@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * journal.h
+ *	  One journal line, its digest (digest.c), and how lines get into the
+ *	  journal and are found there (journal.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_JOURNAL_H
+#define WO_JOURNAL_H
+
+#include "row/binding.h"
+#include "utils/workorder.h"
+
+#define WO_DIGEST_LENGTH	32
+
+/* Revision of a line that opens the history of a row that was there before. */
+#define WO_REVISION_BASE	0
+
+typedef struct WoJournalLine
+{
+	int64		tenant;
+	int32		relation;		/* workorder.guarded.id */
+	int64		ticket;
+	int32		revision;
+	TimestampTz at;
+	int64		actor;			/* 0 = nobody known */
+	int64		for_actor;		/* 0 = for himself */
+	const char *action;
+	const char *from_state;		/* NULL when the row is new */
+	const char *to_state;		/* NULL when the row is gone */
+	const char *note;
+	Jsonb	   *changes;		/* {"column": [old, new]}, NULL = none */
+	uint8		digest[WO_DIGEST_LENGTH];
+} WoJournalLine;
+
+/* digest.c */
+extern void wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result);
+
+/* journal.c */
+extern void wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old,
+							WoJournalLine *base);
+extern void wo_journal_append(const WoJournalLine *line, bool together);
+extern void wo_journal_flush(void);
+extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
+							   int64 ticket, const Bitmapset *actions);
+extern void wo_journal_init(void);
+
+#endif							/* WO_JOURNAL_H */

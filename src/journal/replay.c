@@ -1,0 +1,469 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.c
+ *	  The journal read back, and the row that follows from it.
+ *
+ * A ticket's row is the fold of its lines.  A line tells the columns that
+ * changed; state, revision, acted_by, updated_at, last_action and last_note
+ * follow from the line itself, and entered_at does when the state changed.
+ * A base line, which opens the history of a row that was imported or was there
+ * before its table was guarded, pictures the whole row, so that nothing else
+ * follows from it; a superuser's repair does not enter a state.
+ *
+ * Lines come through a cursor in batches, and a fold keeps one value a
+ * column, so that reading a journal takes no more memory for a million
+ * tickets than for one.  The cursors run as the owner of the table they read:
+ * the caller needs no privilege on the journal, and has been judged before.
+ * All of them read with the snapshot of the calling query.
+ *
+ * Whoever calls must have connected to SPI.  verify.c and as_of.c do.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "journal/entry.h"
+#include "utils/lookup.h"
+#include "journal/replay.h"
+#include "utils/value.h"
+
+#define BATCH_ROWS	256
+
+/* What wo_replay_open() selects, in this order. */
+enum
+{
+	COLUMN_TENANT = 1,
+	COLUMN_TICKET,
+	COLUMN_REVISION,
+	COLUMN_AT,
+	COLUMN_ACTOR,
+	COLUMN_FOR_ACTOR,
+	COLUMN_ACTION,
+	COLUMN_FROM_STATE,
+	COLUMN_TO_STATE,
+	COLUMN_NOTE,
+	COLUMN_CHANGES,
+	COLUMN_DIGEST
+};
+
+static const char *const replay_query =
+	"SELECT tenant_id, ticket_id, revision, at, actor_id, for_actor,"
+	" action, from_state, to_state, note, changes, digest"
+	" FROM workorder.journal WHERE relation_id OPERATOR(pg_catalog.=) $1";
+
+static AttrNumber column_number(const WoBinding *binding, const char *name, int len);
+static void set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value);
+static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
+						Oid type, Datum value, bool isnull);
+static void set_digest(WoFold *fold, const WoJournalLine *line, bool sealed);
+static void set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value);
+static bool apply_changes(WoFold *fold, const WoJournalLine *line,
+						  Bitmapset **told, Bitmapset **surprises);
+
+/*
+ * Opens a cursor on a query over a table, as the table's owner.
+ */
+void
+wo_stream_open(WoStream *stream, Oid relid, const char *query,
+			   int nargs, Oid *types, Datum *values)
+{
+	wo_stream_open_as(stream, wo_relation_owner(relid), query, nargs, types, values);
+}
+
+/*
+ * Opens a cursor on a query, as somebody whose rights suffice for it.
+ */
+void
+wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+				  int nargs, Oid *types, Datum *values)
+{
+	SPIPlanPtr	plan;
+	Oid			user;
+	int			context;
+
+	memset(stream, 0, sizeof(*stream));
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(role,
+						   context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_NO_SCROLL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	stream->portal = SPI_cursor_open(NULL, plan, values, NULL, true);
+	SPI_freeplan(plan);
+	SetUserIdAndSecContext(user, context);
+}
+
+/* Returns the next row, good until the next call; NULL at the end. */
+HeapTuple
+wo_stream_next(WoStream *stream)
+{
+	if (stream->next == stream->n)
+	{
+		if (stream->batch != NULL)
+			SPI_freetuptable(stream->batch);
+		SPI_cursor_fetch(stream->portal, true, BATCH_ROWS);
+		stream->batch = SPI_tuptable;
+		stream->n = SPI_processed;
+		stream->next = 0;
+		if (stream->n == 0)
+			return NULL;
+	}
+	return stream->batch->vals[stream->next++];
+}
+
+void
+wo_stream_close(WoStream *stream)
+{
+	if (stream->batch != NULL)
+		SPI_freetuptable(stream->batch);
+	SPI_cursor_close(stream->portal);
+}
+
+/*
+ * Starts reading a table's journal, ordered by tenant, ticket and revision:
+ * all of it, or a tenant's, or one ticket's.
+ */
+WoReplay *
+wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
+{
+	WoReplay   *replay = palloc0(sizeof(WoReplay));
+	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
+	Datum		values[3];
+	int			nargs = 1;
+	StringInfoData query;
+
+	replay->relation = relation;
+	values[0] = Int32GetDatum(relation);
+	initStringInfo(&query);
+	appendStringInfoString(&query, replay_query);
+	if (tenant != NULL)
+	{
+		values[nargs++] = Int64GetDatum(*tenant);
+		appendStringInfo(&query, " AND tenant_id OPERATOR(pg_catalog.=) $%d", nargs);
+	}
+	if (ticket != NULL)
+	{
+		values[nargs++] = Int64GetDatum(*ticket);
+		appendStringInfo(&query, " AND ticket_id OPERATOR(pg_catalog.=) $%d", nargs);
+	}
+	appendStringInfoString(&query, " ORDER BY tenant_id, ticket_id, revision");
+
+	replay->context = AllocSetContextCreate(CurrentMemoryContext, "workorder journal line",
+											ALLOCSET_DEFAULT_SIZES);
+	wo_stream_open(&replay->stream, wo_lookup_table("journal", false), query.data, nargs, types, values);
+	return replay;
+}
+
+static Datum
+get(const WoReplay *replay, HeapTuple tuple, int column, bool *isnull)
+{
+	return SPI_getbinval(tuple, replay->stream.batch->tupdesc, column, isnull);
+}
+
+static int64
+get_int64(const WoReplay *replay, HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = get(replay, tuple, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static char *
+get_text(const WoReplay *replay, HeapTuple tuple, int column)
+{
+	bool		isnull;
+	Datum		value = get(replay, tuple, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Returns the next line, good until the next call; NULL at the end. */
+const WoJournalLine *
+wo_replay_next(WoReplay *replay)
+{
+	WoJournalLine *line = &replay->line;
+	HeapTuple	tuple = wo_stream_next(&replay->stream);
+	MemoryContext old;
+	Datum		value;
+	bool		isnull;
+
+	if (tuple == NULL)
+		return NULL;
+
+	MemoryContextReset(replay->context);
+	old = MemoryContextSwitchTo(replay->context);
+	memset(line, 0, sizeof(*line));
+	line->relation = replay->relation;
+	line->tenant = get_int64(replay, tuple, COLUMN_TENANT);
+	line->ticket = get_int64(replay, tuple, COLUMN_TICKET);
+	line->revision = DatumGetInt32(get(replay, tuple, COLUMN_REVISION, &isnull));
+	line->at = get_int64(replay, tuple, COLUMN_AT);
+	line->actor = get_int64(replay, tuple, COLUMN_ACTOR);
+	line->for_actor = get_int64(replay, tuple, COLUMN_FOR_ACTOR);
+	line->action = get_text(replay, tuple, COLUMN_ACTION);
+	line->from_state = get_text(replay, tuple, COLUMN_FROM_STATE);
+	line->to_state = get_text(replay, tuple, COLUMN_TO_STATE);
+	line->note = get_text(replay, tuple, COLUMN_NOTE);
+	value = get(replay, tuple, COLUMN_CHANGES, &isnull);
+	line->changes = isnull ? NULL : DatumGetJsonbP(value);
+	value = get(replay, tuple, COLUMN_DIGEST, &isnull);
+	replay->sealed = false;
+	if (!isnull)
+	{
+		bytea	   *digest = DatumGetByteaPP(value);
+
+		if (VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH)
+		{
+			memcpy(line->digest, VARDATA_ANY(digest), WO_DIGEST_LENGTH);
+			replay->sealed = true;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return line;
+}
+
+void
+wo_replay_close(WoReplay *replay)
+{
+	wo_stream_close(&replay->stream);
+	MemoryContextDelete(replay->context);
+	pfree(replay);
+}
+
+/*
+ * Tells whether a line opens the history of a row that was there before, and
+ * so pictures the whole row.
+ */
+bool
+wo_line_is_base(const WoJournalLine *line)
+{
+	return line->from_state == NULL && line->to_state != NULL && line->action != NULL &&
+		strcmp(line->action, WO_ACTION_IMPORT) == 0;
+}
+
+/* Makes a fold for the tickets of one table, in the current memory context. */
+WoFold *
+wo_fold_create(const WoBinding *binding)
+{
+	WoFold	   *fold = palloc0(sizeof(WoFold));
+
+	fold->binding = binding;
+	fold->context = AllocSetContextCreate(CurrentMemoryContext, "workorder replayed row",
+										  ALLOCSET_DEFAULT_SIZES);
+	fold->values = palloc0(sizeof(Jsonb *) * binding->desc->natts);
+	fold->known = palloc0(sizeof(bool) * binding->desc->natts);
+	return fold;
+}
+
+/* Forgets the ticket, for the next one. */
+void
+wo_fold_reset(WoFold *fold)
+{
+	MemoryContextReset(fold->context);
+	memset(fold->values, 0, sizeof(Jsonb *) * fold->binding->desc->natts);
+	memset(fold->known, 0, sizeof(bool) * fold->binding->desc->natts);
+	fold->begun = false;
+	fold->exists = false;
+	fold->state = NULL;
+	fold->sealed = false;
+}
+
+/*
+ * Adds a line.  Returns false if its changes have not the form they should
+ * have; columns (by attribute number) whose old value is not what the lines
+ * before made it are added to surprises, unless that is NULL.
+ */
+bool
+wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **surprises)
+{
+	bool		base = wo_line_is_base(line);
+	bool		moved = line->from_state == NULL || line->to_state == NULL ||
+		strcmp(line->from_state, line->to_state) != 0;
+	bool		repair = line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0;
+	Bitmapset  *told = NULL;
+	bool		wellformed;
+
+	if (line->from_state == NULL && fold->begun)
+	{
+		/* a beginning leaves nothing of what was before */
+		wo_fold_reset(fold);
+		if (surprises != NULL)
+			*surprises = NULL;
+	}
+	wellformed = apply_changes(fold, line, &told, surprises);
+	if (!base)
+	{
+		set_derived(fold, told, WO_ACTED_BY, INT8OID, Int64GetDatum(line->actor), line->actor == 0);
+		set_derived(fold, told, WO_UPDATED_AT, TIMESTAMPTZOID, TimestampTzGetDatum(line->at), false);
+		set_derived_text(fold, told, WO_LAST_ACTION, line->action);
+		set_derived_text(fold, told, WO_LAST_NOTE, line->note);
+		if (moved && !repair)
+			set_derived(fold, told, WO_ENTERED_AT, TIMESTAMPTZOID, TimestampTzGetDatum(line->at), false);
+	}
+	set_derived(fold, NULL, WO_REVISION, INT4OID, Int32GetDatum(line->revision), false);
+	set_derived_text(fold, NULL, WO_STATE, line->to_state);
+	set_digest(fold, line, sealed);
+
+	fold->begun = true;
+	fold->exists = line->to_state != NULL;
+	fold->revision = line->revision;
+	fold->at = line->at;
+	fold->state = fold->exists ? MemoryContextStrdup(fold->context, line->to_state) : NULL;
+	fold->sealed = sealed;
+	memcpy(fold->digest, line->digest, WO_DIGEST_LENGTH);
+	return wellformed;
+}
+
+/*
+ * Makes the replayed row for people: all columns of the table, the key
+ * included, json and jsonb without their wrapping.  Generated columns follow
+ * from others and are not in the journal, so they are left out.
+ */
+Jsonb *
+wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
+{
+	const WoBinding *binding = fold->binding;
+	JsonbParseState *state = NULL;
+	JsonbValue	item;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+
+		if (att->attisdropped ||
+			(binding->role_of[attnum - 1] == WO_UNTOLD && !WoIsKey(binding, attnum)))
+			continue;
+		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
+		if (WoIsKey(binding, attnum))
+			wo_value_to_json(INT8OID, Int64GetDatum(attnum == binding->tenant ? tenant : ticket),
+							 false, &item);
+		else if (fold->values[attnum - 1] == NULL)
+			item.type = jbvNull;
+		else
+		{
+			wo_value_from_jsonb(fold->values[attnum - 1], &item);
+			wo_value_readable(att->atttypid, &item);
+		}
+		wo_push_value(&state, WJB_VALUE, &item);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* Takes over what a line says of each column, and adds those columns to told. */
+static bool
+apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmapset **surprises)
+{
+	JsonbIterator *it;
+	JsonbValue	key;
+	JsonbValue	change;
+
+	if (line->changes == NULL)
+		return true;
+	if (!JB_ROOT_IS_OBJECT(line->changes))
+		return false;
+
+	it = JsonbIteratorInit(&line->changes->root);
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		AttrNumber	attnum = column_number(fold->binding, key.val.string.val, key.val.string.len);
+		JsonbValue *old;
+		JsonbValue *new;
+		Jsonb	   *before;
+		JsonbValue	expected;
+
+		(void) JsonbIteratorNext(&it, &change, true);
+		if (change.type != jbvBinary || !JsonContainerIsArray(change.val.binary.data) ||
+			JsonContainerIsScalar(change.val.binary.data) ||
+			JsonContainerSize(change.val.binary.data) != 2)
+			return false;
+
+		/* A column that is no longer there has no place in the row. */
+		if (attnum == InvalidAttrNumber)
+			continue;
+		old = getIthJsonbValueFromContainer(change.val.binary.data, 0);
+		new = getIthJsonbValueFromContainer(change.val.binary.data, 1);
+		before = fold->values[attnum - 1];
+		if (surprises != NULL)
+		{
+			expected.type = jbvNull;
+			if (before != NULL)
+				wo_value_from_jsonb(before, &expected);
+			if (!wo_value_equal(&expected, old))
+				*surprises = bms_add_member(*surprises, attnum);
+		}
+		set_value(fold, attnum, new);
+		*told = bms_add_member(*told, attnum);
+	}
+	return true;
+}
+
+/* Finds a column of the table that the fold keeps; 0 if there is none. */
+static AttrNumber
+column_number(const WoBinding *binding, const char *name, int len)
+{
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+
+		if (!att->attisdropped && !WoIsKey(binding, attnum) &&
+			strncmp(NameStr(att->attname), name, len) == 0 && NameStr(att->attname)[len] == '\0')
+			return attnum;
+	}
+	return InvalidAttrNumber;
+}
+
+/* Replaces what the fold has for a column; the value is copied. */
+static void
+set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value)
+{
+	MemoryContext old = MemoryContextSwitchTo(fold->context);
+
+	if (fold->values[attnum - 1] != NULL)
+		pfree(fold->values[attnum - 1]);
+	fold->values[attnum - 1] = value->type == jbvNull ? NULL : JsonbValueToJsonb(value);
+	fold->known[attnum - 1] = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* Sets an engine column that follows from the line itself, unless the line told it. */
+static void
+set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
+			Oid type, Datum value, bool isnull)
+{
+	AttrNumber	attnum = fold->binding->engine[column];
+	JsonbValue	item;
+
+	if (bms_is_member(attnum, told))
+		return;
+	wo_value_to_json(type, value, isnull, &item);
+	set_value(fold, attnum, &item);
+}
+
+static void
+set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value)
+{
+	set_derived(fold, told, column, TEXTOID,
+				value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+/* The row knows the digest of its last line, so that the next can chain to it. */
+static void
+set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
+{
+	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
+	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, PointerGetDatum(digest), !sealed);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.h
+ *	  The journal read back, and the row that follows from it (replay.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_REPLAY_H
+#define WO_REPLAY_H
+
+#include "executor/spi.h"
+
+#include "row/binding.h"
+#include "journal/journal.h"
+
+/* relation_id of lines that are about the journal itself */
+#define WO_RELATION_JOURNAL	0
+
+/* A query read through a cursor, opened by the owner of the table it reads. */
+typedef struct WoStream
+{
+	Portal		portal;
+	SPITupleTable *batch;
+	uint64		next;			/* in batch */
+	uint64		n;				/* in batch */
+} WoStream;
+
+/* The lines of a journal, one at a time. */
+typedef struct WoReplay
+{
+	WoStream	stream;
+	int32		relation;
+	MemoryContext context;		/* of the line; reset at the next one */
+	WoJournalLine line;
+	bool		sealed;			/* it has a digest of the right length */
+} WoReplay;
+
+/* One ticket's row as its lines so far make it. */
+typedef struct WoFold
+{
+	const WoBinding *binding;
+	MemoryContext context;		/* of the values; reset with each ticket */
+	Jsonb	  **values;			/* [natts] canonical form, NULL = null */
+	bool	   *known;			/* [natts] some line tells the value */
+	bool		begun;			/* there was a line */
+	bool		exists;			/* the last line did not delete it */
+	int32		revision;		/* of the last line */
+	TimestampTz at;				/* of the last line */
+	const char *state;			/* after the last line, NULL if it deleted */
+	bool		sealed;			/* the last line has a digest */
+	uint8		digest[WO_DIGEST_LENGTH];
+} WoFold;
+
+extern void wo_stream_open(WoStream *stream, Oid relid, const char *query,
+						   int nargs, Oid *types, Datum *values);
+extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+							  int nargs, Oid *types, Datum *values);
+extern HeapTuple wo_stream_next(WoStream *stream);
+extern void wo_stream_close(WoStream *stream);
+
+extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket);
+extern const WoJournalLine *wo_replay_next(WoReplay *replay);
+extern void wo_replay_close(WoReplay *replay);
+
+extern bool wo_line_is_base(const WoJournalLine *line);
+extern WoFold *wo_fold_create(const WoBinding *binding);
+extern void wo_fold_reset(WoFold *fold);
+extern bool wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed,
+						  Bitmapset **surprises);
+extern Jsonb *wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket);
+
+#endif							/* WO_REPLAY_H */

@@ -1,0 +1,559 @@
+/*-------------------------------------------------------------------------
+ *
+ * state_count.c
+ *	  How many tickets of a table rest in each state, kept with every change.
+ *
+ * A table is counted once count_rows() has asked for it.  Then each statement
+ * appends to workorder.tally_change what it has moved: one row for each pair
+ * of states, from where to where and how many; nobody waits for anybody.  Now
+ * and then these rows are folded into workorder.tally, one row for each state.
+ * What a snapshot sees of both tables together is what it sees of the counted
+ * table, since a change commits with its tickets and a fold all at once.
+ *
+ * Changes of the running statement wait here, marked with their
+ * subtransaction as the journal's lines are (see journal.c).  While a table
+ * has anything waiting here, its tally is not what the table holds; so a mark
+ * stands here from the first row that a statement touches until its changes
+ * are written.
+ *
+ * tally_change has no index: it is short, because whoever begins one of its
+ * pages, every few of them, folds what there is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "utils/as_owner.h"
+#include "utils/lookup.h"
+#include "journal/replay.h"
+#include "utils/store.h"
+#include "journal/state_count.h"
+
+PG_FUNCTION_INFO_V1(workorder_fold_totals);
+
+/* Columns of workorder.tally_change, as install() makes them. */
+enum
+{
+	Anum_change_tenant = 1,
+	Anum_change_relation,
+	Anum_change_from_state,
+	Anum_change_to_state,
+	Anum_change_n,
+	Natts_change = Anum_change_n
+};
+
+/* More different moves than this are not kept until the statement ends. */
+#define FLUSH_MOVES		64
+
+/* A writer folds when he begins a page with such a number: the more, the more of a kind there are. */
+#define FOLD_PAGES		4
+
+/* How many changes are folded at once. */
+#define FOLD_CHANGES	1000
+
+/* How far to look back for a change of the same state; SQL adds up what is left. */
+#define FOLD_LOOK_BACK	16
+
+/* Rows that the running statement has moved, or the mark that it is running. */
+typedef struct Move
+{
+	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
+	int32		relation;		/* workorder.guarded.id */
+	int			depth;			/* of triggers, to know a statement's end by */
+	int64		n;				/* 0 = a mark */
+	int64		tenant;
+	const char *from;			/* NULL = the rows are new */
+	const char *to;				/* NULL = the rows are gone */
+} Move;
+
+/* What a fold adds to the tally. */
+typedef struct Sums
+{
+	int			n;
+	Datum	   *tenants;
+	Datum	   *states;
+	Datum	   *sums;
+} Sums;
+
+/* Both live in TopTransactionContext and go with it. */
+static Move *pending = NULL;
+static int	npending = 0;
+static int	pending_allocated = 0;
+static MemoryContext name_context = NULL;
+
+/* Where workorder.tally_change is; forgotten when it is invalidated. */
+static Oid	change_oid = InvalidOid;
+
+/* One at a time folds the changes of a table; the others go on. */
+static WoStatement take_turn = {
+	.table = "guarded",
+	.text = "SELECT 1::pg_catalog.int8 FROM workorder.guarded"
+	" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
+	.nargs = 1,
+	.types = {INT4OID}
+};
+
+static WoStatement add_to_tally = {
+	.table = "tally",
+	.text = "INSERT INTO workorder.tally AS y (tenant_id, relation_id, state, n)"
+	" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS s (tenant_id, state, n)"
+	" GROUP BY s.tenant_id, s.state HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
+	" ON CONFLICT (tenant_id, relation_id, state)"
+	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n",
+	.nargs = 4,
+	.types = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+static WoStatement read_tally = {
+	.table = "tally",
+	.text = "SELECT (coalesce(("
+	"  SELECT pg_catalog.sum(y.n) FROM workorder.tally y"
+	"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.relation_id OPERATOR(pg_catalog.=) $1"
+	"  AND ($3 OR y.state OPERATOR(pg_catalog.=) ANY ($4))), 0)"
+	" OPERATOR(pg_catalog.+) coalesce(("
+	"  SELECT pg_catalog.sum(CASE WHEN c.to_state IS NULL THEN 0"
+	"    WHEN $3 OR c.to_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END"
+	"   OPERATOR(pg_catalog.-) CASE WHEN c.from_state IS NULL THEN 0"
+	"    WHEN $3 OR c.from_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END)"
+	"  FROM workorder.tally_change c"
+	"  WHERE c.relation_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
+	" FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1 AND g.counted",
+	.reads = true,
+	.nargs = 4,
+	.types = {INT4OID, INT8OID, BOOLOID, TEXTARRAYOID}
+};
+
+static bool write_moves(void);
+
+static void
+forget_pending(void)
+{
+	/* the memory goes with the transaction */
+	pending = NULL;
+	npending = 0;
+	pending_allocated = 0;
+	name_context = NULL;
+}
+
+static void
+at_transaction_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			(void) write_moves();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			forget_pending();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
+						SubTransactionId parent, void *arg)
+{
+	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
+}
+
+static void
+forget_table(Datum arg, Oid relid)
+{
+	if (!OidIsValid(relid) || relid == change_oid)
+		change_oid = InvalidOid;
+}
+
+void
+wo_tally_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
+	RegisterXactCallback(at_transaction_event, NULL);
+	RegisterSubXactCallback(at_subtransaction_event, NULL);
+}
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
+/*
+ * add_pending makes room for one more.
+ */
+static Move *
+add_pending(int32 relation)
+{
+	if (pending == NULL)
+	{
+		pending_allocated = 16;
+		pending = MemoryContextAlloc(TopTransactionContext, sizeof(Move) * pending_allocated);
+		name_context = AllocSetContextCreate(TopTransactionContext, "workorder states moved between",
+											 ALLOCSET_SMALL_SIZES);
+	}
+	else if (npending == pending_allocated)
+	{
+		pending_allocated *= 2;
+		pending = repalloc(pending, sizeof(Move) * pending_allocated);
+	}
+	memset(&pending[npending], 0, sizeof(Move));
+	pending[npending].subid = GetCurrentSubTransactionId();
+	pending[npending].relation = relation;
+	return &pending[npending++];
+}
+
+/*
+ * wo_tally_begin marks that a statement is about to change rows of a table.
+ */
+void
+wo_tally_begin(const WoBinding *binding)
+{
+	SubTransactionId subid;
+	int			depth;
+
+	if (!binding->counted)
+		return;
+	subid = GetCurrentSubTransactionId();
+	depth = trigger_depth();
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+		if (pending[i].n == 0 && pending[i].relation == binding->relation_id && pending[i].depth == depth)
+			return;
+	add_pending(binding->relation_id)->depth = depth;
+}
+
+static bool
+same_state(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/*
+ * wo_tally_move takes note that a row has come to rest in another state.
+ */
+void
+wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			nmoves = 0;
+	Move	   *move;
+
+	if (!binding->counted || same_state(from, to))
+		return;
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+	{
+		move = &pending[i];
+		if (move->n == 0)
+			continue;
+		if (move->relation == binding->relation_id && move->tenant == tenant &&
+			same_state(move->from, from) && same_state(move->to, to))
+		{
+			move->n++;
+			return;
+		}
+		nmoves++;
+	}
+	if (nmoves >= FLUSH_MOVES)
+		(void) write_moves();
+	move = add_pending(binding->relation_id);
+	move->n = 1;
+	move->tenant = tenant;
+	move->from = from != NULL ? MemoryContextStrdup(name_context, from) : NULL;
+	move->to = to != NULL ? MemoryContextStrdup(name_context, to) : NULL;
+}
+
+/*
+ * open_change opens the table, looking it up only if it may have changed.
+ */
+static Relation
+open_change(void)
+{
+	Relation	change;
+
+	if (!OidIsValid(change_oid))
+	{
+		Oid			found = wo_lookup_table("tally_change", false);
+
+		change = table_open(found, RowExclusiveLock);
+		change_oid = found;
+	}
+	else
+		change = table_open(change_oid, RowExclusiveLock);
+	if (RelationGetDescr(change)->natts < Natts_change)
+		elog(ERROR, "workorder.tally_change has %d columns, expected at least %d",
+			 RelationGetDescr(change)->natts, (int) Natts_change);
+	return change;
+}
+
+static HeapTuple
+form_change(TupleDesc desc, const Move *move)
+{
+	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	memset(nulls, false, sizeof(bool) * Natts_change);
+	/* columns that users added take no value */
+	memset(nulls + Natts_change, true, sizeof(bool) * (desc->natts - Natts_change));
+	values[Anum_change_tenant - 1] = Int64GetDatum(move->tenant);
+	values[Anum_change_relation - 1] = Int32GetDatum(move->relation);
+	values[Anum_change_n - 1] = Int64GetDatum(move->n);
+	if (move->from != NULL)
+		values[Anum_change_from_state - 1] = CStringGetTextDatum(move->from);
+	else
+		nulls[Anum_change_from_state - 1] = true;
+	if (move->to != NULL)
+		values[Anum_change_to_state - 1] = CStringGetTextDatum(move->to);
+	else
+		nulls[Anum_change_to_state - 1] = true;
+	return heap_form_tuple(desc, values, nulls);
+}
+
+/*
+ * write_moves writes what waits in this subtransaction; marks stay.  Returns
+ * whether it is time to fold.
+ */
+static bool
+write_moves(void)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			first = npending;
+	int			kept;
+	int			ntuples = 0;
+	HeapTuple  *tuples;
+	Relation	change;
+	bool		due = false;
+
+	while (first > 0 && pending[first - 1].subid == subid)
+		if (pending[--first].n != 0)
+			ntuples++;
+	if (ntuples == 0)
+		return false;
+
+	change = open_change();
+	tuples = palloc(sizeof(HeapTuple) * ntuples);
+	ntuples = 0;
+	kept = first;
+	for (int i = first; i < npending; i++)
+	{
+		if (pending[i].n != 0)
+			tuples[ntuples++] = form_change(RelationGetDescr(change), &pending[i]);
+		else
+			pending[kept++] = pending[i];
+	}
+	npending = kept;
+	wo_store(change, tuples, ntuples, NULL);
+	table_close(change, NoLock);
+
+	for (int i = 0; i < ntuples; i++)
+		if (ItemPointerGetOffsetNumber(&tuples[i]->t_self) == FirstOffsetNumber &&
+			ItemPointerGetBlockNumber(&tuples[i]->t_self) % FOLD_PAGES == 0)
+			due = true;
+	/* marks name no states */
+	while (first > 0 && pending[first - 1].n == 0)
+		first--;
+	if (first == 0)
+		MemoryContextReset(name_context);
+	return due;
+}
+
+/*
+ * add_sum adds to what a fold adds to the tally.
+ */
+static void
+add_sum(Sums *sums, int64 tenant, Datum state, int64 n)
+{
+	for (int i = sums->n - 1; i >= 0 && i >= sums->n - FOLD_LOOK_BACK; i--)
+		if (DatumGetInt64(sums->tenants[i]) == tenant && datum_image_eq(sums->states[i], state, false, -1))
+		{
+			sums->sums[i] = Int64GetDatum(DatumGetInt64(sums->sums[i]) + n);
+			return;
+		}
+	sums->tenants[sums->n] = Int64GetDatum(tenant);
+	sums->states[sums->n] = datumCopy(state, false, -1);
+	sums->sums[sums->n] = Int64GetDatum(n);
+	sums->n++;
+}
+
+/*
+ * take_changes deletes the changes of a table that this transaction sees, as
+ * many as are folded at once, and adds them up.  Returns how many.
+ */
+static int
+take_changes(int32 relation, Sums *sums)
+{
+	Relation	change = open_change();
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int			taken = 0;
+
+	ScanKeyInit(&key, Anum_change_relation, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(relation));
+	scan = systable_beginscan(change, InvalidOid, false, snapshot, 1, &key);
+	while (taken < FOLD_CHANGES && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Natts_change];
+		bool		nulls[Natts_change];
+		TM_FailureData failure;
+
+		CHECK_FOR_INTERRUPTS();
+		/* somebody who deletes by hand, or a fold that this snapshot does not see */
+		if (table_tuple_delete(change, &tuple->t_self, GetCurrentCommandId(true), snapshot,
+							   InvalidSnapshot, false, &failure, false) != TM_Ok)
+			continue;
+		taken++;
+		for (int i = 0; i < Natts_change; i++)
+			values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(change), &nulls[i]);
+		for (int i = Anum_change_from_state - 1; i < Anum_change_to_state; i++)
+			if (!nulls[i])
+				add_sum(sums, DatumGetInt64(values[Anum_change_tenant - 1]), values[i],
+						DatumGetInt64(values[Anum_change_n - 1]) * (i == Anum_change_to_state - 1 ? 1 : -1));
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(change, NoLock);
+	return taken;
+}
+
+/*
+ * fold moves changes of a table into the tally and returns how many, nought if
+ * it is somebody else's turn.
+ */
+static int
+fold(int32 relation)
+{
+	Datum		values[4] = {Int32GetDatum(relation)};
+	Sums		sums = {0};
+	int			taken;
+
+	if (!wo_run_as_owner(&take_turn, values, NULL))
+		return 0;
+	sums.tenants = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	sums.states = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	sums.sums = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
+	taken = take_changes(relation, &sums);
+	if (sums.n > 0)
+	{
+		values[1] = PointerGetDatum(construct_array(sums.tenants, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[2] = PointerGetDatum(construct_array(sums.states, sums.n, TEXTOID, -1, false, TYPALIGN_INT));
+		values[3] = PointerGetDatum(construct_array(sums.sums, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		(void) wo_run_as_owner(&add_to_tally, values, NULL);
+	}
+	return taken;
+}
+
+/*
+ * wo_tally_flush is called at the end of a statement on a table: what it has
+ * moved is written.  A statement on a partition has no such end; its moves
+ * wait for the next one, or for the commit.
+ *
+ * Who is to fold does so, unless his transaction keeps to an old snapshot,
+ * which could make that fail.
+ */
+void
+wo_tally_flush(Relation rel)
+{
+	const WoBinding *binding;
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			depth = trigger_depth();
+	bool		due;
+
+	if (npending == 0)
+		return;
+	due = write_moves();
+	binding = wo_binding_if_guarded(rel);
+	if (binding == NULL)
+		return;
+	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+		if (pending[i].relation == binding->relation_id && pending[i].depth >= depth)
+		{
+			npending--;
+			memmove(&pending[i], &pending[i + 1], sizeof(Move) * (npending - i));
+		}
+	if (due && !IsolationUsesXactSnapshot())
+		(void) fold(binding->relation_id);
+}
+
+/*
+ * wo_tally_read reads a tenant's total of a table from the tally, of these
+ * states or (NULL) of all, as the active snapshot sees it.  False if the tally
+ * cannot tell: the table is not counted, or was not in the eyes of that
+ * snapshot, or this session is in the middle of changing it.
+ */
+bool
+wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total)
+{
+	Datum		values[4] = {
+		Int32GetDatum(binding->relation_id),
+		Int64GetDatum(tenant),
+		BoolGetDatum(states == NULL),
+		PointerGetDatum(states != NULL ? states : construct_empty_array(TEXTOID))
+	};
+
+	if (!binding->counted)
+		return false;
+	for (int i = 0; i < npending; i++)
+		if (pending[i].relation == binding->relation_id)
+			return false;
+	return wo_run_as_owner(&read_tally, values, total);
+}
+
+/*
+ * fold_totals() folds all changes of all counted tables and returns how many.
+ * A table's writers are not waited for, but count_rows() is.
+ */
+Datum
+workorder_fold_totals(PG_FUNCTION_ARGS)
+{
+	WoStream	stream;
+	HeapTuple	tuple;
+	int64		result = 0;
+
+	PreventCommandIfReadOnly("workorder.fold_totals()");
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	wo_stream_open(&stream, wo_lookup_table("guarded", false),
+				   "SELECT id, relation::pg_catalog.oid FROM workorder.guarded WHERE counted ORDER BY id",
+				   0, NULL, NULL);
+	while ((tuple = wo_stream_next(&stream)) != NULL)
+	{
+		TupleDesc	desc = stream.batch->tupdesc;
+		bool		isnull;
+		int32		relation = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
+		Relation	rel = try_table_open(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+										 RowExclusiveLock);
+		int			folded;
+
+		if (rel == NULL)
+			continue;
+		while ((folded = fold(relation)) > 0)
+			result += folded;
+		table_close(rel, NoLock);
+	}
+	wo_stream_close(&stream);
+	SPI_finish();
+	PG_RETURN_INT64(result);
+}

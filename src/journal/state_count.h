@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * state_count.h
+ *	  How many tickets rest in each state, kept with every change (state_count.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_TALLY_H
+#define WO_TALLY_H
+
+#include "utils/array.h"
+
+#include "row/binding.h"
+
+extern void wo_tally_begin(const WoBinding *binding);
+extern void wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to);
+extern void wo_tally_flush(Relation rel);
+extern bool wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total);
+extern void wo_tally_init(void);
+
+#endif							/* WO_TALLY_H */

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluation.c
+ *	  A case: it is set up, and what follows from the verdict is written into
+ *	  its row.
+ *
+ * Whoever has something judged sets a case up here: the guard, and those who
+ * ask before they act.  Only the guard, and what it leaves to bypass.c, goes
+ * on to take an action: the state moves, the engine's columns follow, and the
+ * row is sealed for its line in the journal.  Who may is not asked here.
+ * Nothing is written but the row of the case; all memory is the caller's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "utils/builtins.h"
+
+#include "actor/actor.h"
+#include "permit/approval.h"
+#include "permit/evaluation.h"
+#include "flow/flow.h"
+#include "journal/entry.h"
+
+/*
+ * wo_case_begin fills in what does not depend on the action: who, when, and
+ * where the ticket stands.
+ */
+void
+wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	memset(c, 0, sizeof(*c));
+	c->binding = binding;
+	c->actor = wo_actor_current();
+	c->now = wo_now();
+	c->row = row->values;
+	c->row_null = row->nulls;
+
+	if (wo_binding_tenant(binding, row) != c->actor->tenant)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_DENIED),
+				 errmsg("the ticket belongs to another tenant"),
+				 errdetail("You work in tenant " INT64_FORMAT ".", c->actor->tenant),
+				 errhint("Set workorder.tenant, or sign in to the other tenant.")));
+
+	if (old != NULL)
+	{
+		AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
+		AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+		char	   *state = wo_row_text(binding, old, WO_STATE);
+
+		c->old = old->values;
+		c->old_null = old->nulls;
+		c->flow = old->nulls[flow_att - 1] ? NULL :
+			wo_flow_by_id(DatumGetInt32(old->values[flow_att - 1]));
+		if (c->flow == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_NOT_FOUND),
+					 errmsg("the ticket's version of flow \"%s\" does not exist", binding->flow_name),
+					 errdetail("Column \"%s\" names no row of workorder.flow.", wo_engine_names[WO_FLOW_ID]),
+					 errhint("Restore workorder.flow, or repair the ticket under workorder.maintenance.")));
+		c->leaf = state != NULL ? wo_flow_state(c->flow, state, strlen(state)) : -1;
+		if (c->leaf < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_CONFLICT),
+					 errmsg("the ticket is in a state that its flow does not know"),
+					 errdetail("Version %d of flow \"%s\" has no such state.",
+							   c->flow->version, c->flow->name),
+					 errhint("Repair the ticket under workorder.maintenance.")));
+		/* time never runs backwards for a ticket */
+		if (!old->nulls[updated - 1] && DatumGetTimestampTz(old->values[updated - 1]) > c->now)
+			c->now = DatumGetTimestampTz(old->values[updated - 1]);
+	}
+	else
+	{
+		c->flow = wo_flow_by_name(binding->flow_name);
+		if (c->flow == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_NOT_FOUND),
+					 errmsg("flow \"%s\" is not published", binding->flow_name),
+					 errdetail("New rows start on the published version."),
+					 errhint("Publish one with workorder.publish().")));
+		c->leaf = wo_flow_initial(c->flow);
+	}
+	c->columns = wo_binding_columns(binding, c->flow);
+}
+
+/*
+ * wo_case_set writes an engine column of the row.
+ */
+void
+wo_case_set(WoCase *c, WoEngineColumn column, Datum value, bool isnull)
+{
+	AttrNumber	attnum = c->binding->engine[column];
+
+	c->row[attnum - 1] = isnull ? (Datum) 0 : value;
+	c->row_null[attnum - 1] = isnull;
+}
+
+void
+wo_case_set_text(WoCase *c, WoEngineColumn column, const char *value)
+{
+	wo_case_set(c, column, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+/*
+ * wo_case_seal writes the digest of the line to come into the row, so that the
+ * next line finds what to chain to without a look into the journal.  Where a
+ * later trigger may still change the row, the line is not known yet; then a
+ * seal lets record.c tell whether that trigger has kept to the user's columns.
+ */
+void
+wo_case_seal(WoCase *c)
+{
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+	WoRow		row = {c->row, c->row_null};
+	WoJournalLine line;
+	bytea	   *digest;
+
+	if (!c->binding->recorded)
+	{
+		wo_case_set(c, WO_DIGEST, (Datum) 0, true);
+		return;
+	}
+	if (c->binding->overtaken)
+	{
+		wo_case_set(c, WO_DIGEST, PointerGetDatum(wo_row_seal(c->binding, &row, WO_SEAL_ACT)), false);
+		return;
+	}
+	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
+	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	wo_line_keep(&line);
+	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
+	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
+	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
+	wo_case_set(c, WO_DIGEST, PointerGetDatum(digest), false);
+}
+
+/*
+ * wo_case_take carries out a permitted action on the row of the case.
+ */
+void
+wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
+{
+	const WoFlow *flow = c->flow;
+	const WoCandidate *taken = verdict->taken;
+	int			leaf = c->leaf;
+	bool		creates = c->old == NULL;
+	bool		visits = creates;
+	int			revision = 0;
+
+	if (verdict->complete)
+	{
+		wo_condition_assign(c, taken);
+		if (taken->target >= 0)
+		{
+			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
+		}
+	}
+	if (flow->approving)
+	{
+		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
+
+		if (nobody != NULL)
+			wo_refuse(c, nobody);
+	}
+	if (!creates)
+	{
+		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+		revision = wo_row_revision(c->binding, &old);
+		/* the caller's own idea of the new state must be what the action does */
+		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
+		{
+			char	   *wanted = wo_row_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
+
+			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_WO_CONFLICT),
+						 errmsg("\"%s\" leads to state \"%s\"", action, flow->states[leaf].path),
+						 errdetail("The statement also sets another state."),
+						 errhint("Set the action only; the state follows from it.")));
+		}
+	}
+
+	wo_case_set_text(c, WO_STATE, flow->states[leaf].path);
+	if (flow->approving)
+		 /* done already */ ;
+	else if (visits || verdict->complete)
+	{
+		/* an internal action that is done leaves the others' votes alone */
+		if (visits || taken->quorum != WO_QUORUM_NONE)
+			wo_case_set(c, WO_VOTES, (Datum) 0, true);
+	}
+	else
+		wo_case_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
+	wo_case_set(c, WO_REVISION, Int32GetDatum(Max(revision, 0) + 1), false);
+	wo_case_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
+	wo_case_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
+	if (visits)
+		wo_case_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
+	wo_case_set_text(c, WO_LAST_ACTION, action);
+	wo_case_set_text(c, WO_LAST_NOTE, note);
+	wo_case_set(c, WO_ACTION, (Datum) 0, true);
+	wo_case_set(c, WO_NOTE, (Datum) 0, true);
+	wo_case_seal(c);
+}
+
+/*
+ * wo_case_finish makes the tuple again from the row of the case.
+ */
+HeapTuple
+wo_case_finish(const WoCase *c, HeapTuple tuple)
+{
+	HeapTuple	result = heap_form_tuple(c->binding->desc, c->row, c->row_null);
+
+	result->t_data->t_ctid = tuple->t_data->t_ctid;
+	result->t_self = tuple->t_self;
+	result->t_tableOid = tuple->t_tableOid;
+	return result;
+}

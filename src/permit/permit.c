@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * permit.c
+ *	  The one predicate: may this actor take this action on this row, and if
+ *	  not, why.
+ *
+ * The guard trigger, act(), can(), explain() and actions() all ask here, so
+ * what is said equals what happens.  Nothing is written and nothing is kept:
+ * a verdict lives in the caller's memory context, with its reasons (reason.c).
+ *
+ * The order is that of a statechart: from the leaf upwards, the nearest state
+ * that declares the action with a guard that holds decides; there the first
+ * candidate whose guard and allow hold is taken.  What is left (exclude,
+ * require, fields, quorum) are conditions on the one that was taken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "permit/approval.h"
+#include "flow/flow.h"
+#include "utils/value.h"
+
+/*
+ * stands_in tells whether the actor counts in a relation column.
+ */
+static bool
+stands_in(const WoCase *c, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, c->standing)
+		if (strcmp(lfirst(lc), column) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * wo_actor_in_column tells whether a relation column holds the actor.  For a
+ * ticket that exists the stored row counts: nobody makes himself a party by
+ * the very update that is judged.
+ */
+bool
+wo_actor_in_column(const WoCase *c, int column)
+{
+	AttrNumber	attnum = c->columns[column];
+	const Datum *row = c->old != NULL ? c->old : c->row;
+	const bool *nulls = c->old != NULL ? c->old_null : c->row_null;
+
+	if (c->actor->id == 0 || !c->actor->active ||
+		attnum == InvalidAttrNumber || nulls[attnum - 1])
+		return false;
+	if (c->restricted && !stands_in(c, c->flow->columns[column]))
+		return false;
+	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
+	{
+		case INT8OID:
+			return DatumGetInt64(row[attnum - 1]) == c->actor->id;
+		case INT4OID:
+			return DatumGetInt32(row[attnum - 1]) == c->actor->id;
+		default:
+			return false;
+	}
+}
+
+/*
+ * is_allowed evaluates "allow" of one candidate.
+ */
+static bool
+is_allowed(const WoCase *c, const WoCandidate *candidate)
+{
+	int			i = -1;
+
+	if (candidate->approvers != NULL)
+	{
+		WoTask	   *task;
+		int64		for_actor;
+
+		return wo_approval_standing((WoCase *) c, candidate, &task, &for_actor) != WO_STANDS_NOT;
+	}
+	if (candidate->everybody)
+		return true;
+	if (candidate->roles != NULL && c->actor->active &&
+		bms_overlap(candidate->roles, wo_actor_flow_roles(c->actor, c->flow)))
+		return true;
+	while ((i = bms_next_member(candidate->relations, i)) >= 0)
+		if (wo_actor_in_column(c, i))
+			return true;
+	return false;
+}
+
+/*
+ * wo_permit_possible returns the names of the actions that the chart knows in
+ * this state, whoever may take them.  A ticket that exists is not created.
+ */
+List *
+wo_permit_possible(const WoCase *c)
+{
+	List	   *names = NIL;
+
+	for (int a = 0; a < c->flow->nactions; a++)
+		for (int s = a == c->flow->action_create ? -1 : c->leaf; s >= 0; s = c->flow->states[s].parent)
+			if (c->flow->states[s].on[a].n > 0)
+			{
+				names = lappend(names, (char *) c->flow->actions[a]);
+				break;
+			}
+	return names;
+}
+
+/*
+ * choose finds the candidate to take.  When none may be taken, *nearest is
+ * the one that explains it best: the first whose guard holds, else the first.
+ */
+static const WoCandidate *
+choose(WoCase *c, int action, const WoCandidate **nearest, WoTruth *truth)
+{
+	*nearest = NULL;
+	*truth = WO_FALSE;
+	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
+	{
+		const WoCandidateList *list = &c->flow->states[s].on[action];
+		bool		decided = false;
+
+		for (int i = 0; i < list->n; i++)
+		{
+			const WoCandidate *candidate = &list->item[i];
+			WoTruth		holds;
+
+			/* a flow that is done stays where it is */
+			if (candidate->target >= 0 && c->flow->states[c->leaf].done)
+				continue;
+			holds = wo_condition_holds(c, candidate->guard);
+			if (holds == WO_TRUE)
+			{
+				if (is_allowed(c, candidate))
+				{
+					*truth = WO_TRUE;
+					return candidate;
+				}
+				if (!decided)
+					*nearest = candidate;
+				decided = true;
+				*truth = WO_TRUE;
+			}
+			else
+			{
+				if (holds == WO_UNKNOWN && *truth == WO_FALSE)
+					*truth = WO_UNKNOWN;
+				if (*nearest == NULL)
+					*nearest = candidate;
+			}
+		}
+		if (decided)
+			return NULL;
+	}
+	return NULL;
+}
+
+/*
+ * is_blank tells whether a required column is missing in the row that would be.
+ */
+static bool
+is_blank(const WoCase *c, int column)
+{
+	AttrNumber	attnum = c->columns[column];
+
+	return attnum == InvalidAttrNumber ||
+		wo_value_blank(TupleDescAttr(c->binding->desc, attnum - 1)->atttypid,
+					   c->row[attnum - 1], c->row_null[attnum - 1]);
+}
+
+/*
+ * may_change tells whether a candidate lets its taker change a column.
+ */
+static bool
+may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
+{
+	const Bitmapset *columns = candidate->fields;
+	int			i = -1;
+
+	if (candidate->fields_any)
+		return true;
+	if (!candidate->fields_given)
+	{
+		if (candidate->action == c->flow->action_update ||
+			candidate->action == c->flow->action_create)
+			return true;
+		columns = candidate->require;
+	}
+	while ((i = bms_next_member(columns, i)) >= 0)
+		if (c->columns[i] == attnum)
+			return true;
+	return false;
+}
+
+/* A quiet case needs no reason, and a fast one no other than the first. */
+#define GIVE(verdict, r, explain) \
+	do { \
+		if (c->quiet) \
+			return false; \
+		(verdict)->reasons = lappend((verdict)->reasons, (r)); \
+		if (!(explain)) \
+			return false; \
+	} while (0)
+
+/*
+ * not_now says why somebody with a task cannot decide it now.
+ */
+static WoReason *
+not_now(WoStanding standing, const WoCandidate *candidate)
+{
+	switch (standing)
+	{
+		case WO_STANDS_WAITING:
+			return wo_reason("turn", ERRCODE_WO_CONFLICT, "it is not your turn yet",
+							 psprintf("%s asks others before you.", candidate->where),
+							 "Wait for them.");
+		case WO_STANDS_ADVISING:
+			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you were asked for advice, not for the decision",
+							 psprintf("The task of %s is yours for advice only.", candidate->where),
+							 "Give it back with workorder.return_task().");
+		case WO_STANDS_LENT:
+			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you have asked somebody for advice",
+							 psprintf("Your task of %s is with him.", candidate->where),
+							 "Wait for him, or take it back with workorder.return_task().");
+		default:
+			return wo_reason("voted", ERRCODE_WO_CONFLICT, "you have decided already",
+							 psprintf("%s counts each person once in this visit of the state.", candidate->where),
+							 "Wait for the others.");
+	}
+}
+
+/*
+ * check_conditions judges what a chosen candidate asks for besides who.
+ */
+static bool
+check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdict *verdict)
+{
+	const WoFlow *flow = c->flow;
+	const char *action = flow->actions[candidate->action];
+	WoStanding	standing = WO_STANDS_NOT;
+	WoTask	   *task;
+	int64		for_actor = 0;
+	int			i;
+
+	if (candidate->approvers != NULL)
+		standing = wo_approval_standing(c, candidate, &task, &for_actor);
+	if (candidate->exclude != NULL || candidate->exclude_relations != NULL)
+	{
+		ListCell   *lc;
+
+		foreach(lc, wo_excluded_people(c, candidate))
+		{
+			int64		excluded = *(int64 *) lfirst(lc);
+
+			if (excluded == 0 || (excluded != c->actor->id && excluded != for_actor))
+				continue;
+			GIVE(verdict, wo_reason("exclude", ERRCODE_WO_DENIED,
+								 psprintf("\"%s\" needs another person", action),
+								 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
+										  candidate->where),
+								 "Let somebody else take this action."), explain);
+			break;
+		}
+	}
+
+	if (candidate->require_note && !c->has_note && !c->quiet)
+	{
+		WoReason   *r = wo_reason("require", ERRCODE_WO_INVALID,
+							   psprintf("\"%s\" needs a note", action),
+							   psprintf("%s requires note.", candidate->where),
+							   "Give a note that is not blank.");
+
+		r->input = true;
+		r->column = "note";
+		GIVE(verdict, r, explain);
+	}
+	i = -1;
+	while (!c->quiet && (i = bms_next_member(candidate->require, i)) >= 0)
+	{
+		WoReason   *r;
+
+		if (!is_blank(c, i))
+			continue;
+		r = wo_reason("require", ERRCODE_WO_INVALID,
+				   psprintf("\"%s\" needs column \"%s\"", action, flow->columns[i]),
+				   psprintf("%s requires it.", candidate->where),
+				   psprintf("Give \"%s\" a value with the action, or before it.", flow->columns[i]));
+		r->input = true;
+		r->column = flow->columns[i];
+		GIVE(verdict, r, explain);
+	}
+
+	for (int a = 0; c->changed != NULL && a < c->binding->desc->natts; a++)
+	{
+		const char *column;
+
+		if (!c->changed[a] || may_change(c, candidate, a + 1))
+			continue;
+		column = NameStr(TupleDescAttr(c->binding->desc, a)->attname);
+		GIVE(verdict, wo_reason("fields", ERRCODE_WO_DENIED,
+							 psprintf("\"%s\" may not change column \"%s\"", action, column),
+							 psprintf("It is not among the fields of %s.", candidate->where),
+							 "Leave the column as it is, or change it with an action that may."), explain);
+	}
+
+	if (candidate->approvers != NULL)
+	{
+		if (standing == WO_STANDS_NEXT)
+			wo_approval_vote(c, candidate, verdict);
+		else if (standing != WO_STANDS_NOT)
+			GIVE(verdict, not_now(standing, candidate), explain);
+	}
+	else if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
+		GIVE(verdict, wo_reason("allow", ERRCODE_WO_DENIED,
+							 psprintf("\"%s\" counts people", action),
+							 psprintf("%s counts votes, and you are anonymous.", candidate->where),
+							 "Sign in first."), explain);
+	else if (candidate->quorum != WO_QUORUM_NONE)
+	{
+		WoTally		tally;
+
+		wo_quorum_tally(c, candidate, &tally);
+		if (tally.voted)
+			GIVE(verdict, wo_reason("voted", ERRCODE_WO_CONFLICT,
+								 "you have voted already",
+								 psprintf("%s counts each person once in this visit of the state.", candidate->where),
+								 "Wait for the others."), explain);
+		else if (tally.hopeless)
+			GIVE(verdict, wo_reason("quorum", ERRCODE_WO_CONFLICT,
+								 psprintf("the quorum of \"%s\" can no longer be met", action),
+								 psprintf("%s needs %d; there are not so many people left who may.",
+										  candidate->where, tally.need),
+								 "Give more people the role, or take another action."), explain);
+		verdict->complete = tally.complete;
+		verdict->votes = tally.complete ? NULL : tally.votes;
+	}
+	else
+		verdict->complete = true;
+	return verdict->reasons == NIL;
+}
+
+/*
+ * wo_permit judges one action.  With explain it goes on after the first
+ * reason, so that all of them can be told.
+ */
+bool
+wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
+{
+	const WoFlow *flow = c->flow;
+	const WoCandidate *nearest;
+	const WoCandidate *taken;
+	WoTruth		truth;
+
+	memset(verdict, 0, sizeof(*verdict));
+	taken = choose(c, action, &nearest, &truth);
+	if (taken == NULL && nearest == NULL)
+	{
+		GIVE(verdict, wo_reason_not_here(c, action, wo_permit_possible(c)), explain);
+		return false;
+	}
+	if (taken == NULL && truth == WO_FALSE)
+		GIVE(verdict, wo_reason_guard_fails(flow->actions[action], nearest), explain);
+	if (taken == NULL && truth == WO_UNKNOWN)
+		GIVE(verdict, wo_reason_guard_undecided(flow->actions[action], nearest), explain);
+	if (taken == NULL && !is_allowed(c, nearest))
+		GIVE(verdict, wo_reason_not_allowed(c, action, nearest), explain);
+	verdict->taken = taken;
+	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
+		taken != NULL;
+	if (verdict->allowed && flow->approving)
+	{
+		WoReason   *r = wo_approval_foresee(c, flow->actions[action], verdict);
+
+		if (r != NULL)
+		{
+			verdict->allowed = false;
+			GIVE(verdict, r, explain);
+		}
+	}
+	return verdict->allowed;
+}
+
+/*
+ * wo_permit_timer judges a transition of the clock: the first candidate whose
+ * guard holds is taken.  None is no defect, it is just not the time for it; a
+ * guard that cannot be decided is one, and is raised.
+ */
+bool
+wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
+{
+	memset(verdict, 0, sizeof(*verdict));
+	for (int i = 0; i < delay->candidates.n; i++)
+	{
+		const WoCandidate *candidate = &delay->candidates.item[i];
+
+		switch (wo_condition_holds(c, candidate->guard))
+		{
+			case WO_TRUE:
+				verdict->taken = candidate;
+				verdict->allowed = verdict->complete = true;
+				return true;
+			case WO_FALSE:
+				break;
+			case WO_UNKNOWN:
+				wo_refuse(c, wo_reason_guard_undecided(delay->action, candidate));
+		}
+	}
+	return false;
+}
+
+/*
+ * wo_permit_view tells whether the actor may see the ticket: what the row
+ * security policies say, in C.
+ */
+bool
+wo_permit_view(WoCase *c)
+{
+	WoVerdict	verdict;
+
+	return c->flow->action_view >= 0 && wo_permit(c, c->flow->action_view, false, &verdict);
+}
+
+/*
+ * wo_permit_target returns the leaf that a transition leads to.
+ */
+int
+wo_permit_target(const WoCase *c, const WoCandidate *taken)
+{
+	Jsonb	   *history = c->old == NULL ? NULL : wo_binding_history(c->binding, c->old, c->old_null);
+	Jsonb	   *remembered;
+
+	return wo_flow_move(c->flow, taken, c->leaf, history, &remembered);
+}
+
+/*
+ * wo_permit_move takes the row of the case along a transition: its history is
+ * written, and the leaf reached is returned.
+ */
+int
+wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
+{
+	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
+	Jsonb	   *history = wo_binding_history(c->binding, c->row, c->row_null);
+	Jsonb	   *remembered;
+
+	leaf = wo_flow_move(c->flow, taken, leaf, history, &remembered);
+	if (remembered != history)
+	{
+		c->row[attnum - 1] = CStringGetTextDatum(JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
+		c->row_null[attnum - 1] = false;
+	}
+	return leaf;
+}

@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * quorum.c
+ *	  Vote arithmetic.
+ *
+ * Votes travel in the row: {"approve": {"17": ["legal"], "21": ["hr"]}},
+ * action -> person -> the roles of the action that the person held then.
+ * They belong to one visit of a state; the guard clears them when the visit
+ * ends.  Since the row is locked while it is judged, no count is ever stale.
+ *
+ * All arithmetic is in whole numbers: 2 of 3 are not 67 per cent.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "journal/journal.h"
+#include "permit/permit.h"
+#include "utils/value.h"
+
+/* One person who has voted, or still may. */
+typedef struct Voter
+{
+	int64		id;
+	Bitmapset  *roles;			/* indexes into WoFlow.roles */
+} Voter;
+
+typedef struct Ballot
+{
+	int			n;
+	int			allocated;
+	Voter	   *voters;
+} Ballot;
+
+static void
+ballot_add(Ballot *ballot, int64 id, Bitmapset *roles)
+{
+	if (ballot->n == ballot->allocated)
+	{
+		ballot->allocated = Max(8, ballot->allocated * 2);
+		ballot->voters = ballot->voters == NULL ?
+			palloc(sizeof(Voter) * ballot->allocated) :
+			repalloc(ballot->voters, sizeof(Voter) * ballot->allocated);
+	}
+	ballot->voters[ballot->n].id = id;
+	ballot->voters[ballot->n].roles = roles;
+	ballot->n++;
+}
+
+static Voter *
+ballot_find(const Ballot *ballot, int64 id)
+{
+	for (int i = 0; i < ballot->n; i++)
+		if (ballot->voters[i].id == id)
+			return &ballot->voters[i];
+	return NULL;
+}
+
+/*
+ * augment tries to give role number "role" of the list to somebody, moving
+ * others to another of their roles if need be (Kuhn's algorithm).
+ */
+static bool
+augment(const Ballot *ballot, const int *roles, int role, int *holder_of, bool *seen)
+{
+	for (int i = 0; i < ballot->n; i++)
+	{
+		int			other = -1;
+
+		if (seen[i] || !bms_is_member(roles[role], ballot->voters[i].roles))
+			continue;
+		seen[i] = true;
+		/* whom does this person serve already? */
+		for (int r = 0; holder_of[r] != -2; r++)
+			if (holder_of[r] == i)
+				other = r;
+		if (other < 0 || augment(ballot, roles, other, holder_of, seen))
+		{
+			if (other >= 0 && holder_of[other] == i)
+				holder_of[other] = -1;
+			holder_of[role] = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * roles_covered counts how many of the roles can be given to different people.
+ */
+static int
+roles_covered(const Ballot *ballot, const Bitmapset *wanted)
+{
+	int			n = bms_num_members(wanted);
+	int		   *roles = palloc(sizeof(int) * (n + 1));
+	int		   *holder_of = palloc(sizeof(int) * (n + 1));
+	bool	   *seen = palloc(sizeof(bool) * (ballot->n + 1));
+	int			covered = 0;
+	int			role = -1;
+	int			i = 0;
+
+	while ((role = bms_next_member(wanted, role)) >= 0)
+	{
+		roles[i] = role;
+		holder_of[i++] = -1;
+	}
+	holder_of[n] = -2;			/* end of the list */
+	for (i = 0; i < n; i++)
+	{
+		memset(seen, 0, sizeof(bool) * (ballot->n + 1));
+		if (augment(ballot, roles, i, holder_of, seen))
+			covered++;
+	}
+	return covered;
+}
+
+/*
+ * read_votes fills in who has voted: for this action, and for any other one.
+ */
+static void
+read_votes(WoCase *c, const WoCandidate *candidate, Ballot *mine, Ballot *others)
+{
+	AttrNumber	attnum = c->binding->engine[WO_VOTES];
+	const char *name = c->flow->actions[candidate->action];
+	Jsonb	   *votes;
+	JsonbIterator *it;
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	Ballot	   *current = NULL;
+	int			depth = 0;
+
+	if (c->old == NULL || c->old_null[attnum - 1])
+		return;
+	votes = DatumGetJsonbP(c->old[attnum - 1]);
+	it = JsonbIteratorInit(&votes->root);
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		switch (token)
+		{
+			case WJB_BEGIN_OBJECT:
+				depth++;
+				break;
+			case WJB_END_OBJECT:
+				depth--;
+				break;
+			case WJB_KEY:
+				if (depth == 1)
+					/* what begins with "$" is of approvals, see round.c */
+					current = v.val.string.len > 0 && v.val.string.val[0] == '$' ? NULL :
+						(v.val.string.len == strlen(name) &&
+						 memcmp(v.val.string.val, name, v.val.string.len) == 0) ? mine : others;
+				else if (depth == 2 && current != NULL)
+					ballot_add(current,
+							   strtoll(pnstrdup(v.val.string.val, v.val.string.len), NULL, 10),
+							   NULL);
+				break;
+			case WJB_ELEM:
+				if (current != NULL && current->n > 0 && v.type == jbvString)
+					for (int r = 0; r < c->flow->nroles; r++)
+						if (strlen(c->flow->roles[r]) == v.val.string.len &&
+							memcmp(c->flow->roles[r], v.val.string.val, v.val.string.len) == 0)
+							current->voters[current->n - 1].roles =
+								bms_add_member(current->voters[current->n - 1].roles, r);
+				break;
+			default:
+				break;
+		}
+	}
+}
+
+/*
+ * eligible_people returns everybody who may take the action today: holders of
+ * an allowed role and people in an allowed column, without those excluded.
+ */
+static void
+eligible_people(WoCase *c, const WoCandidate *candidate, Ballot *result)
+{
+	List	   *excluded = wo_excluded_people(c, candidate);
+	int			i = -1;
+	ListCell   *lc;
+
+	while ((i = bms_next_member(candidate->roles, i)) >= 0)
+	{
+		foreach(lc, wo_actor_holders(c->actor->tenant, c->flow->roles[i]))
+		{
+			int64		id = *(int64 *) lfirst(lc);
+			Voter	   *voter = ballot_find(result, id);
+
+			if (voter == NULL)
+			{
+				ballot_add(result, id, NULL);
+				voter = &result->voters[result->n - 1];
+			}
+			voter->roles = bms_add_member(voter->roles, i);
+		}
+	}
+	i = -1;
+	while ((i = bms_next_member(candidate->relations, i)) >= 0)
+	{
+		AttrNumber	attnum = c->columns[i];
+		int64		id;
+		const WoActor *person;
+
+		if (attnum == InvalidAttrNumber || c->old == NULL || c->old_null[attnum - 1])
+			continue;
+		id = TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
+			DatumGetInt32(c->old[attnum - 1]) : DatumGetInt64(c->old[attnum - 1]);
+		person = wo_actor_by_id(c->actor->tenant, id);
+		if (person != NULL && person->active && ballot_find(result, id) == NULL)
+			ballot_add(result, id, NULL);
+	}
+	foreach(lc, excluded)
+	{
+		Voter	   *voter = ballot_find(result, *(int64 *) lfirst(lc));
+
+		if (voter != NULL)
+			*voter = result->voters[--result->n];
+	}
+}
+
+/*
+ * write_votes returns the row's votes with this person's added.
+ */
+static Jsonb *
+write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
+{
+	AttrNumber	attnum = c->binding->engine[WO_VOTES];
+	const char *name = c->flow->actions[candidate->action];
+	JsonbParseState *state = NULL;
+	JsonbValue	v;
+	JsonbValue	key;
+	JsonbValue *existing = NULL;
+	Jsonb	   *old = NULL;
+	char	   *person = psprintf(INT64_FORMAT, c->actor->id);
+	int			i = -1;
+
+	if (c->old != NULL && !c->old_null[attnum - 1])
+		old = DatumGetJsonbP(c->old[attnum - 1]);
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (old != NULL)
+	{
+		JsonbIterator *it = JsonbIteratorInit(&old->root);
+		JsonbIteratorToken token = JsonbIteratorNext(&it, &v, true);
+
+		/* the other actions' votes stay as they are */
+		while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY)
+		{
+			key = v;
+			token = JsonbIteratorNext(&it, &v, true);
+			Assert(token == WJB_VALUE);
+			if (key.val.string.len == strlen(name) &&
+				memcmp(key.val.string.val, name, key.val.string.len) == 0)
+			{
+				existing = palloc(sizeof(JsonbValue));
+				*existing = v;
+				continue;
+			}
+			pushJsonbValue(&state, WJB_KEY, &key);
+			wo_push_value(&state, WJB_VALUE, &v);
+		}
+	}
+	wo_push_string(&state, WJB_KEY, name);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (existing != NULL && existing->type == jbvBinary)
+	{
+		JsonbIterator *it = JsonbIteratorInit(existing->val.binary.data);
+
+		(void) JsonbIteratorNext(&it, &v, true);
+		while (JsonbIteratorNext(&it, &v, true) == WJB_KEY)
+		{
+			pushJsonbValue(&state, WJB_KEY, &v);
+			(void) JsonbIteratorNext(&it, &v, true);
+			wo_push_value(&state, WJB_VALUE, &v);
+		}
+	}
+	wo_push_string(&state, WJB_KEY, person);
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	while ((i = bms_next_member(roles, i)) >= 0)
+		wo_push_string(&state, WJB_ELEM, c->flow->roles[i]);
+	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * wo_quorum_tally counts the votes as they would stand with this person's.
+ */
+void
+wo_quorum_tally(WoCase *c, const WoCandidate *candidate, WoTally *tally)
+{
+	Ballot		mine = {0};		/* who voted for this action */
+	Ballot		others = {0};	/* who voted for another one in this visit */
+	Ballot		eligible = {0}; /* who may still come */
+	Ballot		most = {0};		/* everybody who could be on this side in the end */
+	Bitmapset  *roles = bms_intersect(candidate->roles, wo_actor_flow_roles(c->actor, c->flow));
+	int			electorate = 0;
+
+	memset(tally, 0, sizeof(*tally));
+	read_votes(c, candidate, &mine, &others);
+	if (ballot_find(&mine, c->actor->id) != NULL || ballot_find(&others, c->actor->id) != NULL)
+	{
+		tally->voted = true;
+		return;
+	}
+	ballot_add(&mine, c->actor->id, roles);
+
+	if (!candidate->everybody)
+		eligible_people(c, candidate, &eligible);
+	for (int i = 0; i < mine.n; i++)
+		ballot_add(&most, mine.voters[i].id, mine.voters[i].roles);
+	for (int i = 0; i < eligible.n; i++)
+		if (ballot_find(&mine, eligible.voters[i].id) == NULL &&
+			ballot_find(&others, eligible.voters[i].id) == NULL)
+			ballot_add(&most, eligible.voters[i].id, eligible.voters[i].roles);
+
+	/* those who voted for something else are electors too */
+	electorate = most.n;
+	for (int i = 0; i < others.n; i++)
+		if (ballot_find(&mine, others.voters[i].id) == NULL &&
+			ballot_find(&eligible, others.voters[i].id) != NULL)
+			electorate++;
+
+	switch (candidate->quorum)
+	{
+		case WO_QUORUM_NONE:
+			tally->need = 1;
+			break;
+		case WO_QUORUM_COUNT:
+			tally->need = candidate->quorum_n;
+			break;
+		case WO_QUORUM_ALL:
+			tally->need = electorate;
+			break;
+		case WO_QUORUM_PERCENT:
+			/* the smallest k with k * 100 >= n * electorate */
+			tally->need = (candidate->quorum_n * (int64) electorate + 99) / 100;
+			break;
+		case WO_QUORUM_EACH:
+			tally->need = bms_num_members(candidate->quorum_roles);
+			break;
+	}
+	if (candidate->quorum == WO_QUORUM_EACH)
+	{
+		tally->have = roles_covered(&mine, candidate->quorum_roles);
+		tally->hopeless = roles_covered(&most, candidate->quorum_roles) < tally->need;
+	}
+	else
+	{
+		tally->have = mine.n;
+		tally->hopeless = !candidate->everybody && most.n < tally->need;
+	}
+	tally->complete = tally->have >= tally->need;
+	tally->votes = write_votes(c, candidate, roles);
+}
+
+/*
+ * wo_excluded_people returns who may not take the action because of what they
+ * did on this ticket before, or what they are to it.
+ */
+List *
+wo_excluded_people(WoCase *c, const WoCandidate *candidate)
+{
+	List	   *people = NIL;
+	int			i = -1;
+
+	if (candidate->exclude != NULL && c->old != NULL)
+		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
+								   wo_binding_id(c->binding, c->old), candidate->exclude);
+	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
+	{
+		AttrNumber	attnum = c->columns[i];
+		const Datum *row = c->old != NULL ? c->old : c->row;
+		const bool *nulls = c->old != NULL ? c->old_null : c->row_null;
+		int64	   *id;
+
+		if (attnum == InvalidAttrNumber || nulls[attnum - 1])
+			continue;
+		id = palloc(sizeof(int64));
+		*id = TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
+			DatumGetInt32(row[attnum - 1]) : DatumGetInt64(row[attnum - 1]);
+		people = lappend(people, id);
+	}
+	return people;
+}

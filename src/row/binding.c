@@ -1,0 +1,498 @@
+/*-------------------------------------------------------------------------
+ *
+ * binding.c
+ *	  What each column of a guarded table means.
+ *
+ * A binding says which attribute is the key, which are the engine's and
+ * which are the user's, and maps the column names of a flow to attributes.
+ * It is read from the arguments of the guard trigger, which travel with the
+ * table through dump, restore and sharding: no table of ours is looked up.
+ *
+ * Bindings live in a hash by relation OID, each in a context of its own under
+ * CacheMemoryContext.  The relcache callback only clears the valid flag; an
+ * outdated binding is rebuilt at its next use, and its old context is handed
+ * to the transaction, so that a caller further up the stack may go on using
+ * it.  Pointers are good until the end of the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "catalog/pg_trigger.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "row/binding.h"
+#include "utils/value.h"
+
+#define GUARD_TRIGGER	"~workorder_guard"
+#define RECORD_TRIGGER	"_workorder_record"
+#define GUARD_ARGUMENTS	5
+
+const char *const wo_engine_names[WO_NENGINE] = {
+	"flow_id", "state", "history", "votes", "revision", "creator_id",
+	"acted_by", "created_at", "entered_at", "updated_at",
+	"action", "note", "last_action", "last_note", "digest"
+};
+
+/* Types the engine reads and writes without a cast. */
+static const Oid engine_types[WO_NENGINE] = {
+	INT4OID, TEXTOID, TEXTOID, JSONBOID, INT4OID, INT8OID,
+	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID
+};
+
+typedef struct BindingEntry
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	WoBinding  *binding;
+} BindingEntry;
+
+/* Made at first use, lives as long as the backend. */
+static HTAB *bindings = NULL;
+
+static WoBinding *build_binding(Relation rel, Trigger *trigger);
+
+/*
+ * invalidate_bindings marks one relation's binding, or all, as outdated.
+ */
+static void
+invalidate_bindings(Datum arg, Oid relid)
+{
+	BindingEntry *entry;
+
+	if (bindings == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		entry = hash_search(bindings, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+	}
+	else
+	{
+		HASH_SEQ_STATUS scan;
+
+		hash_seq_init(&scan, bindings);
+		while ((entry = hash_seq_search(&scan)) != NULL)
+			entry->valid = false;
+	}
+}
+
+void
+wo_binding_init(void)
+{
+	CacheRegisterRelcacheCallback(invalidate_bindings, (Datum) 0);
+}
+
+/*
+ * wo_binding_for_trigger returns the binding of the relation a row trigger
+ * of ours was fired on.
+ */
+WoBinding *
+wo_binding_for_trigger(Relation rel, Trigger *trigger)
+{
+	Oid			relid = RelationGetRelid(rel);
+	BindingEntry *entry;
+	WoBinding  *fresh;
+	bool		found;
+
+	if (bindings == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(BindingEntry);
+		ctl.hcxt = CacheMemoryContext;
+		bindings = hash_create("workorder bindings", 32, &ctl,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(bindings, &relid, HASH_FIND, NULL);
+	if (entry != NULL && entry->valid)
+		return entry->binding;
+
+	/* Only enter what is complete: an error while building leaves no trace. */
+	fresh = build_binding(rel, trigger);
+	entry = hash_search(bindings, &relid, HASH_ENTER, &found);
+	if (found && entry->binding != NULL)
+		MemoryContextSetParent(entry->binding->context, TopTransactionContext);
+	MemoryContextSetParent(fresh->context, CacheMemoryContext);
+	entry->binding = fresh;
+	entry->valid = true;
+	return fresh;
+}
+
+/*
+ * wo_binding_if_guarded returns the binding of a table that a function was
+ * given by name, NULL if it is not guarded.
+ */
+WoBinding *
+wo_binding_if_guarded(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (strcmp(triggers->triggers[i].tgname, GUARD_TRIGGER) == 0)
+			return wo_binding_for_trigger(rel, &triggers->triggers[i]);
+	return NULL;
+}
+
+/*
+ * wo_binding_for_relation does so too, or raises an error.
+ */
+WoBinding *
+wo_binding_for_relation(Relation rel)
+{
+	WoBinding  *binding = wo_binding_if_guarded(rel);
+
+	if (binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table \"%s\" is not guarded", RelationGetRelationName(rel)),
+				 errdetail("It has no flow."),
+				 errhint("Give it one with workorder.guard('%s', 'name of the flow').",
+						 RelationGetRelationName(rel)),
+				 errtable(rel)));
+	return binding;
+}
+
+/*
+ * is_overtaken tells whether a BEFORE ROW trigger fires after the guard and
+ * could still change the row that the guard has judged.
+ */
+static bool
+is_overtaken(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			(TRIGGER_FOR_INSERT(trigger->tgtype) || TRIGGER_FOR_UPDATE(trigger->tgtype)) &&
+			trigger->tgenabled != TRIGGER_DISABLED &&
+			strcmp(trigger->tgname, GUARD_TRIGGER) > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * find_record returns the trigger that journals the table's rows, NULL if
+ * there is none.
+ */
+static const Trigger *
+find_record(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		if (strcmp(triggers->triggers[i].tgname, RECORD_TRIGGER) == 0)
+			return &triggers->triggers[i];
+	return NULL;
+}
+
+/*
+ * holds_type tells whether a column can hold what the engine writes there as
+ * it is; varchar without a limit is as good as text.
+ */
+static bool
+holds_type(Form_pg_attribute att, Oid type)
+{
+	return att->atttypid == type ||
+		(type == TEXTOID && att->atttypid == VARCHAROID && att->atttypmod < 0);
+}
+
+/*
+ * compare_names orders two columns as jsonb orders keys: the shorter first,
+ * then by bytes.
+ */
+static int
+compare_names(const void *a, const void *b, void *arg)
+{
+	TupleDesc	desc = arg;
+	const char *x = NameStr(TupleDescAttr(desc, *(const AttrNumber *) a - 1)->attname);
+	const char *y = NameStr(TupleDescAttr(desc, *(const AttrNumber *) b - 1)->attname);
+	size_t		xlen = strlen(x);
+	size_t		ylen = strlen(y);
+
+	if (xlen != ylen)
+		return xlen > ylen ? 1 : -1;
+	return memcmp(x, y, xlen);
+}
+
+/*
+ * build_binding reads the trigger's arguments: relation id, flow, mapping of
+ * engine columns as JSON, and the names of the two key columns.
+ */
+static WoBinding *
+build_binding(Relation rel, Trigger *trigger)
+{
+	MemoryContext context;
+	MemoryContext old;
+	WoBinding  *binding;
+	Jsonb	   *mapping;
+	TupleDesc	desc = RelationGetDescr(rel);
+	const Trigger *record = find_record(rel);
+
+	if (trigger->tgnargs < GUARD_ARGUMENTS)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" needs five arguments", trigger->tgname),
+				 errhint("Let workorder.guard() make the trigger.")));
+
+	/* Born under the transaction, moved under the cache when it is whole. */
+	context = AllocSetContextCreate(CurTransactionContext, "workorder binding",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+
+	binding = palloc0(sizeof(WoBinding));
+	binding->context = context;
+	binding->relid = RelationGetRelid(rel);
+	binding->relation_id = pg_strtoint32(trigger->tgargs[0]);
+	binding->flow_name = pstrdup(trigger->tgargs[1]);
+	/* with its constraints, for they say what a column added later holds */
+	binding->desc = CreateTupleDescCopyConstr(desc);
+	binding->overtaken = is_overtaken(rel);
+	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
+			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_UNTOLD : WO_NENGINE;
+
+	binding->by_name = palloc(sizeof(AttrNumber) * desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+		binding->by_name[i] = i + 1;
+	qsort_arg(binding->by_name, desc->natts, sizeof(AttrNumber), compare_names, desc);
+
+	mapping = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(trigger->tgargs[2])));
+	for (int i = 0; i < WO_NENGINE; i++)
+	{
+		const char *column = wo_engine_names[i];
+		JsonbValue	buffer;
+		JsonbValue *mapped;
+		AttrNumber	attnum;
+
+		mapped = getKeyJsonValueFromContainer(&mapping->root, column, strlen(column), &buffer);
+		if (mapped != NULL && mapped->type == jbvString)
+			column = pnstrdup(mapped->val.string.val, mapped->val.string.len);
+		attnum = get_attnum(binding->relid, column);
+		if (attnum == InvalidAttrNumber ||
+			!holds_type(TupleDescAttr(desc, attnum - 1), engine_types[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("column \"%s\" of table \"%s\" is missing or has another type",
+							column, RelationGetRelationName(rel)),
+					 errdetail("The engine keeps \"%s\" there, of type %s.",
+							   wo_engine_names[i], format_type_be(engine_types[i])),
+					 errhint("Restore the column, or call workorder.guard() again."),
+					 errtable(rel)));
+		binding->engine[i] = attnum;
+		binding->role_of[attnum - 1] = (WoEngineColumn) i;
+	}
+
+	binding->tenant = get_attnum(binding->relid, trigger->tgargs[3]);
+	binding->id = get_attnum(binding->relid, trigger->tgargs[4]);
+	if (binding->tenant == InvalidAttrNumber || binding->id == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("table \"%s\" has lost its key columns", RelationGetRelationName(rel)),
+				 errdetail("The guard was made for key (%s, %s).",
+						   trigger->tgargs[3], trigger->tgargs[4]),
+				 errhint("Call workorder.guard() again after renaming a key column."),
+				 errtable(rel)));
+
+	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
+	binding->role_of[binding->id - 1] = WO_UNTOLD;
+
+	/* count_rows() and publish_events() give the trigger arguments more */
+	binding->recorded = record != NULL;
+	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
+	{
+		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;
+		binding->heard |= strcmp(record->tgargs[i], "heard") == 0;
+	}
+
+	MemoryContextSwitchTo(old);
+	return binding;
+}
+
+/*
+ * wo_binding_columns returns the attribute of each column a flow names.
+ */
+const AttrNumber *
+wo_binding_columns(WoBinding *binding, const WoFlow *flow)
+{
+	ListCell   *lc;
+	MemoryContext old;
+	WoColumnMap *map;
+
+	foreach(lc, binding->maps)
+	{
+		map = lfirst(lc);
+		if (map->flow_id == flow->id)
+			return map->att;
+	}
+
+	old = MemoryContextSwitchTo(binding->context);
+	map = palloc0(sizeof(WoColumnMap));
+	map->flow_id = flow->id;
+	map->flow_version = flow->version;
+	map->att = palloc0(sizeof(AttrNumber) * Max(flow->ncolumns, 1));
+	for (int i = 0; i < flow->ncolumns; i++)
+	{
+		/* the engine's own names mean its columns, whatever they are called here */
+		for (int e = 0; e < WO_NENGINE; e++)
+			if (strcmp(wo_engine_names[e], flow->columns[i]) == 0)
+				map->att[i] = binding->engine[e];
+		for (int a = 0; map->att[i] == InvalidAttrNumber && a < binding->desc->natts; a++)
+		{
+			Form_pg_attribute att = TupleDescAttr(binding->desc, a);
+
+			if (!att->attisdropped && strcmp(NameStr(att->attname), flow->columns[i]) == 0)
+				map->att[i] = att->attnum;
+		}
+	}
+	binding->maps = lappend(binding->maps, map);
+	MemoryContextSwitchTo(old);
+	return map->att;
+}
+
+/*
+ * wo_binding_id returns the ticket's number, whether it is int or bigint.
+ */
+int64
+wo_binding_id(const WoBinding *binding, const Datum *values)
+{
+	Datum		value = values[binding->id - 1];
+
+	if (TupleDescAttr(binding->desc, binding->id - 1)->atttypid == INT4OID)
+		return DatumGetInt32(value);
+	return DatumGetInt64(value);
+}
+
+/*
+ * wo_binding_tenant returns the row's tenant, 0 if it has none.
+ */
+int64
+wo_binding_tenant(const WoBinding *binding, const WoRow *row)
+{
+	return row->nulls[binding->tenant - 1] ? 0 : DatumGetInt64(row->values[binding->tenant - 1]);
+}
+
+/*
+ * wo_row takes a tuple apart, in the current context.
+ */
+WoRow
+wo_row(const WoBinding *binding, HeapTuple tuple)
+{
+	WoRow		row;
+
+	row.values = palloc(sizeof(Datum) * binding->desc->natts);
+	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
+	heap_deform_tuple(tuple, binding->desc, row.values, row.nulls);
+	return row;
+}
+
+/*
+ * wo_same_stored compares values that are stored by reference.  A long value
+ * that was not touched is the same TOAST pointer in both, and is not fetched.
+ */
+bool
+wo_same_stored(int16 attlen, Datum x, Datum y)
+{
+	if (attlen == -1)
+	{
+		Size		size = VARSIZE_ANY(DatumGetPointer(x));
+
+		if (size == VARSIZE_ANY(DatumGetPointer(y)) &&
+			memcmp(DatumGetPointer(x), DatumGetPointer(y), size) == 0)
+			return true;
+		if (!VARATT_IS_EXTENDED(DatumGetPointer(x)) && !VARATT_IS_EXTENDED(DatumGetPointer(y)))
+			return false;
+	}
+	return datum_image_eq(x, y, false, attlen);
+}
+
+/*
+ * wo_binding_history returns what a row says of the states it left, NULL for
+ * nothing.
+ */
+Jsonb *
+wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls)
+{
+	AttrNumber	attnum = binding->engine[WO_HISTORY];
+
+	return nulls[attnum - 1] ? NULL :
+		DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+										   CStringGetDatum(TextDatumGetCString(values[attnum - 1]))));
+}
+
+/*
+ * wo_row_text returns an engine column of type text as a C string, NULL if null.
+ */
+char *
+wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
+{
+	AttrNumber	attnum = binding->engine[column];
+
+	return row->nulls[attnum - 1] ? NULL : TextDatumGetCString(row->values[attnum - 1]);
+}
+
+/*
+ * wo_row_revision returns the revision, -1 if it is null.
+ */
+int
+wo_row_revision(const WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_REVISION];
+
+	return row->nulls[attnum - 1] ? -1 : DatumGetInt32(row->values[attnum - 1]);
+}
+
+/*
+ * wo_binding_value reads JSON into a column.  What the column's type or domain
+ * refuses is invalid input to us; the value itself is not repeated.
+ */
+Datum
+wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull)
+{
+	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result = (Datum) 0;
+
+	PG_TRY();
+	{
+		result = wo_value_from_json(value, att->atttypid, att->atttypmod, isnull);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		int			class;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+		/* it is an error either way, so nothing has to be rolled back first */
+		if (class != ERRCODE_DATA_EXCEPTION && class != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
+			class != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("invalid value for column \"%s\"", NameStr(att->attname)),
+				 errdetail("The column is of type %s.",
+						   format_type_with_typemod(att->atttypid, att->atttypmod)),
+				 errhint("Give a value that the type accepts.")));
+	}
+	PG_END_TRY();
+	return result;
+}

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * binding.h
+ *	  What each column of a guarded table means (binding.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_BINDING_H
+#define WO_BINDING_H
+
+#include "access/attnum.h"
+#include "commands/trigger.h"
+#include "utils/rel.h"
+
+#include "utils/workorder.h"
+
+/* The columns the engine keeps, in the order in which guard() adds them. */
+typedef enum WoEngineColumn
+{
+	WO_FLOW_ID,
+	WO_STATE,
+	WO_HISTORY,
+	WO_VOTES,
+	WO_REVISION,
+	WO_CREATOR_ID,
+	WO_ACTED_BY,
+	WO_CREATED_AT,
+	WO_ENTERED_AT,
+	WO_UPDATED_AT,
+	WO_ACTION,					/* order slots: null at rest */
+	WO_NOTE,
+	WO_LAST_ACTION,
+	WO_LAST_NOTE,
+	WO_DIGEST,					/* of the ticket's last journal line */
+	WO_NENGINE,					/* how many; as a role: a column of the user's */
+	WO_UNTOLD					/* as a role: the journal does not tell of it */
+} WoEngineColumn;
+
+extern const char *const wo_engine_names[WO_NENGINE];
+
+/* What one flow version's column names mean in this table. */
+typedef struct WoColumnMap
+{
+	int			flow_id;
+	int			flow_version;
+	AttrNumber *att;			/* [WoFlow.ncolumns], InvalidAttrNumber if absent */
+} WoColumnMap;
+
+typedef struct WoBinding
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	int			relation_id;	/* workorder.guarded.id, journal.relation_id */
+	const char *flow_name;
+	TupleDesc	desc;			/* own copy */
+	AttrNumber	tenant;
+	AttrNumber	id;
+	AttrNumber	engine[WO_NENGINE];
+	WoEngineColumn *role_of;	/* [natts] */
+	AttrNumber *by_name;		/* [natts], in the order in which jsonb keeps their names */
+	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
+	bool		recorded;		/* its rows are journalled */
+	bool		counted;		/* and counted, see state_count.c */
+	bool		heard;			/* its events are published, see outbox.c */
+	List	   *maps;			/* WoColumnMap, one per flow version met */
+	MemoryContext context;
+} WoBinding;
+
+#define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] < WO_NENGINE)
+#define WoIsTold(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_UNTOLD)
+#define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
+
+/* A ticket's row taken apart. */
+typedef struct WoRow
+{
+	Datum	   *values;
+	bool	   *nulls;
+} WoRow;
+
+extern bool wo_same_stored(int16 attlen, Datum x, Datum y);
+
+/*
+ * wo_same tells whether a column is the same in two rows.  Every act asks for
+ * every column, and most are null or passed by value.
+ */
+static inline bool
+wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b)
+{
+	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+	Datum		x = a->values[attnum - 1];
+	Datum		y = b->values[attnum - 1];
+
+	if (a->nulls[attnum - 1] || b->nulls[attnum - 1])
+		return a->nulls[attnum - 1] == b->nulls[attnum - 1];
+	return att->attbyval ? x == y : wo_same_stored(att->attlen, x, y);
+}
+
+extern WoRow wo_row(const WoBinding *binding, HeapTuple tuple);
+extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull);
+extern Jsonb *wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls);
+extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
+extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
+extern WoBinding *wo_binding_for_trigger(Relation rel, Trigger *trigger);
+extern WoBinding *wo_binding_for_relation(Relation rel);
+extern WoBinding *wo_binding_if_guarded(Relation rel);
+extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
+extern int64 wo_binding_id(const WoBinding *binding, const Datum *values);
+extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);
+extern void wo_binding_init(void);
+
+#endif							/* WO_BINDING_H */

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * act.h
+ *	  Questions about a ticket (act.c), for the functions that tell about it
+ *	  or keep things with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_ASK_H
+#define WO_ASK_H
+
+#include "row/binding.h"
+
+extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
+extern bool wo_visible(Oid relid, int64 id);
+extern int	wo_require(Oid relid, int64 id, const char *action);
+
+#endif							/* WO_ASK_H */

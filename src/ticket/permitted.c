@@ -1,0 +1,262 @@
+/*-------------------------------------------------------------------------
+ *
+ * permitted.c
+ *	  Which of some actions may be taken on which of many tickets, for lists
+ *	  that show what can be done with each; and whether a key is taken.
+ *
+ * permitted() asks what actions() asks, of many tickets in one call and
+ * without reasons.  It can judge the actor in part of his capacity only: with
+ * some of his roles, and as party to some of the relation columns.  That never
+ * makes anything possible which all of it would not.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "actor/actor.h"
+#include "ticket/act.h"
+#include "row/binding.h"
+#include "permit/evaluation.h"
+#include "flow/flow.h"
+#include "utils/lookup.h"
+#include "permit/permit.h"
+#include "ticket/ticket.h"
+
+/* The capacity to which a question is limited. */
+typedef struct Capacity
+{
+	bool		limited;
+	WoActor		actor;			/* with the roles that count */
+	List	   *columns;		/* names of the relation columns that count */
+} Capacity;
+
+PG_FUNCTION_INFO_V1(workorder_permitted);
+PG_FUNCTION_INFO_V1(workorder_taken);
+
+/*
+ * read_array takes an array apart; elements that are null are refused.
+ */
+static Datum *
+read_array(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+
+	if (!PG_ARGISNULL(argument))
+	{
+		ArrayType  *array = PG_GETARG_ARRAYTYPE_P(argument);
+		bool		by_value = type == INT8OID ? FLOAT8PASSBYVAL : false;
+
+		deconstruct_array(array, type, type == INT8OID ? sizeof(int64) : -1, by_value,
+						  type == INT8OID ? TYPALIGN_DOUBLE : TYPALIGN_INT, &elements, &nulls, n);
+		if (!array_contains_nulls(array))
+			return elements;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_INVALID),
+			 errmsg("argument \"%s\" is missing", name),
+			 errdetail("Neither it nor an element of it may be null."),
+			 errhint("Give the table, the tickets' numbers and the actions.")));
+}
+
+/*
+ * limit_capacity reads which of the actor's roles and relations count: as
+ * "allow" of a flow writes them.
+ */
+static void
+limit_capacity(Capacity *capacity, Datum *terms, int n)
+{
+	const WoActor *actor = wo_actor_current();
+
+	capacity->limited = true;
+	capacity->actor = *actor;
+	capacity->actor.nroles = 0;
+	capacity->actor.roles = palloc(sizeof(char *) * Max(actor->nroles, 1));
+	capacity->columns = NIL;
+	for (int i = 0; i < n; i++)
+	{
+		char	   *term = TextDatumGetCString(terms[i]);
+
+		if (term[0] == '$')
+			capacity->columns = lappend(capacity->columns, term + 1);
+	}
+	/* in the order of the actor's own, which are sorted */
+	for (int r = 0; r < actor->nroles; r++)
+		for (int i = 0; i < n; i++)
+			if (strcmp(actor->roles[r], TextDatumGetCString(terms[i])) == 0)
+			{
+				capacity->actor.roles[capacity->actor.nroles++] = actor->roles[r];
+				break;
+			}
+}
+
+/*
+ * judge_ticket returns those of the actions that the caller may take.
+ */
+static ArrayType *
+judge_ticket(WoBinding *binding, HeapTuple tuple, Capacity *capacity,
+			 Datum *names, char **actions, int n)
+{
+	WoRow		row = wo_row(binding, tuple);
+	Datum	   *allowed = palloc(sizeof(Datum) * Max(n, 1));
+	int			nallowed = 0;
+	WoCase		c;
+
+	wo_case_begin(&c, binding, &row, &row);
+	c.quiet = true;
+	if (capacity->limited)
+	{
+		c.actor = &capacity->actor;
+		c.restricted = true;
+		c.standing = capacity->columns;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		int			action = wo_flow_action(c.flow, actions[i]);
+		WoVerdict	verdict;
+
+		if (action >= 0 && action != c.flow->action_create && wo_permit(&c, action, false, &verdict))
+			allowed[nallowed++] = names[i];
+	}
+	return construct_array(allowed, nallowed, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * permitted(relation, ids, actions, capacity) tells of each ticket that the
+ * caller sees which of the actions he may take.
+ */
+Datum
+workorder_permitted(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Capacity	capacity = {.limited = false};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext each;
+	WoBinding  *binding;
+	Relation	rel;
+	Datum	   *ids;
+	Datum	   *names;
+	char	  **actions;
+	int			nids;
+	int			nactions;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("argument \"relation\" is missing"),
+				 errdetail("It must not be null."),
+				 errhint("Give the table, the tickets' numbers and the actions.")));
+	ids = read_array(fcinfo, 1, "ids", INT8OID, &nids);
+	names = read_array(fcinfo, 2, "actions", TEXTOID, &nactions);
+	actions = palloc(sizeof(char *) * Max(nactions, 1));
+	for (int i = 0; i < nactions; i++)
+		actions[i] = TextDatumGetCString(names[i]);
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	if (!PG_ARGISNULL(3))
+	{
+		int			nterms;
+		Datum	   *terms = read_array(fcinfo, 3, "capacity", TEXTOID, &nterms);
+
+		limit_capacity(&capacity, terms, nterms);
+	}
+
+	each = AllocSetContextCreate(caller, "workorder permitted", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(each);
+	for (int i = 0; i < nids; i++)
+	{
+		HeapTuple	tuple;
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		CHECK_FOR_INTERRUPTS();
+		tuple = wo_ticket_find(rel, binding, DatumGetInt64(ids[i]));
+		if (tuple != NULL)
+		{
+			values[0] = ids[i];
+			values[1] = PointerGetDatum(judge_ticket(binding, tuple, &capacity, names, actions, nactions));
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+		MemoryContextReset(each);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(each);
+	table_close(rel, NoLock);
+	return (Datum) 0;
+}
+
+/*
+ * is_key tells whether a unique key of the table is the tenant and this column.
+ */
+static bool
+is_key(Relation rel, const WoBinding *binding, AttrNumber attnum)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		if (form->indisunique && form->indisvalid && form->indimmediate && form->indnkeyatts == 2 &&
+			RelationGetIndexPredicate(index) == NIL &&
+			form->indkey.values[0] == binding->tenant && form->indkey.values[1] == attnum)
+			found = true;
+		index_close(index, AccessShareLock);
+	}
+	return found;
+}
+
+/*
+ * taken(relation, key, value) tells whether a ticket of the tenant has this
+ * value in a column that is a unique key, whoever may see the ticket.
+ */
+Datum
+workorder_taken(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	WoLookupKey keys[2];
+	WoLookup	lookup;
+	WoBinding  *binding;
+	Relation	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+	bool		found;
+
+	if (pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck(RelationGetRelid(rel), attnum, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
+	if (attnum <= 0 || !is_key(rel, binding, attnum) ||
+		TupleDescAttr(binding->desc, attnum - 1)->atttypid != TEXTOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("\"%s\" is no unique key of \"%s\"", wo_shown(name), RelationGetRelationName(rel)),
+				 errdetail("Only of a text column that is unique within the tenant is told whether a value is taken."),
+				 errhint("Give the name of such a column."),
+				 errtable(rel)));
+
+	keys[0].column = NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname);
+	keys[0].type = INT8OID;
+	keys[0].value = Int64GetDatum(wo_actor_current()->tenant);
+	keys[1].column = name;
+	keys[1].type = TEXTOID;
+	keys[1].value = PG_GETARG_DATUM(2);
+	wo_lookup_begin(&lookup, RelationGetRelid(rel), keys, 2);
+	found = wo_lookup_next(&lookup) != NULL;
+	wo_lookup_end(&lookup);
+	table_close(rel, NoLock);
+	PG_RETURN_BOOL(found);
+}

@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * reply.c
+ *	  The conversation about a ticket: add, list and remove replies.
+ *
+ * Replies are rows of workorder.reply, which ordinary roles have no rights
+ * on.  Writing one is an action of the flow ("reply"), and so is taking one
+ * back ("remove_reply"): the flow says who may, and when, and the journal
+ * tells of it.  The row is then written as the owner of the table; who and
+ * when are read from the line that was journalled, so that neither can be
+ * made up.  Reading looks first which of the tickets the caller may see.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "actor/actor.h"
+#include "utils/as_owner.h"
+#include "ticket/act.h"
+#include "ticket/ticket.h"
+
+PG_FUNCTION_INFO_V1(workorder_add_reply);
+PG_FUNCTION_INFO_V1(workorder_replies);
+PG_FUNCTION_INFO_V1(workorder_remove_reply);
+
+static WoStatement add = {
+	.table = "reply",
+	.text = "INSERT INTO workorder.reply AS r (tenant_id, relation_id, ticket_id, actor_id, at, content, data, revision) "
+	"SELECT j.tenant_id, j.relation_id, j.ticket_id, j.actor_id, j.at, $5, "
+	"CASE WHEN $6 OPERATOR(pg_catalog.<>) 'null' THEN $6 END, j.revision "
+	"FROM workorder.journal j "
+	"WHERE j.tenant_id OPERATOR(pg_catalog.=) $1 AND j.relation_id OPERATOR(pg_catalog.=) $2 "
+	"AND j.ticket_id OPERATOR(pg_catalog.=) $3 AND j.revision OPERATOR(pg_catalog.=) $4 "
+	"RETURNING r.id",
+	.nargs = 6,
+	.types = {INT8OID, INT4OID, INT8OID, INT4OID, TEXTOID, JSONBOID}
+};
+
+static WoStatement list = {
+	.table = "reply",
+	.text = "SELECT r.ticket_id::bigint, r.id::bigint, r.actor_id::bigint, r.at::pg_catalog.timestamptz, "
+	"r.content::pg_catalog.text, r.data::pg_catalog.jsonb "
+	"FROM workorder.reply r "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"AND r.ticket_id OPERATOR(pg_catalog.=) ANY ($3) "
+	"ORDER BY r.ticket_id, r.at, r.id",
+	.reads = true,
+	.nargs = 3,
+	.types = {INT8OID, INT4OID, INT8ARRAYOID}
+};
+
+/* 0 is nobody's id, so a reply of an unknown author is nobody's */
+static WoStatement find_author = {
+	.table = "reply",
+	.text = "SELECT coalesce(r.actor_id, 0) FROM workorder.reply r "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"AND r.ticket_id OPERATOR(pg_catalog.=) $3 AND r.id OPERATOR(pg_catalog.=) $4",
+	.nargs = 4,
+	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
+};
+
+static WoStatement remove_one = {
+	.table = "reply",
+	.text = "DELETE FROM workorder.reply r "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"AND r.ticket_id OPERATOR(pg_catalog.=) $3 AND r.id OPERATOR(pg_catalog.=) $4",
+	.nargs = 4,
+	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
+};
+
+/*
+ * check_argument refuses null for an argument that must be given.
+ */
+static void
+check_argument(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("argument \"%s\" is missing", name),
+				 errdetail("It must not be null."),
+				 errhint("Give the table, the ticket's number, and what is said or which reply is meant.")));
+}
+
+/*
+ * take takes an action on the ticket and returns the revision it made.
+ */
+static int
+take(Relation rel, WoBinding *binding, int64 ticket, const char *action)
+{
+	WoOrder		order = {.action = action, .expect_revision = -1};
+	int			revision;
+	char	   *state;
+
+	wo_ticket_move(rel, binding, ticket, &order, &revision, &state);
+	return revision;
+}
+
+/*
+ * add_reply(relation, ticket_id, content, data) takes the flow's action
+ * "reply" and keeps what was said; returns the reply's number.
+ */
+Datum
+workorder_add_reply(PG_FUNCTION_ARGS)
+{
+	WoBinding  *binding;
+	Relation	rel;
+	Datum		values[6];
+	int64		id;
+
+	check_argument(fcinfo, 0, "relation");
+	check_argument(fcinfo, 1, "ticket_id");
+	check_argument(fcinfo, 2, "content");
+	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+
+	values[0] = Int64GetDatum(wo_actor_current()->tenant);
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = PG_GETARG_DATUM(1);
+	values[3] = Int32GetDatum(take(rel, binding, PG_GETARG_INT64(1), "reply"));
+	values[4] = PG_GETARG_DATUM(2);
+	values[5] = PG_ARGISNULL(3) ? DirectFunctionCall1(jsonb_in, CStringGetDatum("null")) : PG_GETARG_DATUM(3);
+	if (!wo_run_as_owner(&add, values, &id))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("the action was not journalled"),
+				 errdetail("A reply is kept together with the journal's line of it."),
+				 errhint("workorder.verify() tells which trigger of the table is missing or disabled."),
+				 errtable(rel)));
+	table_close(rel, NoLock);
+	PG_RETURN_INT64(id);
+}
+
+/*
+ * replies(relation, ticket_ids) lists the replies of those tickets that the
+ * caller may see, oldest first.
+ */
+Datum
+workorder_replies(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ArrayType  *asked = PG_GETARG_ARRAYTYPE_P(1);
+	WoBinding  *binding;
+	Relation	rel;
+	Datum	   *ids;
+	bool	   *nulls;
+	int			n;
+	int			seen = 0;
+	Datum		values[3];
+
+	InitMaterializedSRF(fcinfo, 0);
+	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	deconstruct_array(asked, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!nulls[i] && wo_visible(PG_GETARG_OID(0), DatumGetInt64(ids[i])))
+			ids[seen++] = ids[i];
+	}
+	if (seen > 0)
+	{
+		values[0] = Int64GetDatum(wo_actor_current()->tenant);
+		values[1] = Int32GetDatum(binding->relation_id);
+		values[2] = PointerGetDatum(construct_array(ids, seen, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		wo_read_as_owner(&list, values, result);
+	}
+	table_close(rel, NoLock);
+	return (Datum) 0;
+}
+
+/*
+ * remove_reply(relation, ticket_id, reply_id) takes the flow's action
+ * "remove_reply" and removes a reply of the caller's own.
+ */
+Datum
+workorder_remove_reply(PG_FUNCTION_ARGS)
+{
+	WoBinding  *binding;
+	Relation	rel;
+	Datum		values[4];
+	int64		author;
+
+	check_argument(fcinfo, 0, "relation");
+	check_argument(fcinfo, 1, "ticket_id");
+	check_argument(fcinfo, 2, "reply_id");
+	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	/* of a ticket that he may not see, nobody is told what was said there */
+	if (!wo_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)))
+		wo_ticket_not_found(rel, PG_GETARG_INT64(1));
+
+	values[0] = Int64GetDatum(wo_actor_current()->tenant);
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = PG_GETARG_DATUM(1);
+	values[3] = PG_GETARG_DATUM(2);
+	if (wo_run_as_owner(&find_author, values, &author))
+	{
+		if (author == 0 || author != wo_actor_current()->id)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_DENIED),
+					 errmsg("reply " INT64_FORMAT " is somebody else's", PG_GETARG_INT64(2)),
+					 errdetail("A reply is removed by who wrote it."),
+					 errhint("Ask its author; whoever owns workorder.reply may delete it there."),
+					 errtable(rel)));
+		(void) take(rel, binding, PG_GETARG_INT64(1), "remove_reply");
+		/* somebody may have been quicker while the ticket was waited for */
+		if (wo_run_as_owner(&remove_one, values, NULL))
+		{
+			table_close(rel, NoLock);
+			PG_RETURN_VOID();
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_NOT_FOUND),
+			 errmsg("reply " INT64_FORMAT " of ticket " INT64_FORMAT " not found",
+					PG_GETARG_INT64(2), PG_GETARG_INT64(1)),
+			 errdetail("The ticket has no reply with this number."),
+			 errhint("workorder.replies() lists them."),
+			 errtable(rel)));
+}

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * ticket.h
+ *	  One ticket by its number: find it for a caller, move it (ticket.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_TICKET_H
+#define WO_TICKET_H
+
+#include "row/binding.h"
+
+/* What act() asks for. */
+typedef struct WoOrder
+{
+	const char *action;
+	const char *note;			/* NULL = none */
+	Jsonb	   *changes;		/* NULL = none */
+	int			expect_revision;	/* -1 = any */
+} WoOrder;
+
+extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
+extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
+						   int *revision, char **state);
+extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);
+pg_noreturn extern void wo_ticket_not_found(Relation rel, int64 id);
+
+#endif							/* WO_TICKET_H */

@@ -1,0 +1,301 @@
+/*-------------------------------------------------------------------------
+ *
+ * why.c
+ *	  Who could move a ticket now, and what its clocks are: the parts of
+ *	  workorder.why().
+ *
+ * For each action that the ticket's state knows, the people whom "allow" could
+ * mean are gathered, and the one predicate (permit.c) judges each of them as it
+ * would judge the caller.  What is told is bounded: at most MAX_TOLD people of
+ * an action by number, and no more than MAX_JUDGED are judged.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "actor/actor.h"
+#include "permit/approval.h"
+#include "utils/as_owner.h"
+#include "ticket/act.h"
+#include "row/binding.h"
+#include "permit/evaluation.h"
+#include "flow/flow.h"
+#include "permit/permit.h"
+#include "ticket/ticket.h"
+
+#define MAX_TOLD	50
+#define MAX_JUDGED	1000
+
+PG_FUNCTION_INFO_V1(workorder_movers);
+PG_FUNCTION_INFO_V1(workorder_clocks);
+
+/*
+ * find_ticket opens the table and finds a ticket that the caller may see.
+ */
+static HeapTuple
+find_ticket(FunctionCallInfo fcinfo, Relation *rel, WoBinding **binding)
+{
+	HeapTuple	tuple;
+
+	*rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, binding);
+	tuple = wo_ticket_find(*rel, *binding, PG_GETARG_INT64(1));
+	if (tuple == NULL)
+		wo_ticket_not_found(*rel, PG_GETARG_INT64(1));
+	return tuple;
+}
+
+/*
+ * add_person adds somebody to a list, once.
+ */
+static List *
+add_person(List *people, int64 id)
+{
+	ListCell   *lc;
+	int64	   *copy;
+
+	foreach(lc, people)
+		if (*(int64 *) lfirst(lc) == id)
+			return people;
+	copy = palloc(sizeof(int64));
+	*copy = id;
+	return lappend(people, copy);
+}
+
+/*
+ * gather_approvers adds those who have been asked to decide.
+ */
+static List *
+gather_approvers(WoCase *c, List *people)
+{
+	ListCell   *lc;
+	ListCell   *holder;
+
+	foreach(lc, wo_round_of_case(c)->tasks)
+	{
+		const WoTask *task = lfirst(lc);
+
+		if (task->who != 0)
+			people = add_person(people, task->who);
+		else if (task->role != NULL)
+			foreach(holder, wo_actor_holders(c->actor->tenant, task->role))
+				if (list_length(people) < MAX_JUDGED)
+					people = add_person(people, *(int64 *) lfirst(holder));
+	}
+	return people;
+}
+
+/*
+ * gather adds the people whom "allow" of an action could mean here, and tells
+ * whether there are more than are judged.  "*" means whoever sees the ticket.
+ */
+static List *
+gather(WoCase *c, int action, List *people, bool *too_many)
+{
+	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
+		for (int i = 0; i < c->flow->states[s].on[action].n; i++)
+		{
+			const WoCandidate *candidate = &c->flow->states[s].on[action].item[i];
+			int			n = -1;
+			ListCell   *lc;
+
+			if (candidate->approvers != NULL)
+				people = gather_approvers(c, people);
+			if (candidate->everybody && action != c->flow->action_view)
+				people = gather(c, c->flow->action_view, people, too_many);
+			while ((n = bms_next_member(candidate->relations, n)) >= 0)
+			{
+				AttrNumber	attnum = c->columns[n];
+
+				if (attnum != InvalidAttrNumber && !c->old_null[attnum - 1])
+					people = add_person(people, TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
+										DatumGetInt32(c->old[attnum - 1]) : DatumGetInt64(c->old[attnum - 1]));
+			}
+			n = -1;
+			while ((n = bms_next_member(candidate->roles, n)) >= 0)
+				foreach(lc, wo_actor_holders(c->actor->tenant, c->flow->roles[n]))
+				{
+					if (list_length(people) >= MAX_JUDGED)
+					{
+						*too_many = true;
+						return people;
+					}
+					people = add_person(people, *(int64 *) lfirst(lc));
+				}
+		}
+	return people;
+}
+
+/*
+ * may tells whether somebody could take an action, once he gives what it
+ * needs.  Who does not see the ticket cannot.
+ */
+static bool
+may(WoCase *c, int action, const WoActor *actor, WoVerdict *verdict)
+{
+	c->actor = actor;
+	c->vars_json = NULL;
+	c->quiet = true;
+	return wo_permit_view(c) && wo_permit(c, action, false, verdict);
+}
+
+/*
+ * missing returns the input that an action still needs.
+ */
+static Datum
+missing(WoCase *c, int action, const WoActor *actor)
+{
+	WoVerdict	verdict;
+	ListCell   *lc;
+	Datum	   *columns;
+	int			n = 0;
+
+	c->actor = actor;
+	c->vars_json = NULL;
+	c->quiet = false;
+	(void) wo_permit(c, action, true, &verdict);
+	columns = palloc(sizeof(Datum) * Max(list_length(verdict.reasons), 1));
+	foreach(lc, verdict.reasons)
+		if (((WoReason *) lfirst(lc))->input)
+			columns[n++] = CStringGetTextDatum(((WoReason *) lfirst(lc))->column);
+	return PointerGetDatum(construct_array(columns, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * put_action judges everybody for one action and returns what comes of it.
+ */
+static void
+put_action(ReturnSetInfo *result, WoCase *c, int action)
+{
+	int64		tenant = c->actor->tenant;
+	const WoActor *caller = c->actor;
+	WoActor		stranger = {.tenant = tenant, .login = "", .name = ""};
+	const WoActor *first = NULL;
+	WoVerdict	taken = {0};
+	WoVerdict	verdict;
+	Datum		told[MAX_TOLD];
+	int			ntold = 0;
+	int64		more = 0;
+	bool		too_many = false;
+	bool		everybody;
+	ListCell   *lc;
+	Datum		values[8];
+	bool		nulls[8] = {false};
+
+	everybody = may(c, action, &stranger, &verdict);
+	if (everybody)
+	{
+		first = &stranger;
+		taken = verdict;
+	}
+	c->actor = caller;
+	/* where strangers may, there is nobody to be told of */
+	foreach(lc, everybody ? NIL : gather(c, action, NIL, &too_many))
+	{
+		const WoActor *person = wo_actor_by_id(tenant, *(int64 *) lfirst(lc));
+
+		CHECK_FOR_INTERRUPTS();
+		if (person == NULL || !person->active || !may(c, action, person, &verdict))
+			continue;
+		if (first == NULL)
+		{
+			first = person;
+			taken = verdict;
+		}
+		if (ntold < MAX_TOLD)
+			told[ntold++] = Int64GetDatum(person->id);
+		else
+			more++;
+	}
+
+	values[0] = CStringGetTextDatum(c->flow->actions[action]);
+	nulls[1] = first == NULL || taken.taken->target < 0;
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(c->flow->states[wo_permit_target(c, taken.taken)].path);
+	nulls[2] = first == NULL || taken.taken->quorum == WO_QUORUM_NONE;
+	if (!nulls[2])
+	{
+		WoTally		tally;
+
+		c->actor = first;
+		wo_quorum_tally(c, taken.taken, &tally);
+		values[2] = Int32GetDatum(tally.need);
+	}
+	values[3] = BoolGetDatum(everybody);
+	values[4] = PointerGetDatum(construct_array(told, ntold, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[5] = Int64GetDatum(more);
+	values[6] = BoolGetDatum(too_many);
+	nulls[7] = first == NULL;
+	values[7] = first == NULL ? (Datum) 0 : missing(c, action, first);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	c->actor = caller;
+	c->vars_json = NULL;
+}
+
+/*
+ * movers(relation, id) tells of each action that the ticket's state knows who
+ * could take it now.
+ */
+Datum
+workorder_movers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	WoBinding  *binding;
+	Relation	rel;
+	WoRow		row;
+	WoRow		same;
+	WoCase		c;
+	HeapTuple	tuple;
+	ListCell   *name;
+
+	InitMaterializedSRF(fcinfo, 0);
+	tuple = find_ticket(fcinfo, &rel, &binding);
+	row = wo_row(binding, tuple);
+	same = wo_row(binding, tuple);
+	wo_case_begin(&c, binding, &row, &same);
+	foreach(name, wo_permit_possible(&c))
+	{
+		int			action = wo_flow_action(c.flow, lfirst(name));
+
+		CHECK_FOR_INTERRUPTS();
+		if (action != c.flow->action_view)
+			put_action(result, &c, action);
+	}
+	table_close(rel, NoLock);
+	return (Datum) 0;
+}
+
+/*
+ * clocks(relation, id) lists the timers of a ticket that have not fired.
+ */
+Datum
+workorder_clocks(PG_FUNCTION_ARGS)
+{
+	static WoStatement read = {
+		.table = "timer",
+		.text = "SELECT state, delay, due_at, rest FROM workorder.timer WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+		" AND relation_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3 AND fired_at IS NULL"
+		" ORDER BY due_at, state, delay",
+		.reads = true,
+		.nargs = 3,
+		.types = {INT8OID, INT4OID, INT8OID}
+	};
+	WoBinding  *binding;
+	Relation	rel;
+	Datum		values[3];
+
+	InitMaterializedSRF(fcinfo, 0);
+	(void) find_ticket(fcinfo, &rel, &binding);
+	values[0] = Int64GetDatum(wo_actor_current()->tenant);
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = PG_GETARG_DATUM(1);
+	wo_read_as_owner(&read, values, (ReturnSetInfo *) fcinfo->resultinfo);
+	table_close(rel, NoLock);
+	return (Datum) 0;
+}

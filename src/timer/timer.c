@@ -1,0 +1,481 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.c
+ *	  Timers follow the ticket: workorder.timer holds the clocks that run for
+ *	  it, by the rules of clock.c.
+ *
+ * All of a ticket's timers change under the lock of its row only.  The
+ * statements run as the table's owner (as_owner.c).  Flows without timers, by
+ * far the most, cost nothing here; flows that never pause need not read what
+ * is stored, since it follows from where the ticket was.
+ *
+ * wo_firing is the one thing that does not travel in the row: it tells the
+ * guard that the order "after ..." comes from the sweeper, who has made sure
+ * that the timer is due.  Nobody else can give such an order.
+ *
+ * While the sweeper moves many tickets, what becomes of their timers is gathered
+ * and written together.  A ticket that is acted on twice meanwhile, by a
+ * trigger, has the first written before the second is looked at.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "utils/as_owner.h"
+#include "flow/flow.h"
+#include "utils/lookup.h"
+#include "timer/timer.h"
+#include "utils/value.h"
+
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+	" AND ticket_id OPERATOR(pg_catalog.=) $3"
+
+const WoFiring *wo_firing = NULL;
+
+static WoStatement set_timer = {
+	.table = "timer",
+	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at, rest, fired_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $8 IS NULL THEN $6 END, $7, $8)"
+	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
+	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = EXCLUDED.rest,"
+	" fired_at = EXCLUDED.fired_at, tries = 0, problem = NULL",
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID}
+};
+
+static WoStatement clear_states = {
+	.table = "timer",
+	.text = "DELETE FROM workorder.timer" KEY " AND state OPERATOR(pg_catalog.=) ANY ($4)",
+	.nargs = 4,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTARRAYOID}
+};
+
+static WoStatement clear_ticket = {
+	.table = "timer",
+	.text = "DELETE FROM workorder.timer" KEY,
+	.nargs = 3,
+	.types = {INT8OID, INT4OID, INT8OID}
+};
+
+static WoStatement clear_many = {
+	.table = "timer",
+	.text = "DELETE FROM workorder.timer t"
+	" USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS g (ticket_id, state)"
+	" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.relation_id OPERATOR(pg_catalog.=) $2"
+	" AND t.ticket_id OPERATOR(pg_catalog.=) g.ticket_id"
+	" AND (g.state IS NULL OR t.state OPERATOR(pg_catalog.=) g.state)",
+	.nargs = 4,
+	.types = {INT8OID, INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+};
+
+static WoStatement set_many = {
+	.table = "timer",
+	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at)"
+	" SELECT $1, $2, g.ticket_id, g.state, g.delay, g.due_at, g.due_at"
+	" FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
+	" AS g (ticket_id, state, delay, due_at)"
+	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
+	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = NULL,"
+	" fired_at = NULL, tries = 0, problem = NULL",
+	.nargs = 6,
+	.types = {INT8OID, INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+/* Columns of rows to come, as arrays that grow. */
+typedef struct Gathered
+{
+	int			n;
+	int			max;
+	Datum	   *tickets;
+	Datum	   *states;			/* 0 = all of the ticket's */
+	Datum	   *delays;
+	Datum	   *dues;
+} Gathered;
+
+/* What is gathered; in the context of who gathers, and gone with it. */
+typedef struct Gathering
+{
+	MemoryContext context;
+	int64		tenant;
+	int32		relation_id;
+	Gathered	cleared;		/* these go first */
+	Gathered	set;
+} Gathering;
+
+static Gathering *gathering = NULL;
+
+/*
+ * wo_timer_gather has timers of a table's tickets gathered until
+ * wo_timer_write(); wo_timer_forget() is for when it comes to nothing.
+ */
+void
+wo_timer_gather(int64 tenant, int32 relation_id)
+{
+	gathering = palloc0(sizeof(Gathering));
+	gathering->context = CurrentMemoryContext;
+	gathering->tenant = tenant;
+	gathering->relation_id = relation_id;
+}
+
+void
+wo_timer_forget(void)
+{
+	gathering = NULL;
+}
+
+/*
+ * gathers tells whether the timers of a table's tickets are gathered.
+ */
+static bool
+gathers(int64 tenant, int32 relation_id)
+{
+	return gathering != NULL && gathering->tenant == tenant && gathering->relation_id == relation_id;
+}
+
+/*
+ * gather adds a row.
+ */
+static void
+gather(Gathered *rows, int64 ticket, const char *state, const char *delay, TimestampTz due)
+{
+	MemoryContext old = MemoryContextSwitchTo(gathering->context);
+
+	if (rows->n == rows->max)
+	{
+		Size		size;
+
+		rows->max = Max(rows->max * 2, 1024);
+		size = sizeof(Datum) * rows->max;
+		rows->tickets = rows->n == 0 ? palloc(size) : repalloc(rows->tickets, size);
+		rows->states = rows->n == 0 ? palloc(size) : repalloc(rows->states, size);
+		rows->delays = rows->n == 0 ? palloc(size) : repalloc(rows->delays, size);
+		rows->dues = rows->n == 0 ? palloc(size) : repalloc(rows->dues, size);
+	}
+	rows->tickets[rows->n] = Int64GetDatum(ticket);
+	rows->states[rows->n] = state == NULL ? (Datum) 0 : CStringGetTextDatum(state);
+	rows->delays[rows->n] = delay == NULL ? (Datum) 0 : CStringGetTextDatum(delay);
+	rows->dues[rows->n++] = TimestampTzGetDatum(due);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * has_gathered tells whether something is gathered of a ticket.
+ */
+static bool
+has_gathered(const Gathered *rows, int64 ticket)
+{
+	for (int i = 0; i < rows->n; i++)
+		if (DatumGetInt64(rows->tickets[i]) == ticket)
+			return true;
+	return false;
+}
+
+/*
+ * texts returns text[] of what was gathered; 0 becomes null.
+ */
+static Datum
+texts(const Gathered *rows, Datum *elements)
+{
+	bool	   *nulls = palloc(sizeof(bool) * rows->n);
+	int			lower = 1;
+	int			n = rows->n;
+
+	for (int i = 0; i < n; i++)
+		nulls[i] = elements[i] == (Datum) 0;
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &n, &lower, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * write_gathered writes what was gathered so far.
+ */
+static void
+write_gathered(void)
+{
+	Datum		values[6];
+
+	values[0] = Int64GetDatum(gathering->tenant);
+	values[1] = Int32GetDatum(gathering->relation_id);
+	if (gathering->cleared.n > 0)
+	{
+		const Gathered *rows = &gathering->cleared;
+
+		values[2] = PointerGetDatum(construct_array(rows->tickets, rows->n, INT8OID, sizeof(int64),
+													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[3] = texts(rows, rows->states);
+		(void) wo_run_as_owner(&clear_many, values, NULL);
+	}
+	if (gathering->set.n > 0)
+	{
+		const Gathered *rows = &gathering->set;
+
+		values[2] = PointerGetDatum(construct_array(rows->tickets, rows->n, INT8OID, sizeof(int64),
+													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		values[3] = texts(rows, rows->states);
+		values[4] = texts(rows, rows->delays);
+		values[5] = PointerGetDatum(construct_array(rows->dues, rows->n, TIMESTAMPTZOID, sizeof(int64),
+													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		(void) wo_run_as_owner(&set_many, values, NULL);
+	}
+	gathering->cleared.n = gathering->set.n = 0;
+	gathering->cleared.max = gathering->set.max = 0;
+}
+
+/*
+ * wo_timer_write writes what was gathered, and ends that.
+ */
+void
+wo_timer_write(void)
+{
+	write_gathered();
+	gathering = NULL;
+}
+
+/*
+ * wo_timer_fired tells which timer an order "after ..." means: the one that
+ * the sweeper is firing, if the ticket is in the state that declares it.
+ */
+const WoDelay *
+wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow, int leaf)
+{
+	int			state;
+
+	if (wo_firing == NULL || wo_firing->relation_id != relation_id ||
+		strcmp(wo_firing->action, action) != 0)
+		return NULL;
+	state = wo_flow_state(flow, wo_firing->state, strlen(wo_firing->state));
+	if (state < 0 || !wo_flow_within(flow, leaf, state) || flow->states[leaf].done)
+		return NULL;
+	for (int d = 0; d < flow->states[state].ndelays; d++)
+		if (strcmp(flow->states[state].delays[d].text, wo_firing->delay) == 0)
+			return &flow->states[state].delays[d];
+	return NULL;
+}
+
+/*
+ * leaf_of returns the flow and the leaf a row rests in, -1 if unknown.
+ */
+static int
+leaf_of(WoBinding *binding, const WoRow *row, const WoFlow **flow)
+{
+	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
+	char	   *state = wo_row_text(binding, row, WO_STATE);
+
+	*flow = row->nulls[attnum - 1] ? NULL : wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+	return *flow == NULL || state == NULL ? -1 : wo_flow_state(*flow, state, strlen(state));
+}
+
+/*
+ * has_timers tells whether any state of a row's flow declares one.
+ */
+static bool
+has_timers(WoBinding *binding, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
+	const WoFlow *flow = row == NULL || row->nulls[attnum - 1] ? NULL :
+		wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+
+	return flow != NULL && flow->ndelays > 0;
+}
+
+/*
+ * presume lists the clocks of a ticket in a leaf as the flow has them, which
+ * is enough to know unless one may have been stopped.
+ */
+static void
+presume(WoClocks *clocks, int leaf)
+{
+	for (int s = leaf; s >= 0; s = clocks->flow->states[s].parent)
+		for (int d = 0; d < clocks->flow->states[s].ndelays; d++)
+			wo_clocks_add(clocks, s, d)->stored = true;
+}
+
+/*
+ * wo_timer_load reads a ticket's clocks; the caller has locked the ticket and
+ * set tenant and flow; or who only compares gives the snapshot he looks at, else
+ * it is NULL.  What the flow does not know is left out, and counted.
+ */
+int
+wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot)
+{
+	WoLookupKey keys[3] = {
+		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
+		{"relation_id", INT4OID, Int32GetDatum(relation_id)},
+		{"ticket_id", INT8OID, Int64GetDatum(ticket)}
+	};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	int			strays = 0;
+
+	if (snapshot != NULL)
+		wo_lookup_begin_in(&lookup, wo_lookup_table("timer", false), keys, 3, snapshot);
+	else
+		wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
+	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	{
+		bool		isnull;
+		char	   *path = wo_lookup_text(&lookup, tuple, "state");
+		char	   *delay = wo_lookup_text(&lookup, tuple, "delay");
+		int			state = wo_flow_state(clocks->flow, path, strlen(path));
+		WoClock    *clock = NULL;
+		Datum		rest;
+
+		for (int d = 0; state >= 0 && d < clocks->flow->states[state].ndelays; d++)
+			if (strcmp(clocks->flow->states[state].delays[d].text, delay) == 0)
+				clock = wo_clocks_add(clocks, state, d);
+		if (clock == NULL)
+		{
+			strays++;
+			continue;
+		}
+		clock->stored = true;
+		clock->due = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "due_at", TIMESTAMPTZOID, &isnull));
+		clock->fired_at = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull));
+		clock->fired = !isnull;
+		rest = wo_lookup_datum(&lookup, tuple, "rest", INTERVALOID, &isnull);
+		clock->paused = !isnull;
+		if (!isnull)
+			clock->rest = DatumGetIntervalP(rest)->time;
+	}
+	wo_lookup_end(&lookup);
+	return strays;
+}
+
+/*
+ * clear_gone deletes the timers of the states that were left.
+ */
+static void
+clear_gone(const WoClocks *clocks, int32 relation_id, int64 ticket, bool together)
+{
+	Datum	   *states = palloc(sizeof(Datum) * Max(clocks->n, 1));
+	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+	int			last = -1;
+	int			n = 0;
+
+	for (int i = 0; i < clocks->n; i++)
+	{
+		const WoClock *clock = &clocks->item[i];
+
+		/* all clocks of a state go together, and lie side by side */
+		if (!clock->gone || !clock->stored || clock->state == last)
+			continue;
+		last = clock->state;
+		if (together)
+			gather(&gathering->cleared, ticket, clocks->flow->states[clock->state].path, NULL, 0);
+		else
+			states[n++] = CStringGetTextDatum(clocks->flow->states[clock->state].path);
+	}
+	if (n == 0)
+		return;
+	values[3] = PointerGetDatum(construct_array(states, n, TEXTOID, -1, false, TYPALIGN_INT));
+	(void) wo_run_as_owner(&clear_states, values, NULL);
+}
+
+/*
+ * wo_timer_save writes what has changed.
+ */
+void
+wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
+{
+	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+	bool		together = gathers(clocks->tenant, relation_id);
+
+	/* what stands still or goes on is rare, and changes rows that are there */
+	for (int i = 0; i < clocks->n; i++)
+		together &= clocks->item[i].gone || !(clocks->item[i].changed || clocks->item[i].paused || clocks->item[i].fired);
+	clear_gone(clocks, relation_id, ticket, together);
+	for (int i = 0; i < clocks->n; i++)
+	{
+		const WoClock *clock = &clocks->item[i];
+		const WoState *state = &clocks->flow->states[clock->state];
+		Interval	rest = {.time = clock->rest};
+
+		if (clock->gone || (clock->stored && !clock->changed))
+			continue;
+		if (together)
+		{
+			gather(&gathering->set, ticket, state->path, state->delays[clock->delay].text, clock->due);
+			continue;
+		}
+		values[3] = CStringGetTextDatum(state->path);
+		values[4] = CStringGetTextDatum(state->delays[clock->delay].text);
+		values[5] = TimestampTzGetDatum(clock->due);
+		values[6] = IntervalPGetDatum(&rest);
+		values[7] = TimestampTzGetDatum(clock->fired_at);
+		set_timer.nulls = clock->fired ? "      n " : clock->paused ? "     n n" : "      nn";
+		(void) wo_run_as_owner(&set_timer, values, NULL);
+	}
+}
+
+/*
+ * clear_all deletes all timers of a ticket.
+ */
+static void
+clear_all(WoBinding *binding, const WoRow *row)
+{
+	Datum		values[3];
+
+	if (gathers(wo_binding_tenant(binding, row), binding->relation_id))
+	{
+		gather(&gathering->cleared, wo_binding_id(binding, row->values), NULL, NULL, 0);
+		return;
+	}
+	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
+	values[1] = Int32GetDatum(binding->relation_id);
+	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
+	(void) wo_run_as_owner(&clear_ticket, values, NULL);
+}
+
+/*
+ * wo_timer_follow moves the timers from the states that old was in to those
+ * that row is in; NULL stands for no row.
+ */
+void
+wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	WoClocks	clocks = {0};
+	const WoFlow *flow = NULL;
+	const WoRow *any;
+	int			from;
+	int			to;
+
+	if (!has_timers(binding, old) && !has_timers(binding, row))
+		return;
+	from = old != NULL ? leaf_of(binding, old, &clocks.flow) : -1;
+	to = row != NULL ? leaf_of(binding, row, &flow) : -1;
+	if (old != NULL && row != NULL && clocks.flow == flow && from == to &&
+		wo_same(binding, binding->engine[WO_ENTERED_AT], old, row))
+		return;
+
+	any = row != NULL ? row : old;
+	if (gathers(wo_binding_tenant(binding, any), binding->relation_id) &&
+		(has_gathered(&gathering->cleared, wo_binding_id(binding, any->values)) ||
+		 has_gathered(&gathering->set, wo_binding_id(binding, any->values))))
+		write_gathered();
+
+	/* a repair may move a ticket between flows, or bring it back from nowhere */
+	if (old != NULL && (from < 0 || to < 0 || clocks.flow != flow || flow->states[to].done))
+		clear_all(binding, old);
+	if (to < 0 || flow->states[to].done)
+		return;
+	clocks.tenant = wo_binding_tenant(binding, row);
+	if (from < 0 || clocks.flow != flow)
+		from = -1;
+	else if (flow->pausing)
+		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values), NULL);
+	else
+		presume(&clocks, from);
+	if (from < 0)
+		clocks.flow = flow;
+	wo_clocks_move(&clocks, flow, from, to,
+				   from < 0 ? -1 :
+				   wo_clock_domain(flow, wo_row_text(binding, row, WO_LAST_ACTION), from, to,
+								   wo_binding_history(binding, old->values, old->nulls),
+								   wo_binding_history(binding, row->values, row->nulls)),
+				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
+	wo_timer_save(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+}

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.h
+ *	  Transitions that are due some time after a state is entered (timer.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_TIMER_H
+#define WO_TIMER_H
+
+#include "row/binding.h"
+#include "timer/clock.h"
+
+/* Which timer the sweeper is firing just now (sweep_fire.c). */
+typedef struct WoFiring
+{
+	int32		relation_id;
+	const char *state;
+	const char *delay;
+	const char *action;			/* WO_ACTION_AFTER and the delay */
+} WoFiring;
+
+extern const WoFiring *wo_firing;
+
+extern void wo_timer_gather(int64 tenant, int32 relation_id);
+extern void wo_timer_write(void);
+extern void wo_timer_forget(void);
+
+extern const WoDelay *wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow,
+									 int leaf);
+extern void wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
+extern int	wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot);
+extern void wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket);
+
+#endif							/* WO_TIMER_H */

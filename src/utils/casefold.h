@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * casefold.h
+ *	  Text as a stream of code points without case.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_FOLD_H
+#define WO_FOLD_H
+
+#include "mb/pg_wchar.h"
+
+/* Room for what one character becomes; Unicode knows of three at most */
+#define WO_FOLD_MAX 8
+
+typedef struct WoFold WoFold;
+
+/* A text being read; the text must stay where it is meanwhile. */
+typedef struct WoFoldReader
+{
+	WoFold	   *fold;
+	const unsigned char *next;
+	const unsigned char *end;
+	bool		dropped;		/* a character has become nothing */
+	int			npending;		/* what one character became and was not read yet, last first */
+	pg_wchar	pending[WO_FOLD_MAX];
+} WoFoldReader;
+
+extern void wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len);
+extern pg_wchar wo_fold_next(WoFoldReader *reader);
+
+#endif							/* WO_FOLD_H */

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * jsonb_writer.h
+ *	  Objects and arrays written as jsonb stores them (jsonb_writer.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_CONTAINER_H
+#define WO_CONTAINER_H
+
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+/* A container that is being written. */
+typedef struct WoContainer
+{
+	int			entries;		/* where its entries are in the buffer */
+	int			nentries;		/* how many of them are filled in */
+	int			data;			/* where the values begin */
+	int			end;			/* where the last one written ends */
+} WoContainer;
+
+extern void wo_container_begin_jsonb(StringInfo out, Size size);
+extern Jsonb *wo_container_end_jsonb(StringInfo out);
+extern void wo_container_begin(WoContainer *container, StringInfo out, uint32 header);
+extern void wo_container_add(WoContainer *container, StringInfo out, JEntry type);
+extern JEntry wo_container_put(StringInfo out, const JsonbValue *value);
+extern void wo_container_align(StringInfo out);
+
+#endif							/* WO_CONTAINER_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * value.h
+ *	  Column values as canonical JSON, and back (value.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_VALUE_H
+#define WO_VALUE_H
+
+#include "access/tupdesc.h"
+
+#include "utils/workorder.h"
+
+/*
+ * The one key that canonical form adds: {"~json": x} stands for a value of a
+ * json or jsonb column that has no exact form of its own (see value.c).
+ */
+#define WO_VALUE_WRAP	"~json"
+
+extern void wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result);
+extern Datum wo_value_from_json(Jsonb *value, Oid type, int32 typmod, bool *isnull);
+extern void wo_value_parse_json(char *string, JsonbValue *result);
+extern void wo_value_readable(Oid type, JsonbValue *value);
+extern Jsonb *wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull);
+extern void wo_value_from_jsonb(Jsonb *jsonb, JsonbValue *result);
+extern void wo_push_value(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *value);
+extern void wo_push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text);
+extern bool wo_value_equal(JsonbValue *left, JsonbValue *right);
+extern bool wo_value_blank(Oid type, Datum value, bool isnull);
+
+#endif							/* WO_VALUE_H */

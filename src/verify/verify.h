@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify.h
+ *	  What the files of workorder.verify() share; nobody else needs it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_VERIFY_H
+#define WO_VERIFY_H
+
+#include "nodes/execnodes.h"
+
+#include "timer/clock.h"
+#include "flow/flow.h"
+#include "journal/replay.h"
+
+#define WO_GUARD_TRIGGER	"~workorder_guard"
+
+/* A finding about a table has neither ticket nor revision. */
+#define WO_NO_TICKET	PG_INT64_MIN
+#define WO_NO_REVISION	(-1)
+
+/* What a column holds in rows that were there when it was added, canonical. */
+typedef struct WoColumnDefault
+{
+	bool		found;			/* looked for already */
+	Jsonb	   *missing;		/* what old rows read as; NULL = null */
+	Jsonb	   *constant;		/* what the default gives; NULL = null or not constant */
+} WoColumnDefault;
+
+/* A table of workorder.guarded. */
+typedef struct WoGuarded
+{
+	Oid			relid;
+	int32		relation_id;
+	char	   *flow;
+	char	   *columns;		/* jsonb, as text */
+} WoGuarded;
+
+/* A verification under way. */
+typedef struct WoVerify
+{
+	ReturnSetInfo *result;
+	Oid			relid;
+	Relation	rel;
+	WoBinding  *binding;
+	WoFold	   *fold;
+	WoColumnDefault *defaults;	/* [natts] */
+	MemoryContext context;		/* of one row; reset with each ticket */
+	MemoryContext table_context;	/* of one table: binding aside, all of the above */
+	bool		flow_told;		/* this ticket's flow is known to be missing */
+	WoClocks	clocks;			/* of this ticket, as its lines so far make them */
+	WoStream	timers;			/* which tickets have timers, in order */
+	HeapTuple	timed;			/* the next of them, NULL at the end */
+	bool		retime;			/* timers are mended, and nothing is reported */
+	bool		touched;		/* this ticket's were */
+	int64		retimed;		/* tickets whose timers were mended */
+	bool		retask;			/* tasks are mended, and nothing is reported */
+	int64		tasks;			/* how many the votes of this table's tickets seen hold */
+	List	   *takers;			/* who took what on this ticket so far (verify_people.c) */
+	List	   *parts;			/* the rows of workorder.part that follow from it */
+	bool		approving;		/* its flow has approvers */
+	int64		nparts;			/* how many rows of workorder.part they have */
+} WoVerify;
+
+/* verify.c */
+extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
+							 const char *fmt,...) pg_attribute_printf(5, 6);
+
+/* verify_tickets.c */
+extern void wo_verify_tickets(WoVerify *v, const int64 *ticket);
+
+/* verify_rules.c */
+extern Jsonb *wo_verify_parse_history(JsonbValue *text);
+extern bool wo_verify_is_protected(Relation rel);
+extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
+extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
+extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
+
+/* verify_policy.c */
+extern void wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
+extern void wo_verify_rights(WoVerify *v);
+extern void wo_verify_engine(WoVerify *v, List *tables);
+
+/* verify_people.c */
+extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
+							 int from, int to, JsonbValue *votes);
+extern void wo_verify_follow(WoVerify *v, const WoJournalLine *line);
+extern void wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket);
+
+/* verify_total.c */
+extern void wo_verify_totals(WoVerify *v);
+
+/* verify_timers.c */
+extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
+extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket);
+extern const WoFlow *wo_verify_flow(WoVerify *v);
+extern Jsonb *wo_verify_history(WoVerify *v);
+extern void wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before);
+extern void wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
+
+#endif							/* WO_VERIFY_H */

@@ -1,0 +1,412 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify_people.c
+ *	  Who did what to a ticket: a part of workorder.verify().
+ *
+ * That the flow has a step does not say that this person could take it.  What
+ * the journal itself tells of people is checked here: that nobody took a step
+ * which "exclude" keeps him from, that an action with a quorum took effect
+ * when so many different people had taken it, that a step with approvers was
+ * decided by those who were asked, and that no vote is there which its owner
+ * did not give.  Who held which role at the time is not on record, nor how
+ * many would have made "all" or a percentage, so that much is taken as it is.
+ *
+ * workorder.part, the lists of who has started, decided and been copied in,
+ * is made again from the same lines and compared.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "permit/approval.h"
+#include "utils/as_owner.h"
+#include "journal/entry.h"
+#include "utils/value.h"
+#include "verify/verify.h"
+
+/* Somebody took an action on this ticket. */
+typedef struct Taker
+{
+	const char *action;
+	int64		person;
+} Taker;
+
+/* A row that workorder.part must have. */
+typedef struct Part
+{
+	int32		revision;
+	const char *kind;
+	int64		person;
+	TimestampTz at;
+	const char *action;
+} Part;
+
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+	" AND ticket_id OPERATOR(pg_catalog.=) $3"
+#define TOLD "SELECT e.* FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)," \
+	" pg_catalog.unnest($7), pg_catalog.unnest($8)) e (revision, kind, actor_id, at, action)"
+
+/* how many there are, -1 if they are not those that are told of */
+static WoStatement check_parts = {
+	.table = "part",
+	.text = "WITH shown AS (SELECT revision, kind, actor_id, at, action FROM workorder.part" KEY "), told AS (" TOLD ")"
+	" SELECT CASE WHEN EXISTS (TABLE shown EXCEPT TABLE told) OR EXISTS (TABLE told EXCEPT TABLE shown) THEN -1"
+	" ELSE (SELECT pg_catalog.count(*) FROM shown) END::pg_catalog.int8",
+	.reads = true,
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+};
+
+static WoStatement set_parts = {
+	.table = "part",
+	.text = "INSERT INTO workorder.part (tenant_id, relation_id, ticket_id, revision, kind, actor_id, at, action)"
+	" SELECT $1, $2, $3, t.* FROM (" TOLD ") t ON CONFLICT DO NOTHING",
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+};
+
+/*
+ * kept_votes returns the votes that the lines so far leave in the row; NULL if
+ * there are none.
+ */
+static Jsonb *
+kept_votes(WoVerify *v)
+{
+	Jsonb	   *votes = v->fold->values[v->binding->engine[WO_VOTES] - 1];
+
+	return votes != NULL && JB_ROOT_IS_OBJECT(votes) ? votes : NULL;
+}
+
+/*
+ * votes_for returns the votes for one action, NULL if there are none.
+ */
+static JsonbContainer *
+votes_for(Jsonb *votes, const char *action, int len)
+{
+	JsonbValue *people = votes == NULL ? NULL : getKeyJsonValueFromContainer(&votes->root, action, len, NULL);
+
+	return people != NULL && people->type == jbvBinary && JsonContainerIsObject(people->val.binary.data) ?
+		people->val.binary.data : NULL;
+}
+
+/*
+ * has_voted tells whether a person's vote for an action is there.
+ */
+static bool
+has_voted(Jsonb *votes, const char *action, int len, const char *person, int person_len)
+{
+	JsonbContainer *people = votes_for(votes, action, len);
+
+	return people != NULL && getKeyJsonValueFromContainer(people, person, person_len, NULL) != NULL;
+}
+
+/*
+ * all_given tells whether every vote was there before, or is the one that the
+ * line's taker gives now; action is NULL if he gives none.  What begins with
+ * "$" is of approvals.
+ */
+static bool
+all_given(Jsonb *votes, Jsonb *before, const char *action, const char *person)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	char	   *voted = NULL;
+	int			depth = 0;
+
+	it = JsonbIteratorInit(&votes->root);
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY)
+			depth++;
+		else if (token == WJB_END_OBJECT || token == WJB_END_ARRAY)
+			depth--;
+		else if (token == WJB_KEY && depth == 1)
+			voted = pnstrdup(v.val.string.val, v.val.string.len);
+		else if (token == WJB_KEY && depth == 2 && voted[0] != '$' &&
+				 !has_voted(before, voted, strlen(voted), v.val.string.val, v.val.string.len) &&
+				 (action == NULL || strcmp(voted, action) != 0 || strlen(person) != v.val.string.len ||
+				  memcmp(person, v.val.string.val, v.val.string.len) != 0))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * counted_already tells whether a person has voted in this visit, for any action.
+ */
+static bool
+counted_already(const WoFlow *flow, Jsonb *before, const char *person)
+{
+	for (int i = 0; i < flow->nactions; i++)
+		if (has_voted(before, flow->actions[i], strlen(flow->actions[i]), person, strlen(person)))
+			return true;
+	return false;
+}
+
+/*
+ * person_in returns the person whose number a column held before the line.
+ */
+static int64
+person_in(WoVerify *v, AttrNumber attnum)
+{
+	Datum		value;
+	bool		isnull = true;
+
+	if (attnum == InvalidAttrNumber || v->fold->values[attnum - 1] == NULL)
+		return 0;
+	value = wo_binding_value(v->binding, attnum, v->fold->values[attnum - 1], &isnull);
+	if (isnull)
+		return 0;
+	return TupleDescAttr(v->binding->desc, attnum - 1)->atttypid == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
+}
+
+/*
+ * is_excluded tells whether "exclude" keeps the people of a line from a
+ * transition.
+ */
+static bool
+is_excluded(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const WoCandidate *candidate)
+{
+	int			i = -1;
+	ListCell   *lc;
+
+	foreach(lc, v->takers)
+	{
+		const Taker *taker = lfirst(lc);
+		int			action = wo_flow_action(flow, taker->action);
+
+		if (action >= 0 && bms_is_member(action, candidate->exclude) &&
+			(taker->person == line->actor || taker->person == line->for_actor))
+			return true;
+	}
+	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
+	{
+		int64		person = person_in(v, wo_binding_columns(v->binding, flow)[i]);
+
+		if (person != 0 && (person == line->actor || person == line->for_actor))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * check_quorum tells what is wrong with the votes that a line's effect rests
+ * on; NULL if nothing is.
+ */
+static const char *
+check_quorum(const WoFlow *flow, const WoCandidate *candidate, const char *person, Jsonb *before, bool moved, int leads)
+{
+	const char *action = flow->actions[candidate->action];
+	JsonbContainer *votes = votes_for(before, action, strlen(action));
+	int			have = (votes != NULL ? JsonContainerSize(votes) : 0) + 1;
+	int			need = candidate->quorum == WO_QUORUM_COUNT ? candidate->quorum_n :
+		candidate->quorum == WO_QUORUM_EACH ? bms_num_members(candidate->quorum_roles) : 0;
+
+	if (counted_already(flow, before, person))
+		return psprintf("\"%s\" counts a person who had voted already", action);
+	if (moved && have < need)
+		return psprintf("\"%s\" took effect with %d of the %d votes that it needs", action, have, need);
+	if (!moved && leads >= 0 && candidate->quorum == WO_QUORUM_COUNT && have >= need)
+		return psprintf("\"%s\" had the %d votes that it needs, and took no effect", action, need);
+	return NULL;
+}
+
+/*
+ * check_decision does the same where approvers decide by name.
+ */
+static const char *
+check_decision(const WoJournalLine *line, const WoFlow *flow, const WoCandidate *candidate, Jsonb *before, bool moved)
+{
+	WoRound    *round = wo_round_read(before);
+	int64		person = line->for_actor != 0 ? line->for_actor : line->actor;
+	WoTask	   *decided = NULL;
+	ListCell   *lc;
+
+	/* Of a ticket that came here without an action nobody had been asked yet. */
+	if (!round->resolved)
+		return NULL;
+	foreach(lc, round->tasks)
+	{
+		WoTask	   *task = lfirst(lc);
+
+		if (wo_task_open(round, task) && task->owner == 0 &&
+			(task->who == person || (task->who == 0 && decided == NULL)))
+			decided = task;
+	}
+	if (decided == NULL)
+		return psprintf("nobody had asked who decided by \"%s\"", flow->actions[candidate->action]);
+	decided->vote = candidate->against != NULL ? -1 : 1;
+	if (moved && !wo_approval_tally(candidate->approvers, round->tasks, candidate->against != NULL))
+		return psprintf("\"%s\" took effect before enough people had decided", flow->actions[candidate->action]);
+	return NULL;
+}
+
+/*
+ * wo_verify_people checks who took a step.  The candidates are the transitions
+ * that lead from where the ticket was to where it went: one of them was taken,
+ * so it is enough that one of them could be.
+ */
+void
+wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
+				 int from, int to, JsonbValue *votes)
+{
+	char	   *person = psprintf(INT64_FORMAT, line->actor);
+	Jsonb	   *before = kept_votes(v);
+	const char *problem = NULL;
+	const char *code = NULL;
+	bool		counted = false;
+	bool		sound = candidates == NIL;
+	ListCell   *lc;
+
+	foreach(lc, candidates)
+	{
+		const WoCandidate *candidate = lfirst(lc);
+		const char *wrong = NULL;
+
+		if (is_excluded(v, line, flow, candidate))
+		{
+			problem = psprintf("%s keeps who took it from it: he had a part in the ticket before", candidate->where);
+			code = "exclude";
+			continue;
+		}
+		if (line->to_state != NULL && candidate->approvers != NULL)
+			wrong = check_decision(line, flow, candidate, before, from != to);
+		else if (line->to_state != NULL && candidate->quorum != WO_QUORUM_NONE)
+		{
+			counted = true;
+			wrong = check_quorum(flow, candidate, person, before, from != to,
+								 flow->approving || candidate->target < 0 ||
+								 wo_flow_enter(flow, candidate->target, wo_verify_history(v)) == from ? -1 : candidate->target);
+		}
+		if (wrong != NULL)
+		{
+			problem = wrong;
+			code = "quorum";
+		}
+		sound |= wrong == NULL;
+	}
+	if (!sound)
+		wo_verify_report(v, line->ticket, line->revision, code, "%s", problem);
+
+	/* A visit that ends takes its votes with it. */
+	if (votes != NULL && votes->type == jbvBinary && JsonContainerIsObject(votes->val.binary.data) &&
+		line->to_state != NULL &&
+		!all_given(JsonbValueToJsonb(votes), from == to ? before : NULL, counted && from == to ? line->action : NULL, person))
+		wo_verify_report(v, line->ticket, line->revision, "votes",
+						 "the line has votes that nobody gave, or gave in another visit");
+}
+
+static void
+add_part(WoVerify *v, const WoJournalLine *line, const char *kind, int64 person)
+{
+	Part	   *part = palloc(sizeof(Part));
+
+	part->revision = line->revision;
+	part->kind = kind;
+	part->person = person;
+	part->at = line->at;
+	part->action = pstrdup(line->action);
+	v->parts = lappend(v->parts, part);
+}
+
+/*
+ * wo_verify_follow remembers what people had to do with a line that has just
+ * been folded.
+ */
+void
+wo_verify_follow(WoVerify *v, const WoJournalLine *line)
+{
+	const WoFlow *flow = wo_verify_flow(v);
+	MemoryContext old;
+
+	if (line->action == NULL)
+		return;
+	old = MemoryContextSwitchTo(v->context);
+	for (int i = 0; i < 2; i++)
+	{
+		int64		person = i == 0 ? line->actor : line->for_actor;
+		Taker	   *taker;
+
+		if (person == 0)
+			continue;
+		taker = palloc(sizeof(Taker));
+		taker->action = pstrdup(line->action);
+		taker->person = person;
+		v->takers = lappend(v->takers, taker);
+	}
+
+	/* the same as task.c says when it happens */
+	if (line->to_state == NULL)
+		v->parts = NIL;
+	else if (flow != NULL && flow->approving && !wo_line_is_base(line) &&
+			 strcmp(line->action, WO_ACTION_MAINTENANCE) != 0)
+	{
+		WoRound    *round = wo_round_read(kept_votes(v));
+		ListCell   *lc;
+
+		v->approving = true;
+		if (line->from_state == NULL && line->actor != 0)
+			add_part(v, line, "started", line->actor);
+		if (round->right != NULL && !wo_task_is_order(line->action))
+		{
+			add_part(v, line, "decided", line->actor);
+			if (round->for_actor != 0)
+				add_part(v, line, "decided", round->for_actor);
+		}
+		foreach(lc, round->copied)
+			add_part(v, line, "copied", *(int64 *) lfirst(lc));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * wo_verify_parts compares the lists of a ticket's people with its lines, or
+ * makes them so.
+ */
+void
+wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket)
+{
+	int			n = list_length(v->parts);
+	Datum	   *columns[5];
+	Datum		values[8] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->relation_id), Int64GetDatum(ticket)};
+	int64		shown = 0;
+	ListCell   *lc;
+
+	if (!v->approving || v->retime)
+		return;
+	for (int i = 0; i < lengthof(columns); i++)
+		columns[i] = palloc(sizeof(Datum) * Max(n, 1));
+	foreach(lc, v->parts)
+	{
+		const Part *part = lfirst(lc);
+		int			i = foreach_current_index(lc);
+
+		columns[0][i] = Int32GetDatum(part->revision);
+		columns[1][i] = CStringGetTextDatum(part->kind);
+		columns[2][i] = Int64GetDatum(part->person);
+		columns[3][i] = TimestampTzGetDatum(part->at);
+		columns[4][i] = CStringGetTextDatum(part->action);
+	}
+	values[3] = PointerGetDatum(construct_array(columns[0], n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[4] = PointerGetDatum(construct_array(columns[1], n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[5] = PointerGetDatum(construct_array(columns[2], n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[6] = PointerGetDatum(construct_array(columns[3], n, TIMESTAMPTZOID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[7] = PointerGetDatum(construct_array(columns[4], n, TEXTOID, -1, false, TYPALIGN_INT));
+	if (v->retask)
+	{
+		(void) wo_run_as_owner(&set_parts, values, NULL);
+		return;
+	}
+	(void) wo_run_as_owner(&check_parts, values, &shown);
+	if (shown < 0)
+		wo_verify_report(v, ticket, v->fold->revision, "parts",
+						 "who has started, decided or been copied in is not what the journal tells");
+	else
+		v->nparts += shown;
+}

@@ -1,0 +1,560 @@
+/*-------------------------------------------------------------------------
+ *
+ * verify_rules.c
+ *	  The rules that verify() holds a journal against: the flow a ticket is
+ *	  pinned to, the triggers a table must have, and the defaults of columns
+ *	  that came later.
+ *
+ * What is read here may have been tampered with, so nothing is taken for
+ * granted and nothing that a line says may end the verification.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "permit/approval.h"
+#include "journal/entry.h"
+#include "utils/lookup.h"
+#include "utils/value.h"
+#include "verify/verify.h"
+
+/* A trigger that guard() makes. */
+typedef struct Protection
+{
+	const char *name;
+	const char *function;
+	int16		type;			/* TRIGGER_TYPE_ bits it must have */
+} Protection;
+
+static const Protection protections[] = {
+	{WO_GUARD_TRIGGER, "guard_row",
+	TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE},
+	{"_workorder_record", "record_row",
+	TRIGGER_TYPE_AFTER | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE},
+	{"~workorder_flush", "record_flush",
+	TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE},
+	{"~workorder_truncate", "refuse_truncate", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE},
+};
+
+#define APPEND_ONLY_FUNCTION	"journal_append_only"
+
+/* What a line does to the flow version of its ticket. */
+typedef enum Pin
+{
+	PIN_UNKNOWN,				/* no line has told of one */
+	PIN_HELD,
+	PIN_MOVED					/* migrated to another version */
+} Pin;
+
+static void check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement);
+static void check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded);
+static void check_journal(WoVerify *v);
+static bool calls(const Trigger *trigger, const char *function);
+static bool covers(const Trigger *trigger, int16 type);
+static bool is_of(const Trigger *trigger, const WoGuarded *guarded);
+static void check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path);
+static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to,
+					List **candidates);
+static List *that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to,
+					   Jsonb *before, Jsonb *after, const WoRound *round);
+static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round);
+static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen);
+static bool is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history);
+static Pin flow_of(WoVerify *v, const WoJournalLine *line, int *id);
+static JsonbValue *new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column);
+static WoColumnDefault *find_default(WoVerify *v, AttrNumber attnum);
+
+/* Tells whether any trigger of ours is left on a table. */
+bool
+wo_verify_is_protected(Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
+		for (int i = 0; i < lengthof(protections); i++)
+			if (strcmp(triggers->triggers[t].tgname, protections[i].name) == 0)
+				return true;
+	return false;
+}
+
+/*
+ * Checks what keeps a table on its flow: its triggers, those of its
+ * partitions, and those of the journal.
+ */
+void
+wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
+{
+	if (v->retime || v->retask)
+		return;
+	if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
+						 "the table is unlogged or temporary: a crash empties it");
+	check_triggers(v, rel, guarded, true);
+	wo_verify_policies(v, rel, guarded);
+	wo_verify_rights(v);
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		check_partitions(v, rel, guarded);
+	check_journal(v);
+}
+
+/*
+ * Checks that a step is one the ticket's flow version has, or a beginning in
+ * its initial state or where "create" leads from there.
+ */
+void
+wo_verify_step(WoVerify *v, const WoJournalLine *line)
+{
+	const char *action = line->action != NULL ? line->action : "(none)";
+	const WoFlow *flow;
+	int			id;
+	Pin			pin = flow_of(v, line, &id);
+	List	   *candidates = NIL;
+	int			from;
+	int			to;
+
+	/* Of a history whose beginning is lost, that much is told elsewhere. */
+	if (pin == PIN_UNKNOWN)
+		return;
+	flow = id != 0 ? wo_flow_by_id(id) : NULL;
+	if (flow == NULL)
+	{
+		if (!v->flow_told)
+			wo_verify_report(v, line->ticket, line->revision, "flow_missing",
+							 "the ticket's version of its flow is not in workorder.flow");
+		v->flow_told = true;
+		return;
+	}
+
+	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
+	if (line->to_state != NULL &&
+		(wo_line_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
+	{
+		check_leaf(v, line, flow, line->to_state);
+		return;
+	}
+	if (line->from_state == NULL)
+	{
+		to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : -1;
+		if (to < 0 || strcmp(action, "create") != 0 ||
+			!is_edge(v, line, flow, wo_flow_initial(flow), to, &candidates))
+			wo_verify_report(v, line->ticket, line->revision, "initial",
+							 "the ticket was not created in a state in which version %d of flow \"%s\" begins",
+							 flow->version, flow->name);
+		return;
+	}
+	/* A superuser's delete under workorder.maintenance asks no flow. */
+	if (line->to_state == NULL && line->note != NULL &&
+		strcmp(line->note, WO_ACTION_MAINTENANCE) == 0)
+		return;
+
+	from = wo_flow_state(flow, line->from_state, strlen(line->from_state));
+	to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : from;
+	if (from < 0 || to < 0 || !is_edge(v, line, flow, from, to, &candidates))
+		wo_verify_report(v, line->ticket, line->revision, "edge",
+						 "version %d of flow \"%s\" has no \"%s\" that leads from \"%s\" to \"%s\"",
+						 flow->version, flow->name, action, line->from_state,
+						 line->to_state != NULL ? line->to_state : "(none)");
+	else
+		wo_verify_people(v, line, flow, candidates, from, to, new_value(v, line, WO_VOTES));
+}
+
+/*
+ * Tells whether a value is what a column holds in rows that nobody has
+ * written it in.
+ */
+bool
+wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
+{
+	WoColumnDefault *known = find_default(v, attnum);
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+
+	return (known->missing != NULL && compareJsonbContainers(&known->missing->root, &jsonb->root) == 0) ||
+		(known->constant != NULL && compareJsonbContainers(&known->constant->root, &jsonb->root) == 0);
+}
+
+/* Checks the triggers that guard() has made on one table. */
+static void
+check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; i < lengthof(protections); i++)
+	{
+		const Protection *p = &protections[i];
+		const Trigger *found = NULL;
+
+		if (!statement && (p->type & TRIGGER_TYPE_ROW) == 0)
+			continue;
+		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
+			if (strcmp(triggers->triggers[t].tgname, p->name) == 0)
+				found = &triggers->triggers[t];
+		if (found == NULL)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_missing",
+							 "table \"%s\" has no trigger \"%s\"",
+							 RelationGetRelationName(rel), p->name);
+		else if (!calls(found, p->function) || !covers(found, p->type) ||
+				 ((p->type & TRIGGER_TYPE_ROW) != 0 && !is_of(found, guarded)))
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_changed",
+							 "trigger \"%s\" on table \"%s\" is not the one that guard() makes",
+							 p->name, RelationGetRelationName(rel));
+		else if (found->tgenabled != TRIGGER_FIRES_ON_ORIGIN)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_disabled",
+							 "trigger \"%s\" on table \"%s\" is disabled, or fires on replicas",
+							 p->name, RelationGetRelationName(rel));
+	}
+}
+
+/* Checks the copies of the row triggers that each partition has. */
+static void
+check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL))
+	{
+		Relation	partition;
+
+		if (lfirst_oid(lc) == RelationGetRelid(rel))
+			continue;
+		partition = relation_open(lfirst_oid(lc), NoLock);
+		if (partition->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
+							 "partition \"%s\" is unlogged or temporary: a crash empties it",
+							 RelationGetRelationName(partition));
+		check_triggers(v, partition, guarded, false);
+		relation_close(partition, NoLock);
+	}
+}
+
+/* Checks that nobody can rewrite the journal unnoticed. */
+static void
+check_journal(WoVerify *v)
+{
+	static const struct
+	{
+		int16		type;
+		const char *statement;
+	}			needed[] = {
+		{TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_ROW, "UPDATE"},
+		{TRIGGER_TYPE_DELETE | TRIGGER_TYPE_ROW, "DELETE"},
+		{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
+	};
+	Relation	journal = relation_open(wo_lookup_table("journal", false), AccessShareLock);
+	TriggerDesc *triggers = journal->trigdesc;
+
+	if (journal->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
+						 "workorder.journal is unlogged or temporary: a crash empties it");
+	for (int i = 0; i < lengthof(needed); i++)
+	{
+		bool		found = false;
+		bool		enabled = false;
+
+		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
+		{
+			const Trigger *trigger = &triggers->triggers[t];
+
+			if (!calls(trigger, APPEND_ONLY_FUNCTION) || (trigger->tgtype & needed[i].type) != needed[i].type ||
+				trigger->tgqual != NULL || trigger->tgnattr != 0)
+				continue;
+			found = true;
+			enabled |= trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN;
+		}
+		if (!found)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_missing",
+							 "workorder.journal has no trigger that refuses %s", needed[i].statement);
+		else if (!enabled)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_disabled",
+							 "the trigger of workorder.journal that refuses %s is disabled, or fires on replicas",
+							 needed[i].statement);
+	}
+	relation_close(journal, AccessShareLock);
+}
+
+/* Tells whether a trigger calls a function of ours. */
+static bool
+calls(const Trigger *trigger, const char *function)
+{
+	char	   *name = get_func_name(trigger->tgfoid);
+	char	   *schema = name != NULL ? get_namespace_name(get_func_namespace(trigger->tgfoid)) : NULL;
+
+	return schema != NULL && strcmp(name, function) == 0 && strcmp(schema, WO_SCHEMA) == 0;
+}
+
+/* Tells whether a trigger fires on all that it should, for every row. */
+static bool
+covers(const Trigger *trigger, int16 type)
+{
+	const int16 when = TRIGGER_TYPE_ROW | TRIGGER_TYPE_TIMING_MASK;
+
+	return (trigger->tgtype & when) == (type & when) && (trigger->tgtype & type) == type &&
+		trigger->tgqual == NULL && trigger->tgnattr == 0;
+}
+
+/* Tells whether a row trigger is for this table's flow and columns. */
+static bool
+is_of(const Trigger *trigger, const WoGuarded *guarded)
+{
+	return trigger->tgnargs >= 3 && strtol(trigger->tgargs[0], NULL, 10) == guarded->relation_id &&
+		strcmp(trigger->tgargs[1], guarded->flow) == 0 &&
+		strcmp(trigger->tgargs[2], guarded->columns) == 0;
+}
+
+/* Checks that a ticket may rest in a state at all. */
+static void
+check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path)
+{
+	int			state = wo_flow_state(flow, path, strlen(path));
+
+	if (state < 0 || !wo_flow_is_leaf(flow, state))
+		wo_verify_report(v, line->ticket, line->revision, "state",
+						 "version %d of flow \"%s\" has no leaf \"%s\"", flow->version, flow->name, path);
+}
+
+/*
+ * Tells whether a line's action has a transition from one leaf to another, and
+ * lists those that people may have taken.  Guards and roles are not judged
+ * again: what they knew is not on record.
+ */
+static bool
+is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to, List **candidates)
+{
+	int			action = line->action != NULL ? wo_flow_action(flow, line->action) : -1;
+	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
+	Jsonb	   *votes = v->fold->values[v->binding->engine[WO_VOTES] - 1];
+	WoRound    *round = NULL;
+	Jsonb	   *before = NULL;
+	Jsonb	   *after;
+	JsonbValue	value;
+
+	if (kept != NULL)
+	{
+		wo_value_from_jsonb(kept, &value);
+		before = wo_verify_parse_history(&value);
+	}
+	/* A transition that leaves a state remembers it before it enters the next. */
+	after = wo_verify_parse_history(new_value(v, line, WO_HISTORY));
+	if (after == NULL)
+		after = before;
+
+	if (flow->approving)
+		round = wo_round_read(votes);
+	if (action < 0 && round != NULL && line->action != NULL && wo_task_is_order(line->action))
+		return is_order(flow, round, from, to, after);
+	for (int s = from; s >= 0; s = flow->states[s].parent)
+	{
+		const WoState *state = &flow->states[s];
+
+		if (action >= 0)
+		{
+			*candidates = that_lead(*candidates, flow, &state->on[action], from, to, before, after, round);
+			continue;
+		}
+		/* What nobody calls an action is a timer's. */
+		for (int i = 0; i < state->ndelays; i++)
+			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
+				that_lead(NIL, flow, &state->delays[i].candidates, from, to, before, after, round) != NIL)
+				return true;
+	}
+	return *candidates != NIL;
+}
+
+/* Adds those of a state's transitions that lead from one leaf to another. */
+static List *
+that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after,
+		  const WoRound *round)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		WoCandidate *candidate = &list->item[i];
+
+		/* Nothing moves, or a vote was not the last one. */
+		if (from == to && (candidate->target < 0 || candidate->quorum != WO_QUORUM_NONE ||
+						   candidate->approvers != NULL))
+			found = lappend(found, candidate);
+		else if (candidate->target >= 0 &&
+				 (arrives(flow, wo_flow_enter(flow, candidate->target, before), to, after, round) ||
+				  arrives(flow, wo_flow_enter(flow, candidate->target, after), to, after, round)))
+			found = lappend(found, candidate);
+	}
+	return found;
+}
+
+/*
+ * Tells whether a ticket that enters a leaf ends in another one: states that
+ * find no approvers may be passed over, and one that was sent back may return
+ * at once to where it came from.
+ */
+static bool
+arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round)
+{
+	Bitmapset  *seen = NULL;
+	ListCell   *lc;
+
+	if (leaf == to)
+		return true;
+	if (round == NULL)
+		return false;
+	if (passes_over(flow, leaf, to, history, &seen))
+		return true;
+	foreach(lc, round->resume)
+		if (strcmp(lfirst(lc), flow->states[leaf].path) == 0)
+		{
+			int			back = wo_flow_state(flow, llast(round->resume), strlen(llast(round->resume)));
+
+			return back >= 0 && passes_over(flow, back, to, history, &seen);
+		}
+	return false;
+}
+
+/* Tells whether states that may find no approvers lead from a leaf to another. */
+static bool
+passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen)
+{
+	const WoApprovers *approvers = flow->states[leaf].approvers;
+
+	if (leaf == to)
+		return true;
+	if (approvers == NULL || approvers->none != WO_NOBODY_SKIP || bms_is_member(leaf, *seen))
+		return false;
+	*seen = bms_add_member(*seen, leaf);
+	for (int i = 0; i < flow->states[leaf].on[approvers->action].n; i++)
+		if (passes_over(flow, wo_flow_enter(flow, flow->states[leaf].on[approvers->action].item[i].target, history),
+						to, history, seen))
+			return true;
+	return false;
+}
+
+/* Tells whether an order about tasks leads from a leaf to another: it stays, or goes back the way it came. */
+static bool
+is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history)
+{
+	Bitmapset  *seen = NULL;
+	ListCell   *lc;
+
+	if (from == to)
+		return true;
+	foreach(lc, round->trail)
+	{
+		const char *state = ((WoTrailStep *) lfirst(lc))->state;
+		int			leaf = wo_flow_state(flow, state, strlen(state));
+
+		if (leaf >= 0 && passes_over(flow, leaf, to, history, &seen))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Finds the flow version that a line is judged by, 0 if what is told is none,
+ * and whether the ticket was on it before.
+ */
+static Pin
+flow_of(WoVerify *v, const WoJournalLine *line, int *id)
+{
+	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_FLOW_ID] - 1];
+	JsonbValue *told = new_value(v, line, WO_FLOW_ID);
+	JsonbValue	value;
+
+	value.type = jbvNull;
+	if (kept != NULL)
+		wo_value_from_jsonb(kept, &value);
+	if (told != NULL)
+		value = *told;
+	*id = 0;
+	if (value.type == jbvNumeric)
+	{
+		int64		number = 0;
+
+		/* What is no int is no flow. */
+		if (DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(value.val.numeric),
+											  NumericGetDatum(int64_to_numeric(PG_INT32_MAX)))) <= 0 &&
+			DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(value.val.numeric),
+											  NumericGetDatum(int64_to_numeric(1)))) >= 0)
+			number = DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(value.val.numeric)));
+		*id = (int) number;
+	}
+	return kept == NULL && told == NULL ? PIN_UNKNOWN :
+		kept != NULL && told != NULL ? PIN_MOVED : PIN_HELD;
+}
+
+/* Returns what a line says an engine column becomes, NULL if it says nothing. */
+static JsonbValue *
+new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column)
+{
+	const char *name = NameStr(TupleDescAttr(v->binding->desc, v->binding->engine[column] - 1)->attname);
+	JsonbValue *change;
+
+	if (line->changes == NULL || !JB_ROOT_IS_OBJECT(line->changes))
+		return NULL;
+	change = getKeyJsonValueFromContainer(&line->changes->root, name, strlen(name), NULL);
+	if (change == NULL || change->type != jbvBinary || !JsonContainerIsArray(change->val.binary.data))
+		return NULL;
+	return getIthJsonbValueFromContainer(change->val.binary.data, 1);
+}
+
+/*
+ * wo_verify_parse_history parses what a row remembers of the states it left;
+ * NULL if it is not that.
+ */
+Jsonb *
+wo_verify_parse_history(JsonbValue *text)
+{
+	JsonbValue	history;
+
+	if (text == NULL || text->type != jbvString)
+		return NULL;
+	wo_value_parse_json(pnstrdup(text->val.string.val, text->val.string.len), &history);
+	return history.type == jbvBinary ? JsonbValueToJsonb(&history) : NULL;
+}
+
+/* Works out, once a table, what a column's default is and what old rows read as. */
+static WoColumnDefault *
+find_default(WoVerify *v, AttrNumber attnum)
+{
+	WoColumnDefault *known = &v->defaults[attnum - 1];
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(v->rel), attnum - 1);
+	MemoryContext old;
+	JsonbValue	item;
+	Datum		value;
+	bool		isnull;
+
+	if (known->found)
+		return known;
+	known->found = true;
+	old = MemoryContextSwitchTo(v->table_context);
+
+	value = getmissingattr(RelationGetDescr(v->rel), attnum, &isnull);
+	if (!isnull)
+	{
+		wo_value_to_json(att->atttypid, value, false, &item);
+		known->missing = JsonbValueToJsonb(&item);
+	}
+	if (att->atthasdef)
+	{
+		Node	   *expression = build_column_default(v->rel, attnum);
+
+		if (expression != NULL)
+			expression = (Node *) expression_planner((Expr *) expression);
+		if (expression != NULL && IsA(expression, Const) && !((Const *) expression)->constisnull)
+		{
+			wo_value_to_json(att->atttypid, ((Const *) expression)->constvalue, false, &item);
+			known->constant = JsonbValueToJsonb(&item);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return known;
+}
