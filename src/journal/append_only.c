@@ -139,6 +139,7 @@ record(int64 tenant, int64 ticket, const char *what)
 	line.actor = wo_actor_current()->id;
 	line.action = WO_ACTION_MAINTENANCE;
 	line.note = psprintf("%s by role \"%s\"", what, GetUserNameFromId(GetUserId(), false));
+	wo_journal_salt(&line);
 	wo_journal_digest(&line, last > 0 ? previous : NULL, line.digest);
 	wo_journal_append(&line, false);
 }

@@ -3,18 +3,33 @@
  * digest.c
  *	  The digest that chains the lines of a ticket's journal.
  *
- * A line's digest is SHA-256 over the digest of the line before it (nothing
- * for the first) and the line's canonical bytes: tenant, relation, ticket,
- * revision and time as big-endian integers; actor and for_actor as one byte
- * that says whether they are there, then eight; action, states, note and the
- * text of changes as that byte, a four-byte length and the bytes.  Time is
- * microseconds since 2000-01-01 UTC, text is taken in UTF-8 and jsonb prints
- * its keys in one order, so neither settings nor locale nor version has a say
- * (of the encodings only that jsonb orders keys by their bytes in them).
- * The form is part of the stored data: it cannot change.
+ * A line's digest is SHA-256 over
  *
- * Every act computes one digest, so the hash context and the buffer live as
- * long as the backend and one update call hashes the line.  PostgreSQL's own
+ *	 - a byte that names the version of this form, 1;
+ *	 - the digest of the line before it, 32 zero bytes for the first;
+ *	 - the line's facts: tenant, relation, ticket, revision and time as
+ *	   big-endian integers; actor and for_actor as one byte that says whether
+ *	   they are there, then eight; action and states as that byte, a four-byte
+ *	   length and the bytes;
+ *	 - the digest of its content, which is SHA-256 over salt, note and the text
+ *	   of changes, each as that byte, a four-byte length and the bytes.
+ *
+ * So note, changes and salt can be taken out of a line that keeps the digest
+ * of its content, and the chain still proves who did what when; the salt keeps
+ * anybody from finding by trial what was taken out.
+ *
+ * Time is microseconds since 2000-01-01 UTC, text is taken in UTF-8 and jsonb
+ * prints its keys in one order, so neither settings nor locale nor version has
+ * a say (of the encodings only that jsonb orders keys by their bytes in them).
+ * The form is part of the stored data: another one takes another first byte.
+ * verify_seal() says it in SQL.
+ *
+ * A salt is derived from a secret of the backend, which is stored nowhere, and
+ * from what identifies the line: so the trigger that judges a row and the one
+ * that journals it need not tell each other, and no two lines have the same.
+ *
+ * Every act computes these digests, so the hash context and the buffer live as
+ * long as the backend and one update call hashes the bytes.  PostgreSQL's own
  * pg_cryptohash would have OpenSSL look its algorithm up each time, which
  * costs as much as hashing a line; so this calls the same library directly.
  *
@@ -36,24 +51,101 @@
 /* A longer line gives the memory back; its buffer is not worth keeping. */
 #define MAX_KEPT_BUFFER	(64 * 1024)
 
-/* Both for the life of the backend. */
+/* The form of what is hashed, see above. */
+#define DIGEST_VERSION	1
+
+/* All for the life of the backend. */
 static EVP_MD_CTX *hash = NULL;
 static const EVP_MD *sha256 = NULL;
 static StringInfoData buffer;
+static uint8 secret[WO_DIGEST_LENGTH];
 
+static void start(void);
+static void finish(uint8 *result);
 static void create_hash(void);
 static void put_person(int64 id);
+static void put_bytes(const char *bytes, int len);
 static void put_string(const char *string);
 static void put_json(JsonbContainer *container);
 static void put_scalar(const JsonbValue *value);
 static void put_quoted(const char *string, int len);
 
 /*
- * Computes the digest of a line into result; previous is NULL for the first
- * line of a ticket.
+ * wo_journal_salt gives a line the salt of its content, palloc'd: the same one
+ * whenever this backend asks for the line of this ticket and revision.
+ */
+void
+wo_journal_salt(WoJournalLine *line)
+{
+	uint8		derived[WO_DIGEST_LENGTH];
+
+	start();
+	appendBinaryStringInfo(&buffer, (const char *) secret, sizeof(secret));
+	pq_sendint64(&buffer, line->tenant);
+	pq_sendint32(&buffer, line->relation);
+	pq_sendint64(&buffer, line->ticket);
+	pq_sendint32(&buffer, line->revision);
+	finish(derived);
+	line->salt = palloc(VARHDRSZ + WO_SALT_LENGTH);
+	SET_VARSIZE(line->salt, VARHDRSZ + WO_SALT_LENGTH);
+	memcpy(VARDATA(line->salt), derived, WO_SALT_LENGTH);
+}
+
+/*
+ * wo_journal_digest computes the digest of a line into result; previous is
+ * NULL for the first line of a ticket.
  */
 void
 wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result)
+{
+	static const uint8 none[WO_DIGEST_LENGTH] = {0};
+	uint8		content[WO_DIGEST_LENGTH];
+
+	start();
+	if (line->salt == NULL)
+		pq_sendint8(&buffer, 0);
+	else
+		put_bytes(VARDATA_ANY(line->salt), VARSIZE_ANY_EXHDR(line->salt));
+	put_string(line->note);
+	if (line->changes == NULL)
+		pq_sendint8(&buffer, 0);
+	else if (GetDatabaseEncoding() != PG_UTF8)
+		put_string(JsonbToCString(NULL, &line->changes->root, VARSIZE(line->changes)));
+	else
+	{
+		/* Printed in place; its length is known only afterwards. */
+		int			begin;
+		uint32		len;
+
+		pq_sendint8(&buffer, 1);
+		begin = buffer.len;
+		pq_sendint32(&buffer, 0);
+		put_json(&line->changes->root);
+		len = pg_hton32(buffer.len - begin - sizeof(len));
+		memcpy(buffer.data + begin, &len, sizeof(len));
+	}
+	finish(content);
+
+	resetStringInfo(&buffer);
+	pq_sendint8(&buffer, DIGEST_VERSION);
+	appendBinaryStringInfo(&buffer, (const char *) (previous != NULL ? previous : none), WO_DIGEST_LENGTH);
+	pq_sendint64(&buffer, line->tenant);
+	pq_sendint32(&buffer, line->relation);
+	pq_sendint64(&buffer, line->ticket);
+	pq_sendint32(&buffer, line->revision);
+	pq_sendint64(&buffer, line->at);
+	put_person(line->actor);
+	put_person(line->for_actor);
+	put_string(line->action);
+	put_string(line->from_state);
+	put_string(line->to_state);
+	appendBinaryStringInfo(&buffer, (const char *) content, WO_DIGEST_LENGTH);
+	finish(result);
+}
+
+/* Empties the buffer; one that has grown too long is replaced. */
+static void
+start(void)
 {
 	if (hash == NULL)
 		create_hash();
@@ -68,38 +160,12 @@ wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *resul
 			pfree(outgrown);
 	}
 	resetStringInfo(&buffer);
+}
 
-	if (previous != NULL)
-		appendBinaryStringInfo(&buffer, (const char *) previous, WO_DIGEST_LENGTH);
-	pq_sendint64(&buffer, line->tenant);
-	pq_sendint32(&buffer, line->relation);
-	pq_sendint64(&buffer, line->ticket);
-	pq_sendint32(&buffer, line->revision);
-	pq_sendint64(&buffer, line->at);
-	put_person(line->actor);
-	put_person(line->for_actor);
-	put_string(line->action);
-	put_string(line->from_state);
-	put_string(line->to_state);
-	put_string(line->note);
-	if (line->changes == NULL)
-		pq_sendint8(&buffer, 0);
-	else if (GetDatabaseEncoding() != PG_UTF8)
-		put_string(JsonbToCString(NULL, &line->changes->root, VARSIZE(line->changes)));
-	else
-	{
-		/* Printed in place; its length is known only afterwards. */
-		int			start;
-		uint32		len;
-
-		pq_sendint8(&buffer, 1);
-		start = buffer.len;
-		pq_sendint32(&buffer, 0);
-		put_json(&line->changes->root);
-		len = pg_hton32(buffer.len - start - sizeof(len));
-		memcpy(buffer.data + start, &len, sizeof(len));
-	}
-
+/* Hashes the buffer. */
+static void
+finish(uint8 *result)
+{
 	if (EVP_DigestInit_ex(hash, sha256, NULL) != 1 ||
 		EVP_DigestUpdate(hash, buffer.data, buffer.len) != 1 ||
 		EVP_DigestFinal_ex(hash, result, NULL) != 1)
@@ -107,7 +173,8 @@ wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *resul
 }
 
 /*
- * Makes the hash context and looks SHA-256 up, once for the backend.
+ * Makes the hash context, looks SHA-256 up and draws the secret, once for the
+ * backend.
  */
 static void
 create_hash(void)
@@ -123,6 +190,10 @@ create_hash(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not set up SHA-256: %s", ERR_reason_error_string(ERR_get_error()))));
+	if (!pg_strong_random(secret, sizeof(secret)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
 	hash = context;
 }
 
@@ -140,7 +211,6 @@ put_string(const char *string)
 {
 	int			encoding = GetDatabaseEncoding();
 	const char *utf8 = string;
-	int			len;
 
 	if (string == NULL)
 	{
@@ -152,10 +222,16 @@ put_string(const char *string)
 	if (encoding != PG_SQL_ASCII && encoding != PG_MULE_INTERNAL)
 		utf8 = pg_server_to_any(string, strlen(string), PG_UTF8);
 
-	len = strlen(utf8);
+	put_bytes(utf8, strlen(utf8));
+}
+
+/* Appends bytes that are there, behind their length. */
+static void
+put_bytes(const char *bytes, int len)
+{
 	pq_sendint8(&buffer, 1);
 	pq_sendint32(&buffer, len);
-	appendBinaryStringInfo(&buffer, utf8, len);
+	appendBinaryStringInfo(&buffer, bytes, len);
 }
 
 /*

@@ -34,6 +34,7 @@ typedef struct KeptChanges
 {
 	uint8		digest[WO_DIGEST_LENGTH];	/* hash key */
 	Jsonb	   *changes;		/* NULL = none */
+	char		salt[VARHDRSZ + WO_SALT_LENGTH];
 } KeptChanges;
 
 /* The table lives as long as the backend, the diffs as long as any is kept. */
@@ -71,15 +72,16 @@ wo_line_keep(const WoJournalLine *line)
 	}
 	entry = hash_search(kept, line->digest, HASH_ENTER, NULL);
 	entry->changes = copy;
+	memcpy(entry->salt, line->salt, sizeof(entry->salt));
 	kept_bytes += size;
 }
 
 /*
- * take_kept gives a diff that was kept under a digest, copied into the current
- * context; false if there is none.
+ * take_kept gives a diff that was kept under a digest, and the salt, copied into
+ * the current context; false if there is none.
  */
 static bool
-take_kept(const uint8 *digest, Jsonb **changes)
+take_kept(const uint8 *digest, Jsonb **changes, bytea **salt)
 {
 	KeptChanges *entry = kept_bytes == 0 ? NULL : hash_search(kept, digest, HASH_FIND, NULL);
 
@@ -91,6 +93,8 @@ take_kept(const uint8 *digest, Jsonb **changes)
 		*changes = palloc(VARSIZE(entry->changes));
 		memcpy(*changes, entry->changes, VARSIZE(entry->changes));
 	}
+	*salt = palloc(sizeof(entry->salt));
+	memcpy(*salt, entry->salt, sizeof(entry->salt));
 	(void) hash_search(kept, digest, HASH_REMOVE, NULL);
 	if (hash_get_num_entries(kept) == 0)
 	{
@@ -191,6 +195,7 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 	line->changes = wo_changes(binding, old, row,
 							   line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0 ?
 							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
+	wo_journal_salt(line);
 }
 
 /*
@@ -203,14 +208,16 @@ wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 {
 	const uint8 *sealed = wo_row_digest(binding, row);
 	Jsonb	   *changes;
+	bytea	   *salt;
 
-	if (sealed == NULL || !take_kept(sealed, &changes))
+	if (sealed == NULL || !take_kept(sealed, &changes, &salt))
 	{
 		wo_line_for_change(line, binding, old, row);
 		return;
 	}
 	fill_change(line, binding, old, row);
 	line->changes = changes;
+	line->salt = salt;
 }
 
 /*
@@ -225,6 +232,7 @@ wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 	line->for_actor = 0;
 	line->note = NULL;
 	line->changes = wo_changes(binding, NULL, row, WO_CHANGES_WHOLE);
+	wo_journal_salt(line);
 }
 
 /*

@@ -53,7 +53,8 @@ enum
 	Anum_journal_note,
 	Anum_journal_changes,
 	Anum_journal_digest,
-	Natts_journal = Anum_journal_digest
+	Anum_journal_salt,
+	Natts_journal = Anum_journal_salt
 };
 
 /* As COPY does: enough to fill pages, not so much that memory shows. */
@@ -376,6 +377,7 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 	SET_OR_NULL(note, line->note != NULL, CStringGetTextDatum(line->note));
 	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
 	SET_VALUE(digest, PointerGetDatum(digest));
+	SET_OR_NULL(salt, line->salt != NULL, PointerGetDatum(line->salt));
 	return heap_form_tuple(desc, values, nulls);
 }
 

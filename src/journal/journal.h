@@ -13,6 +13,7 @@
 #include "utils/workorder.h"
 
 #define WO_DIGEST_LENGTH	32
+#define WO_SALT_LENGTH		16
 
 /* Revision of a line that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
@@ -32,9 +33,11 @@ typedef struct WoJournalLine
 	const char *note;
 	Jsonb	   *changes;		/* {"column": [old, new]}, NULL = none */
 	uint8		digest[WO_DIGEST_LENGTH];
+	bytea	   *salt;			/* of the digest of note and changes, NULL = none */
 } WoJournalLine;
 
 /* digest.c */
+extern void wo_journal_salt(WoJournalLine *line);
 extern void wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result);
 
 /* journal.c */

@@ -50,12 +50,13 @@ enum
 	COLUMN_TO_STATE,
 	COLUMN_NOTE,
 	COLUMN_CHANGES,
-	COLUMN_DIGEST
+	COLUMN_DIGEST,
+	COLUMN_SALT
 };
 
 static const char *const replay_query =
 	"SELECT tenant_id, ticket_id, revision, at, actor_id, for_actor,"
-	" action, from_state, to_state, note, changes, digest"
+	" action, from_state, to_state, note, changes, digest, salt"
 	" FROM workorder.journal WHERE relation_id OPERATOR(pg_catalog.=) $1";
 
 static AttrNumber column_number(const WoBinding *binding, const char *name, int len);
@@ -215,6 +216,8 @@ wo_replay_next(WoReplay *replay)
 	line->note = get_text(replay, tuple, COLUMN_NOTE);
 	value = get(replay, tuple, COLUMN_CHANGES, &isnull);
 	line->changes = isnull ? NULL : DatumGetJsonbP(value);
+	value = get(replay, tuple, COLUMN_SALT, &isnull);
+	line->salt = isnull ? NULL : DatumGetByteaPCopy(value);
 	value = get(replay, tuple, COLUMN_DIGEST, &isnull);
 	replay->sealed = false;
 	if (!isnull)

@@ -37,9 +37,10 @@ typedef struct Token
 static Token token[MAX_TOKENS];
 static int	ntokens;
 
-/* What would have been hashed. */
-static uint8_t *hashed;
-static size_t nhashed;
+/* What would have been hashed: the content of a line first, then the line. */
+static uint8_t *hashed[2];
+static size_t nhashed[2];
+static int	nhashes;
 
 /* --- what the server and the library of digests give ---------------------- */
 
@@ -102,24 +103,34 @@ EVP_MD_fetch(OSSL_LIB_CTX *ctx, const char *algorithm, const char *properties)
 int
 EVP_DigestInit_ex(EVP_MD_CTX *ctx, const EVP_MD *type, ENGINE *impl)
 {
-	nhashed = 0;
+	promise(nhashes < 2, "two digests are computed");
+	hashed[nhashes] = palloc(1);
+	nhashed[nhashes] = 0;
 	return 1;
 }
 
 int
 EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *data, size_t count)
 {
-	hashed = repalloc(hashed, nhashed + count);
-	memcpy(hashed + nhashed, data, count);
-	nhashed += count;
+	hashed[nhashes] = repalloc(hashed[nhashes], nhashed[nhashes] + count);
+	memcpy(hashed[nhashes] + nhashed[nhashes], data, count);
+	nhashed[nhashes] += count;
 	return 1;
 }
 
 int
 EVP_DigestFinal_ex(EVP_MD_CTX *ctx, unsigned char *md, unsigned int *s)
 {
-	memset(md, 0, WO_DIGEST_LENGTH);
+	nhashes++;
+	memset(md, 0xD0 + nhashes, WO_DIGEST_LENGTH);
 	return 1;
+}
+
+bool
+pg_strong_random(void *buf, size_t len)
+{
+	memset(buf, 7, len);
+	return true;
 }
 
 /* --- making a line -------------------------------------------------------- */
@@ -353,12 +364,13 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	WoJournalLine line = {0};
 	uint8_t		previous[WO_DIGEST_LENGTH];
+	uint8_t		content[WO_DIGEST_LENGTH];
 	bool		chained;
 
 	input = bytes;
 	left = size;
 	ntokens = 0;
-	hashed = palloc(1);
+	nhashes = 0;
 	chained = take() & 1;
 	memset(previous, take(), sizeof(previous));
 	line.tenant = take_number();
@@ -374,6 +386,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	line.note = take_string();
 	if (take() % 4 != 0)
 	{
+		line.salt = palloc(VARHDRSZ + WO_SALT_LENGTH);
+		SET_VARSIZE(line.salt, VARHDRSZ + WO_SALT_LENGTH);
+		memset(VARDATA(line.salt), take(), WO_SALT_LENGTH);
+	}
+	if (take() % 4 != 0)
+	{
 		line.changes = palloc0(sizeof(Jsonb));
 		make_container(true, 0);
 	}
@@ -382,13 +400,32 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	wo_journal_digest(&line, chained ? previous : NULL, line.digest);
 
-	at = hashed;
-	end = hashed + nhashed;
-	if (chained)
+	promise(nhashes == 2, "two digests are computed");
+	at = hashed[0];
+	end = hashed[0] + nhashed[0];
+	promise(read_number(1) == (line.salt != NULL), "there is salt or not");
+	if (line.salt != NULL)
 	{
-		promise(nhashed >= sizeof(previous) && memcmp(at, previous, sizeof(previous)) == 0, "the one before comes first");
-		at += sizeof(previous);
+		promise(read_number(4) == WO_SALT_LENGTH, "salt has its length");
+		promise(end - at >= WO_SALT_LENGTH && memcmp(at, VARDATA(line.salt), WO_SALT_LENGTH) == 0, "the salt is the same");
+		at += WO_SALT_LENGTH;
 	}
+	read_string(line.note);
+	promise(read_number(1) == (line.changes != NULL), "there are changes or not");
+	if (line.changes != NULL)
+	{
+		promise(read_number(4) == end - at, "their length is theirs");
+		read_document();
+	}
+	promise(at == end, "that is all of the content");
+
+	at = hashed[1];
+	end = hashed[1] + nhashed[1];
+	promise(read_number(1) == 1, "the version comes first");
+	if (!chained)
+		memset(previous, 0, sizeof(previous));
+	promise(end - at >= sizeof(previous) && memcmp(at, previous, sizeof(previous)) == 0, "the one before follows");
+	at += sizeof(previous);
 	promise((int64) read_number(8) == line.tenant, "the tenant is there");
 	promise((int32) read_number(4) == line.relation, "the relation is there");
 	promise((int64) read_number(8) == line.ticket, "the ticket is there");
@@ -399,13 +436,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	read_string(line.action);
 	read_string(line.from_state);
 	read_string(line.to_state);
-	read_string(line.note);
-	promise(read_number(1) == (line.changes != NULL), "there are changes or not");
-	if (line.changes != NULL)
-	{
-		promise(read_number(4) == end - at, "their length is theirs");
-		read_document();
-	}
+	memset(content, 0xD1, sizeof(content));
+	promise(end - at == sizeof(content) && memcmp(at, content, sizeof(content)) == 0, "the digest of the content comes last");
+	at += sizeof(content);
 	promise(at == end, "that is all");
 	give_back();
 	return 0;

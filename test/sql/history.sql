@@ -86,19 +86,23 @@ SELECT count(*) FROM file f WHERE workorder.as_of('file', f.id, 'infinity') ->> 
   OR (workorder.as_of('file', f.id, 'infinity') ->> 'price')::numeric IS DISTINCT FROM f.price;
 
 --
--- The chain: each digest is the SHA-256 of the one before and of the line
+-- The chain: each digest is the SHA-256 of the one before and of the line, whose
+-- content has a salted digest of its own
 --
 CREATE FUNCTION put(t text) RETURNS bytea LANGUAGE sql
 AS $$ SELECT CASE WHEN t IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || int4send(octet_length(t)) || convert_to(t, 'UTF8') END $$;
 CREATE FUNCTION put(n bigint) RETURNS bytea LANGUAGE sql
 AS $$ SELECT CASE WHEN n IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || int8send(n) END $$;
 CREATE VIEW chain AS
-SELECT j.ticket_id, j.revision, j.digest = sha256(coalesce(lag(j.digest) OVER w, '')
+SELECT j.ticket_id, j.revision, j.digest = sha256('\x01'::bytea || coalesce(lag(j.digest) OVER w, decode(repeat('00', 32), 'hex'))
   || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
   || timestamptz_send(j.at) || put(j.actor_id) || put(j.for_actor)
-  || put(j.action) || put(j.from_state) || put(j.to_state) || put(j.note) || put(j.changes::text)) AS sound
+  || put(j.action) || put(j.from_state) || put(j.to_state)
+  || sha256('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt || put(j.note) || put(j.changes::text))) AS sound
 FROM workorder.journal j WINDOW w AS (PARTITION BY j.tenant_id, j.relation_id, j.ticket_id ORDER BY j.revision);
 SELECT * FROM chain ORDER BY 1, 2;
+-- no two lines have the same salt
+SELECT count(DISTINCT salt) = count(*) AS own_salts, bool_and(octet_length(salt) = 16) AS whole FROM workorder.journal;
 -- whatever the values are made of
 BEGIN;
 INSERT INTO file (title, price, extra)

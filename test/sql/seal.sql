@@ -54,12 +54,12 @@ AS $$
 DECLARE j record; previous bytea; ticket bigint := 0;
 BEGIN
   FOR j IN SELECT * FROM workorder.journal WHERE tenant_id = 1 ORDER BY ticket_id, revision LOOP
-    IF j.ticket_id <> ticket THEN previous := '\x'; ticket := j.ticket_id; END IF;
-    previous := sha256(previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+    IF j.ticket_id <> ticket THEN previous := decode(repeat('00', 32), 'hex'); ticket := j.ticket_id; END IF;
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
       || workorder.framed(j.action) || workorder.framed(j.from_state) || workorder.framed(j.to_state)
-      || workorder.framed(j.note) || workorder.framed(j.changes::text));
+      || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || workorder.framed(j.note) || workorder.framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
     WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;

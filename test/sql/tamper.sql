@@ -85,12 +85,12 @@ CREATE FUNCTION reseal() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE j record; previous bytea; ticket bigint; relation int;
 BEGIN
   FOR j IN SELECT * FROM workorder.journal ORDER BY relation_id, ticket_id, revision LOOP
-    IF (j.relation_id, j.ticket_id) IS DISTINCT FROM (relation, ticket) THEN previous := '\x'; relation := j.relation_id; ticket := j.ticket_id; END IF;
-    previous := sha256(previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+    IF (j.relation_id, j.ticket_id) IS DISTINCT FROM (relation, ticket) THEN previous := decode(repeat('00', 32), 'hex'); relation := j.relation_id; ticket := j.ticket_id; END IF;
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
       || workorder.framed(j.action) || workorder.framed(j.from_state) || workorder.framed(j.to_state)
-      || workorder.framed(j.note) || workorder.framed(j.changes::text));
+      || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || workorder.framed(j.note) || workorder.framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
     WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;

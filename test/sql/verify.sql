@@ -73,10 +73,11 @@ DELETE FROM ticket WHERE id = 6;
 CREATE FUNCTION framed(t text) RETURNS bytea LANGUAGE sql
 AS $$ SELECT coalesce('\x01'::bytea || int4send(length(convert_to(t, 'UTF8'))) || convert_to(t, 'UTF8'), '\x00') $$;
 SELECT ticket_id, count(*), bool_and(digest = sha256(
-  coalesce(lag, '\x') || int8send(tenant_id) || int4send(relation_id) || int8send(ticket_id) || int4send(revision)
+  '\x01'::bytea || coalesce(lag, decode(repeat('00', 32), 'hex')) || int8send(tenant_id) || int4send(relation_id) || int8send(ticket_id) || int4send(revision)
   || int8send((extract(epoch FROM at - '2000-01-01 00:00+00') * 1000000)::bigint)
   || coalesce('\x01' || int8send(actor_id), '\x00') || coalesce('\x01' || int8send(for_actor), '\x00')
-  || framed(action) || framed(from_state) || framed(to_state) || framed(note) || framed(changes::text))) AS as_documented
+  || framed(action) || framed(from_state) || framed(to_state)
+  || sha256('\x01'::bytea || int4send(octet_length(salt)) || salt || framed(note) || framed(changes::text)))) AS as_documented
 FROM (SELECT j.*, lag(digest) OVER (PARTITION BY ticket_id ORDER BY revision) FROM workorder.journal j) j
 GROUP BY 1 ORDER BY 1;
 
@@ -128,11 +129,12 @@ AS $$
 DECLARE j record; previous bytea; ticket bigint := 0;
 BEGIN
   FOR j IN SELECT * FROM workorder.journal ORDER BY ticket_id, revision LOOP
-    IF j.ticket_id <> ticket THEN previous := '\x'; ticket := j.ticket_id; END IF;
-    previous := sha256(previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+    IF j.ticket_id <> ticket THEN previous := decode(repeat('00', 32), 'hex'); ticket := j.ticket_id; END IF;
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
-      || framed(j.action) || framed(j.from_state) || framed(j.to_state) || framed(j.note) || framed(j.changes::text));
+      || framed(j.action) || framed(j.from_state) || framed(j.to_state)
+      || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || framed(j.note) || framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
     WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;

@@ -118,6 +118,7 @@ CREATE TABLE workorder.journal (
   note text,
   changes jsonb,
   digest bytea NOT NULL,
+  salt bytea,
   PRIMARY KEY (tenant_id, relation_id, ticket_id, revision));
 COMMENT ON TABLE workorder.journal IS 'One line per accepted change, append-only for everybody. No foreign key and no second index: it is written with every act.';
 COMMENT ON COLUMN workorder.journal.tenant_id IS 'Whose ticket it is.';
@@ -132,7 +133,8 @@ COMMENT ON COLUMN workorder.journal.from_state IS 'Leaf before; null if the row 
 COMMENT ON COLUMN workorder.journal.to_state IS 'Leaf after; null if the row is gone.';
 COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
-COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over the digest before and this line.';
+COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over a version, the digest before, this line and the digest of its note and changes.';
+COMMENT ON COLUMN workorder.journal.salt IS 'Random bytes that go into the digest of note and changes, so that nobody finds those by trial.';
 
 CREATE TABLE workorder.counter (
   tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
