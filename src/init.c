@@ -19,7 +19,6 @@
 #include "utils/guc.h"
 
 #include "actor/actor.h"
-#include "row/binding.h"
 #include "flow/flow.h"
 #include "journal/journal.h"
 #include "journal/entry.h"
@@ -224,7 +223,6 @@ _PG_init(void)
 	RegisterXactCallback(at_transaction_event, NULL);
 	wo_flow_cache_init();
 	wo_actor_init();
-	wo_binding_init();
 	wo_journal_init();
 	wo_line_init();
 	wo_tally_init();

@@ -282,7 +282,6 @@ void
 wo_actor_init(void)
 {
 	wo_people_init();
-	wo_session_init();
 	RegisterXactCallback(on_transaction_event, NULL);
 	RegisterSubXactCallback(on_subtransaction_event, NULL);
 }

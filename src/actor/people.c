@@ -6,8 +6,8 @@
  * What this backend knows of workorder.actor and workorder.membership, filled
  * person by person as they are asked for.  The triggers on both tables signal
  * a change as a relcache invalidation, so that own uncommitted changes, their
- * rollback and other sessions' commits all arrive.  The callback only clears a
- * flag; the next question starts an empty directory.  A statement under way
+ * rollback and other sessions' commits all arrive.  The invalidation makes the directory stale (cache.c);
+ * the next question starts an empty one.  A statement under way
  * sees a change at its next question, another backend at its next transaction
  * or lock.
  *
@@ -28,11 +28,11 @@
 #include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
-#include "utils/lookup.h"
 #include "actor/people.h"
+#include "utils/cache.h"
+#include "utils/lookup.h"
 
 /* A backend that met more people than this starts an empty directory. */
 #define DIRECTORY_LIMIT	20000
@@ -69,9 +69,8 @@ typedef struct RoleEntry
 
 typedef struct Directory
 {
-	bool		valid;			/* cleared by the callback */
 	bool		lent;			/* somebody may hold a pointer into people */
-	Oid			actor_table;	/* InvalidOid before workorder.install() */
+	Oid			actor_table;	/* InvalidOid before workorder.install(), and then nobody is known */
 	Oid			membership_table;
 	MemoryContext people;
 	MemoryContext tables;
@@ -81,6 +80,7 @@ typedef struct Directory
 } Directory;
 
 static Directory directory;
+static WoCache state;
 static uint64 generation = 0;	/* counts the directories */
 
 static List *read_holders(int64 tenant, const char *role);
@@ -92,18 +92,6 @@ static void discard_directory(void);
 static HTAB *make_table(const char *name, Size keysize, Size entrysize, bool by_name);
 static uint32 hash_name_key(const void *key, Size size);
 static int	compare_name_keys(const void *a, const void *b, Size size);
-
-/*
- * on_relcache_change runs when a relation changed; InvalidOid is any of them.
- * Nothing may be looked up, allocated or raised here.
- */
-static void
-on_relcache_change(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == directory.actor_table ||
-		relid == directory.membership_table)
-		directory.valid = false;
-}
 
 /*
  * on_transaction_event ends every loan.
@@ -131,7 +119,6 @@ on_transaction_event(XactEvent event, void *arg)
 void
 wo_people_init(void)
 {
-	CacheRegisterRelcacheCallback(on_relcache_change, (Datum) 0);
 	RegisterXactCallback(on_transaction_event, NULL);
 }
 
@@ -142,7 +129,9 @@ wo_people_init(void)
 uint64
 wo_people_refresh(void)
 {
-	if (directory.valid)
+	uint64		begun;
+
+	if (wo_cache_current(&state))
 	{
 		if (OidIsValid(directory.actor_table))
 		{
@@ -162,12 +151,15 @@ wo_people_refresh(void)
 	directory.by_login = make_table("workorder people by login", sizeof(NameKey), sizeof(LoginEntry), true);
 	directory.by_role = make_table("workorder people by role", sizeof(NameKey), sizeof(RoleEntry), true);
 
-	/* Before anything is read: a change that arrives meanwhile must win. */
-	directory.valid = true;
+	/* It is filled bit by bit from now on; a change that arrives meanwhile must win. */
+	begun = wo_cache_begin(&state);
 	directory.actor_table = wo_lookup_table("actor", true);
 	directory.membership_table = wo_lookup_table("membership", true);
 	if (!OidIsValid(directory.membership_table))
 		directory.actor_table = InvalidOid;
+	wo_cache_follow(&state, 0, directory.actor_table);
+	wo_cache_follow(&state, 1, directory.membership_table);
+	wo_cache_done(&state, begun);
 	return generation;
 }
 

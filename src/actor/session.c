@@ -34,13 +34,13 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "actor/people.h"
 #include "actor/session.h"
+#include "utils/cache.h"
 #include "utils/value.h"
 
 #define CLAIMS			"request.jwt.claims"
@@ -64,7 +64,7 @@ typedef struct Resolution
 } Resolution;
 
 static Resolution last;
-static bool roles_changed = false;
+static WoCache state = {.syscache = AUTHOID};	/* a database role's name may be another */
 
 static const WoActor *resolve_claims(const char *claims);
 static const WoActor *resolve_settings(const char *login, const char *tenant,
@@ -72,24 +72,6 @@ static const WoActor *resolve_settings(const char *login, const char *tenant,
 static bool is_gateway(Oid session_user, const char *gateway_roles);
 static bool parse_claims(const char *claims, int64 *tenant, char **login);
 static bool parse_tenant(const char *text, int64 *tenant);
-
-/*
- * on_role_change runs when a database role changed: its name may be another.
- */
-static void
-on_role_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	roles_changed = true;
-}
-
-/*
- * wo_session_init registers the callback; it can never be taken back.
- */
-void
-wo_session_init(void)
-{
-	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
-}
 
 /*
  * setting treats an empty string as unset.
@@ -123,10 +105,11 @@ wo_session_actor(uint64 generation)
 	const char *tenant = NULL;
 	const WoActor *actor;
 	bool		gateway;
+	uint64		begun;
 
-	if (roles_changed || last.generation != generation)
+	if (!wo_cache_current(&state) || last.generation != generation)
 		last.actor = NULL;
-	roles_changed = false;
+	begun = wo_cache_begin(&state);
 	if (last.actor != NULL && last.session_user == session_user &&
 		same(last.gateway_roles, gateway_roles))
 		gateway = last.gateway;
@@ -163,6 +146,7 @@ wo_session_actor(uint64 generation)
 
 	last.generation = generation;
 	last.actor = actor;
+	wo_cache_done(&state, begun);
 	return actor;
 }
 

@@ -14,6 +14,5 @@
 
 /* generation is what wo_people_refresh() has just returned. */
 extern const WoActor *wo_session_actor(uint64 generation);
-extern void wo_session_init(void);
 
 #endif							/* WO_SESSION_H */

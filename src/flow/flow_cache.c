@@ -10,8 +10,8 @@
  * Writers of the table signal by a relcache invalidation (the trigger
  * function below), which makes the cache transactional for free: own changes
  * are seen, a rollback is noticed, other sessions hear of a commit.  The
- * callback only counts; the next question finds that the count has moved and
- * reads the list anew, into a new context.  The old one is handed to the
+ * next question finds the cache stale (cache.c) and reads the list anew, into a
+ * new context.  The old one is handed to the
  * transaction, so that a flow stays what it was for whoever holds it: pointers
  * are good until the end of the transaction.
  *
@@ -31,13 +31,14 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
+#include "utils/inval.h"		/* CacheInvalidateRelcache */
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "flow/flow.h"
+#include "utils/cache.h"
 #include "utils/lookup.h"
 
 PG_FUNCTION_INFO_V1(workorder_signal);
@@ -72,13 +73,7 @@ typedef struct FlowColumns
 
 /* The cache; NULL until first used.  Replaced as a whole by rebuild(). */
 static FlowCache *cache = NULL;
-
-/* The table the cache was read from, as of the last rebuild. */
-static Oid	flow_table = InvalidOid;
-
-/* Invalidations heard, and how many had been when the cache was read. */
-static uint64 signals_heard = 0;
-static uint64 signals_read = 0;
+static WoCache state;
 
 /* A flow that is tried out until the end of a subtransaction, see simulate.c. */
 static WoFlow *rehearsed = NULL;
@@ -126,29 +121,13 @@ wo_flow_rehearse(WoFlow *flow)
 }
 
 /*
- * hear_signal counts an invalidation of workorder.flow.
- */
-static void
-hear_signal(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == flow_table)
-		signals_heard++;
-}
-
-/*
- * wo_flow_cache_init registers the callback, once per process.
+ * wo_flow_cache_init registers the callbacks, once per process.
  */
 void
 wo_flow_cache_init(void)
 {
-	static bool registered = false;
-
-	if (registered)
-		return;
-	CacheRegisterRelcacheCallback(hear_signal, (Datum) 0);
 	RegisterXactCallback(on_transaction_event, NULL);
 	RegisterSubXactCallback(on_subtransaction_event, NULL);
-	registered = true;
 }
 
 /*
@@ -267,16 +246,15 @@ read_versions(FlowCache *new, Relation rel)
 static void
 rebuild(void)
 {
-	uint64		heard;
+	Oid			table = wo_lookup_table("flow", false);
+	uint64		begun = wo_cache_begin(&state);
 	Relation	rel;
 	MemoryContext context;
 	MemoryContext old;
 	FlowCache  *new;
 
-	/* from here on, this table's signals count; one that comes while it is read is not lost */
-	flow_table = wo_lookup_table("flow", false);
-	rel = table_open(flow_table, AccessShareLock);
-	heard = signals_heard;
+	wo_cache_follow(&state, 0, table);
+	rel = table_open(table, AccessShareLock);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "workorder flows", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -290,7 +268,7 @@ rebuild(void)
 	if (cache != NULL)
 		MemoryContextSetParent(cache->context, TopTransactionContext);
 	cache = new;
-	signals_read = heard;
+	wo_cache_done(&state, begun);
 }
 
 /*
@@ -299,7 +277,7 @@ rebuild(void)
 static inline void
 ready(void)
 {
-	if (unlikely(cache == NULL || signals_read != signals_heard))
+	if (unlikely(!wo_cache_current(&state)))
 		rebuild();
 }
 

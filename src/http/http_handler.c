@@ -25,28 +25,19 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "http/http.h"
+#include "utils/cache.h"
 
-/* Changes of functions heard of. */
-static uint64 generation = 1;
+/* Handlers are valid one by one, see WoHandler.generation. */
+static WoCache functions = {.syscache = PROCOID};
 
 static void resolve(WoHandler *handler, Oid result_type);
 static Oid	find_function(const char *name, Oid result_type);
 static Datum invoke(FmgrInfo *call, Datum request, bool *isnull);
-
-/*
- * on_function_change runs when a function is made, altered or dropped.
- */
-static void
-on_function_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	generation++;
-}
 
 /*
  * wo_http_type returns a composite type of the extension.
@@ -139,27 +130,20 @@ invoke(FmgrInfo *call, Datum request, bool *isnull)
 static void
 resolve(WoHandler *handler, Oid result_type)
 {
-	static bool registered = false;
-	uint64		heard;
+	uint64		begun = wo_cache_begin(&functions);
 	Oid			function;
 
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, on_function_change, (Datum) 0);
-		registered = true;
-	}
-	if (handler->busy || (OidIsValid(handler->function) && handler->generation == generation))
+	if (handler->busy || (OidIsValid(handler->function) && handler->generation == begun))
 		return;
 
 	handler->function = InvalidOid;
-	heard = generation;
 	function = find_function(handler->name, result_type);
 	if (handler->context == NULL)
 		handler->context = AllocSetContextCreate(handler->home, "workorder handler",
 												 ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(handler->context);
 	fmgr_info_cxt(function, &handler->call, handler->context);
-	handler->generation = heard;
+	handler->generation = begun;
 	handler->function = function;
 }
 

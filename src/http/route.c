@@ -27,15 +27,15 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "http/http_settings.h"
-#include "utils/lookup.h"
 #include "http/route_trie.h"
+#include "utils/cache.h"
+#include "utils/lookup.h"
 
 typedef struct RouteCache
 {
@@ -49,42 +49,17 @@ const char *const wo_route_method_name[] = {"GET", "POST", "PUT", "PATCH", "DELE
 
 /* The cache; NULL until first used. */
 static RouteCache *cache = NULL;
+static WoCache state;
 
-/* The tables it was read from, and signals heard of them. */
-static Oid	api_table = InvalidOid;
-static Oid	route_table = InvalidOid;
-static uint64 signals_heard = 0;
-static uint64 signals_read = 0;
-
-/* Whether the data is known to be as new as its code. */
-static bool versions_known = false;
+/* The data is known to be as new as its code, until a function changes, as by ALTER EXTENSION ... UPDATE. */
+static WoCache versions = {.syscache = PROCOID};
 
 static void rebuild(void);
-static void read_apis(RouteCache *new);
-static void read_routes(RouteCache *new);
+static void read_apis(RouteCache *new, Oid table);
+static void read_routes(RouteCache *new, Oid table);
 static void add_route(RouteCache *new, const char *api, const char *method, const char *pattern,
 					  const char *handler, Jsonb *settings);
 static void check_versions(void);
-
-/*
- * hear_signal counts an invalidation of one of the tables.
- */
-static void
-hear_signal(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == api_table || relid == route_table)
-		signals_heard++;
-}
-
-/*
- * forget_versions hears of a function that has changed, as ALTER EXTENSION ...
- * UPDATE changes them.
- */
-static void
-forget_versions(Datum arg, int cacheid, uint32 hashvalue)
-{
-	versions_known = false;
-}
 
 /*
  * ready makes sure that the cache is what the tables say.
@@ -92,17 +67,9 @@ forget_versions(Datum arg, int cacheid, uint32 hashvalue)
 static void
 ready(void)
 {
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(hear_signal, (Datum) 0);
-		CacheRegisterSyscacheCallback(PROCOID, forget_versions, (Datum) 0);
-		registered = true;
-	}
-	if (unlikely(cache == NULL || signals_read != signals_heard))
+	if (unlikely(!wo_cache_current(&state)))
 		rebuild();
-	else if (unlikely(!versions_known))
+	else if (unlikely(!wo_cache_current(&versions)))
 		check_versions();
 }
 
@@ -194,12 +161,12 @@ get_text(WoLookup *lookup, HeapTuple tuple, const char *name)
  * read_apis reads workorder.api.
  */
 static void
-read_apis(RouteCache *new)
+read_apis(RouteCache *new, Oid table)
 {
 	WoLookup	lookup;
 	HeapTuple	tuple;
 
-	wo_lookup_begin(&lookup, api_table, NULL, 0);
+	wo_lookup_begin(&lookup, table, NULL, 0);
 	new->owner = lookup.rel->rd_rel->relowner;
 	while ((tuple = wo_lookup_next(&lookup)) != NULL)
 	{
@@ -230,12 +197,12 @@ read_apis(RouteCache *new)
  * read_routes reads workorder.route.
  */
 static void
-read_routes(RouteCache *new)
+read_routes(RouteCache *new, Oid table)
 {
 	WoLookup	lookup;
 	HeapTuple	tuple;
 
-	wo_lookup_begin(&lookup, route_table, NULL, 0);
+	wo_lookup_begin(&lookup, table, NULL, 0);
 	while ((tuple = wo_lookup_next(&lookup)) != NULL)
 		add_route(new,
 				  get_text(&lookup, tuple, "api"),
@@ -334,9 +301,8 @@ check_versions(void)
 {
 	WoLookup	lookup;
 	HeapTuple	tuple;
+	uint64		begun = wo_cache_begin(&versions);
 
-	/* what is heard from here on makes it look again */
-	versions_known = true;
 	wo_lookup_begin(&lookup, wo_lookup_table("installation", false), NULL, 0);
 	while ((tuple = wo_lookup_next(&lookup)) != NULL)
 	{
@@ -350,7 +316,6 @@ check_versions(void)
 		if (code != NULL && sscanf(code, "%d.%d", &needs[0], &needs[1]) == 2 &&
 			(had[0] < needs[0] || (had[0] == needs[0] && had[1] < needs[1])))
 		{
-			versions_known = false;
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_CONFLICT),
 					 errmsg("the data of %s is of version %s, the extension of %s",
@@ -360,6 +325,7 @@ check_versions(void)
 		}
 	}
 	wo_lookup_end(&lookup);
+	wo_cache_done(&versions, begun);
 }
 
 /*
@@ -372,24 +338,25 @@ rebuild(void)
 	MemoryContext context;
 	MemoryContext old;
 	RouteCache *new;
-	uint64		heard;
+	Oid			api_table = wo_lookup_table("api", false);
+	Oid			route_table = wo_lookup_table("route", false);
+	uint64		begun;
 
 	check_versions();
 
-	/* from here on, these tables' signals count; one that comes while they are read is not lost */
-	api_table = wo_lookup_table("api", false);
-	route_table = wo_lookup_table("route", false);
+	begun = wo_cache_begin(&state);
+	wo_cache_follow(&state, 0, api_table);
+	wo_cache_follow(&state, 1, route_table);
 	LockRelationOid(api_table, AccessShareLock);
 	LockRelationOid(route_table, AccessShareLock);
-	heard = signals_heard;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "workorder routes", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	new = palloc0(sizeof(RouteCache));
 	new->context = context;
 	wo_trie_init(&new->trie);
-	read_apis(new);
-	read_routes(new);
+	read_apis(new, api_table);
+	read_routes(new, route_table);
 	MemoryContextSwitchTo(old);
 	UnlockRelationOid(route_table, AccessShareLock);
 	UnlockRelationOid(api_table, AccessShareLock);
@@ -398,5 +365,5 @@ rebuild(void)
 	if (cache != NULL)
 		MemoryContextSetParent(cache->context, TopTransactionContext);
 	cache = new;
-	signals_read = heard;
+	wo_cache_done(&state, begun);
 }

@@ -27,7 +27,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -67,13 +66,7 @@ typedef struct PendingLine
 	HeapTuple	tuple;
 } PendingLine;
 
-/*
- * The table as it was last looked up; forgotten when it is invalidated.  The
- * row type is a copy in TopMemoryContext.
- */
-static Oid	journal_oid = InvalidOid;
-static TupleDesc journal_desc = NULL;
-static bool journal_known = false;
+static WoTable journal_table = {.name = "journal"};
 
 /* Lines of the statement that is running; reset when the transaction ends. */
 static MemoryContext pending_context = NULL;
@@ -119,41 +112,9 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
 }
 
-static void
-forget_journal(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == journal_oid)
-		journal_known = false;
-}
-
-/*
- * open_journal opens the table, looking it up only if it may have changed.
- */
-static Relation
-open_journal(LOCKMODE lockmode)
-{
-	Relation	journal;
-
-	if (!journal_known)
-		journal_oid = wo_lookup_table("journal", false);
-	journal = table_open(journal_oid, lockmode);
-	if (!journal_known)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		if (journal_desc != NULL)
-			FreeTupleDesc(journal_desc);
-		journal_desc = CreateTupleDescCopy(RelationGetDescr(journal));
-		journal_known = true;
-		MemoryContextSwitchTo(old);
-	}
-	return journal;
-}
-
 void
 wo_journal_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_journal, (Datum) 0);
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 }
@@ -198,7 +159,7 @@ open_key(Relation journal, LOCKMODE lockmode)
 static bool
 find_previous(const WoJournalLine *line, uint8 *digest)
 {
-	Relation	journal = open_journal(AccessShareLock);
+	Relation	journal = wo_table_open(&journal_table, AccessShareLock);
 	Relation	index = open_key(journal, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(journal, NULL);
 	bool		found = false;
@@ -305,7 +266,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	List	   *takers = NIL;
 
 	wo_journal_flush();
-	journal = open_journal(AccessShareLock);
+	journal = wo_table_open(&journal_table, AccessShareLock);
 	index = open_key(journal, AccessShareLock);
 	slot = table_slot_create(journal, NULL);
 	scan = begin_scan(journal, index, &key, 3);
@@ -388,7 +349,7 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 void
 wo_journal_append(const WoJournalLine *line, bool together)
 {
-	Relation	journal = open_journal(RowExclusiveLock);
+	Relation	journal = wo_table_open(&journal_table, RowExclusiveLock);
 	HeapTuple	tuple;
 	MemoryContext old;
 
@@ -465,7 +426,7 @@ wo_journal_flush(void)
 	for (int i = 0; i < nlines; i++)
 		tuples[i] = pending[first + i].tuple;
 
-	journal = open_journal(RowExclusiveLock);
+	journal = wo_table_open(&journal_table, RowExclusiveLock);
 	wo_store(journal, tuples, nlines, refuse_second_line);
 	table_close(journal, NoLock);
 

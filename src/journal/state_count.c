@@ -37,7 +37,6 @@
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -100,8 +99,7 @@ static int	npending = 0;
 static int	pending_allocated = 0;
 static MemoryContext name_context = NULL;
 
-/* Where workorder.tally_change is; forgotten when it is invalidated. */
-static Oid	change_oid = InvalidOid;
+static WoTable change_table = {.name = "tally_change"};
 
 /* One at a time folds the changes of a table; the others go on. */
 static WoStatement take_turn = {
@@ -181,17 +179,9 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
 }
 
-static void
-forget_table(Datum arg, Oid relid)
-{
-	if (!OidIsValid(relid) || relid == change_oid)
-		change_oid = InvalidOid;
-}
-
 void
 wo_tally_init(void)
 {
-	CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
 	RegisterXactCallback(at_transaction_event, NULL);
 	RegisterSubXactCallback(at_subtransaction_event, NULL);
 }
@@ -286,22 +276,13 @@ wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const ch
 }
 
 /*
- * open_change opens the table, looking it up only if it may have changed.
+ * open_change opens the table.
  */
 static Relation
 open_change(void)
 {
-	Relation	change;
+	Relation	change = wo_table_open(&change_table, RowExclusiveLock);
 
-	if (!OidIsValid(change_oid))
-	{
-		Oid			found = wo_lookup_table("tally_change", false);
-
-		change = table_open(found, RowExclusiveLock);
-		change_oid = found;
-	}
-	else
-		change = table_open(change_oid, RowExclusiveLock);
 	if (RelationGetDescr(change)->natts < Natts_change)
 		elog(ERROR, "workorder.tally_change has %d columns, expected at least %d",
 			 RelationGetDescr(change)->natts, (int) Natts_change);

@@ -9,10 +9,11 @@
  * table through dump, restore and sharding: no table of ours is looked up.
  *
  * Bindings live in a hash by relation OID, each in a context of its own under
- * CacheMemoryContext.  The relcache callback only clears the valid flag; an
- * outdated binding is rebuilt at its next use, and its old context is handed
- * to the transaction, so that a caller further up the stack may go on using
- * it.  Pointers are good until the end of the transaction.
+ * CacheMemoryContext.  An invalidation only clears the valid flag; an outdated
+ * binding is rebuilt at its next use, and so is one that was not finished when
+ * any relation changed (cache.c).  Its old context is handed to the
+ * transaction, so that a caller further up the stack may go on using it.
+ * Pointers are good until the end of the transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +25,12 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "row/binding.h"
+#include "utils/cache.h"
 #include "utils/value.h"
 
 #define GUARD_TRIGGER	"~workorder_guard"
@@ -60,12 +61,15 @@ typedef struct BindingEntry
 static HTAB *bindings = NULL;
 
 static WoBinding *build_binding(Relation rel, Trigger *trigger);
+static void invalidate_bindings(Oid relid);
+
+static WoCache cache = {.forget = invalidate_bindings};
 
 /*
  * invalidate_bindings marks one relation's binding, or all, as outdated.
  */
 static void
-invalidate_bindings(Datum arg, Oid relid)
+invalidate_bindings(Oid relid)
 {
 	BindingEntry *entry;
 
@@ -87,12 +91,6 @@ invalidate_bindings(Datum arg, Oid relid)
 	}
 }
 
-void
-wo_binding_init(void)
-{
-	CacheRegisterRelcacheCallback(invalidate_bindings, (Datum) 0);
-}
-
 /*
  * wo_binding_for_trigger returns the binding of the relation a row trigger
  * of ours was fired on.
@@ -103,6 +101,7 @@ wo_binding_for_trigger(Relation rel, Trigger *trigger)
 	Oid			relid = RelationGetRelid(rel);
 	BindingEntry *entry;
 	WoBinding  *fresh;
+	uint64		begun;
 	bool		found;
 
 	if (bindings == NULL)
@@ -120,13 +119,14 @@ wo_binding_for_trigger(Relation rel, Trigger *trigger)
 		return entry->binding;
 
 	/* Only enter what is complete: an error while building leaves no trace. */
+	begun = wo_cache_begin(&cache);
 	fresh = build_binding(rel, trigger);
 	entry = hash_search(bindings, &relid, HASH_ENTER, &found);
 	if (found && entry->binding != NULL)
 		MemoryContextSetParent(entry->binding->context, TopTransactionContext);
 	MemoryContextSetParent(fresh->context, CacheMemoryContext);
 	entry->binding = fresh;
-	entry->valid = true;
+	entry->valid = wo_cache_done(&cache, begun);
 	return fresh;
 }
 

@@ -106,6 +106,5 @@ extern WoBinding *wo_binding_if_guarded(Relation rel);
 extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
 extern int64 wo_binding_id(const WoBinding *binding, const Datum *values);
 extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);
-extern void wo_binding_init(void);
 
 #endif							/* WO_BINDING_H */

@@ -9,10 +9,12 @@
  * policy, no trigger comes between.
  *
  * The tables belong to the user (workorder.install() only makes them), who
- * may add columns and indexes or rebuild them.  Nothing is remembered here:
- * tables, columns and indexes are found by name and by shape at each scan.  A
- * scan reads the latest committed rows and those of its own transaction,
- * whatever the isolation level: rights are those of now.
+ * may add columns and indexes or rebuild them.  Columns and indexes are
+ * found by name and by shape at each scan, and so are tables, but for those
+ * that every act writes (wo_table_open).  A scan reads the latest committed
+ * rows and those of its own transaction, whatever the isolation level and in a
+ * parallel query too: rights are those of now, and what is kept of them must
+ * not be older than the invalidations that were heard (cache.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +22,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_type.h"
@@ -71,6 +72,24 @@ wo_lookup_table(const char *name, bool missing_ok)
 }
 
 /*
+ * wo_table_open opens a table of ours that is needed often: it is looked up
+ * only if it may have changed.
+ */
+Relation
+wo_table_open(WoTable *table, LOCKMODE lockmode)
+{
+	if (!wo_cache_current(&table->cache))
+	{
+		uint64		begun = wo_cache_begin(&table->cache);
+
+		table->oid = wo_lookup_table(table->name, false);
+		wo_cache_follow(&table->cache, 0, table->oid);
+		wo_cache_done(&table->cache, begun);
+	}
+	return table_open(table->oid, lockmode);
+}
+
+/*
  * wo_relation_owner returns whose a table is.
  */
 Oid
@@ -94,9 +113,8 @@ wo_relation_owner(Oid relid)
 void
 wo_lookup_begin(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys)
 {
-	/* A parallel worker may not take a new snapshot, and need not. */
-	wo_lookup_begin_in(lookup, table, keys, nkeys,
-					   IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
+	/* GetLatestSnapshot() may not be called in parallel mode, which this is for */
+	wo_lookup_begin_in(lookup, table, keys, nkeys, GetCatalogSnapshot(table));
 }
 
 /*

@@ -4,7 +4,7 @@
  *	  How the values of a type are written as JSON.
  *
  * Owns a small cache of facts about types that are not built in, in a child
- * of CacheMemoryContext; a syscache callback on pg_type marks it stale and
+ * of CacheMemoryContext; a change of pg_type makes it stale (cache.c), and
  * the next look-up empties it.  Look-ups copy the facts out, so nobody holds
  * a pointer into the table.
  *
@@ -17,13 +17,13 @@
 #include "catalog/pg_type.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"
 
+#include "utils/cache.h"
 #include "utils/value_type.h"
 
 /* utils/pg_locale.h declares it, and from 17 on wants ICU's headers for that */
@@ -59,12 +59,11 @@ static const Pin input_pins[] = {
 
 /* One backend's facts about types; emptied when pg_type changes. */
 static HTAB *type_cache = NULL;
-static bool type_cache_stale = false;
+static WoCache state = {.syscache = TYPEOID};
 
 static bool is_plain(Oid type);
 static bool is_settled(Oid type);
 static int	pin(const Pin *pins, int npins);
-static void type_changed(Datum arg, int cacheid, uint32 hashvalue);
 
 /* Copies out what is known about a type, asking the catalog the first time. */
 void
@@ -73,29 +72,24 @@ wo_type_lookup(Oid type, WoTypeInfo *info)
 	WoTypeInfo   *entry;
 	TypeCacheEntry *typcache;
 	bool		isvarlena;
+	uint64		begun;
 
-	if (type_cache_stale)
+	if (!wo_cache_current(&state))
 	{
-		/* Callers hold copies, so that emptying the table frees nothing in use. */
-		type_cache_stale = false;
-		hash_destroy(type_cache);
-		type_cache = NULL;
-	}
-	if (type_cache == NULL)
-	{
-		static bool registered = false;
+		uint64		emptied = wo_cache_begin(&state);
 		HASHCTL		control;
+
+		/* Callers hold copies, so that emptying the table frees nothing in use. */
+		if (type_cache != NULL)
+			hash_destroy(type_cache);
+		type_cache = NULL;
 
 		memset(&control, 0, sizeof(control));
 		control.keysize = sizeof(Oid);
 		control.entrysize = sizeof(WoTypeInfo);
 		control.hcxt = CacheMemoryContext;
 		type_cache = hash_create("workorder types", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		if (!registered)
-		{
-			CacheRegisterSyscacheCallback(TYPEOID, type_changed, (Datum) 0);
-			registered = true;
-		}
+		wo_cache_done(&state, emptied);
 	}
 
 	entry = hash_search(type_cache, &type, HASH_FIND, NULL);
@@ -105,7 +99,8 @@ wo_type_lookup(Oid type, WoTypeInfo *info)
 		return;
 	}
 
-	/* Every fact first: reading the catalog may run the callback. */
+	/* Every fact first: reading the catalog may make the table stale, and have it emptied. */
+	begun = wo_cache_begin(&state);
 	memset(info, 0, sizeof(WoTypeInfo));
 	info->type = type;
 	info->base = getBaseType(type);
@@ -145,8 +140,8 @@ wo_type_lookup(Oid type, WoTypeInfo *info)
 			: (element.kind == WO_TYPE_TEXT && element.settled);
 	}
 
-	/* A callback in between means that what was read may be old already. */
-	if (!type_cache_stale && type_cache != NULL)
+	/* A change in between means that what was read may be old already. */
+	if (wo_cache_begin(&state) == begun)
 	{
 		entry = hash_search(type_cache, &type, HASH_ENTER, NULL);
 		*entry = *info;
@@ -245,12 +240,4 @@ is_settled(Oid type)
 		default:
 			return false;
 	}
-}
-
-/* Marks the cache of types as stale; runs inside invalidation, so does no more. */
-static void
-type_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	if (type_cache != NULL)
-		type_cache_stale = true;
 }
