@@ -15,6 +15,9 @@
  * transaction, so that a caller further up the stack may go on using it.
  * Pointers are good until the end of the transaction.
  *
+ * A binding is built of the relcache entry alone: any catalog look-up could
+ * accept an invalidation, which frees the entry's triggers while they are read.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,7 +29,6 @@
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "row/binding.h"
@@ -60,7 +62,7 @@ typedef struct BindingEntry
 /* Made at first use, lives as long as the backend. */
 static HTAB *bindings = NULL;
 
-static WoBinding *build_binding(Relation rel, Trigger *trigger);
+static WoBinding *build_binding(Relation rel, const Trigger *trigger);
 static void invalidate_bindings(Oid relid);
 
 static WoCache cache = {.forget = invalidate_bindings};
@@ -93,10 +95,11 @@ invalidate_bindings(Oid relid)
 
 /*
  * wo_binding_for_trigger returns the binding of the relation a row trigger
- * of ours was fired on.
+ * of ours was fired on.  The trigger may lie in the relcache; it is not read
+ * any more when this returns.
  */
 WoBinding *
-wo_binding_for_trigger(Relation rel, Trigger *trigger)
+wo_binding_for_trigger(Relation rel, const Trigger *trigger)
 {
 	Oid			relid = RelationGetRelid(rel);
 	BindingEntry *entry;
@@ -231,18 +234,48 @@ compare_names(const void *a, const void *b, void *arg)
 }
 
 /*
+ * find_attribute returns the number of a column, InvalidAttrNumber if there is
+ * none of this name.
+ */
+static AttrNumber
+find_attribute(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return att->attnum;
+	}
+	return InvalidAttrNumber;
+}
+
+/*
+ * wo_binding_attribute returns the number of a column of the table,
+ * InvalidAttrNumber if there is none of this name.
+ */
+AttrNumber
+wo_binding_attribute(const WoBinding *binding, const char *name)
+{
+	return find_attribute(binding->desc, name);
+}
+
+/*
  * build_binding reads the trigger's arguments: relation id, flow, mapping of
- * engine columns as JSON, and the names of the two key columns.
+ * engine columns as JSON, and the names of the two key columns.  No catalog may
+ * be looked up here, see above; what only an error message asks for is no
+ * matter.
  */
 static WoBinding *
-build_binding(Relation rel, Trigger *trigger)
+build_binding(Relation rel, const Trigger *trigger)
 {
 	MemoryContext context;
 	MemoryContext old;
 	WoBinding  *binding;
 	Jsonb	   *mapping;
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc	desc;
 	const Trigger *record = find_record(rel);
+	const char *arguments[GUARD_ARGUMENTS];
 
 	if (trigger->tgnargs < GUARD_ARGUMENTS)
 		ereport(ERROR,
@@ -258,10 +291,12 @@ build_binding(Relation rel, Trigger *trigger)
 	binding = palloc0(sizeof(WoBinding));
 	binding->context = context;
 	binding->relid = RelationGetRelid(rel);
-	binding->relation_id = pg_strtoint32(trigger->tgargs[0]);
-	binding->flow_name = pstrdup(trigger->tgargs[1]);
+	for (int i = 0; i < GUARD_ARGUMENTS; i++)
+		arguments[i] = pstrdup(trigger->tgargs[i]);
+	binding->relation_id = pg_strtoint32(arguments[0]);
+	binding->flow_name = arguments[1];
 	/* with its constraints, for they say what a column added later holds */
-	binding->desc = CreateTupleDescCopyConstr(desc);
+	desc = binding->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	binding->overtaken = is_overtaken(rel);
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
@@ -273,7 +308,7 @@ build_binding(Relation rel, Trigger *trigger)
 		binding->by_name[i] = i + 1;
 	qsort_arg(binding->by_name, desc->natts, sizeof(AttrNumber), compare_names, desc);
 
-	mapping = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(trigger->tgargs[2])));
+	mapping = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(arguments[2])));
 	for (int i = 0; i < WO_NENGINE; i++)
 	{
 		const char *column = wo_engine_names[i];
@@ -281,10 +316,11 @@ build_binding(Relation rel, Trigger *trigger)
 		JsonbValue *mapped;
 		AttrNumber	attnum;
 
-		mapped = getKeyJsonValueFromContainer(&mapping->root, column, strlen(column), &buffer);
+		mapped = !JB_ROOT_IS_OBJECT(mapping) ? NULL :
+			getKeyJsonValueFromContainer(&mapping->root, column, strlen(column), &buffer);
 		if (mapped != NULL && mapped->type == jbvString)
 			column = pnstrdup(mapped->val.string.val, mapped->val.string.len);
-		attnum = get_attnum(binding->relid, column);
+		attnum = find_attribute(desc, column);
 		if (attnum == InvalidAttrNumber ||
 			!holds_type(TupleDescAttr(desc, attnum - 1), engine_types[i]))
 			ereport(ERROR,
@@ -299,14 +335,14 @@ build_binding(Relation rel, Trigger *trigger)
 		binding->role_of[attnum - 1] = (WoEngineColumn) i;
 	}
 
-	binding->tenant = get_attnum(binding->relid, trigger->tgargs[3]);
-	binding->id = get_attnum(binding->relid, trigger->tgargs[4]);
+	binding->tenant = find_attribute(desc, arguments[3]);
+	binding->id = find_attribute(desc, arguments[4]);
 	if (binding->tenant == InvalidAttrNumber || binding->id == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("table \"%s\" has lost its key columns", RelationGetRelationName(rel)),
 				 errdetail("The guard was made for key (%s, %s).",
-						   trigger->tgargs[3], trigger->tgargs[4]),
+						   arguments[3], arguments[4]),
 				 errhint("Call workorder.guard() again after renaming a key column."),
 				 errtable(rel)));
 
@@ -353,13 +389,8 @@ wo_binding_columns(WoBinding *binding, const WoFlow *flow)
 		for (int e = 0; e < WO_NENGINE; e++)
 			if (strcmp(wo_engine_names[e], flow->columns[i]) == 0)
 				map->att[i] = binding->engine[e];
-		for (int a = 0; map->att[i] == InvalidAttrNumber && a < binding->desc->natts; a++)
-		{
-			Form_pg_attribute att = TupleDescAttr(binding->desc, a);
-
-			if (!att->attisdropped && strcmp(NameStr(att->attname), flow->columns[i]) == 0)
-				map->att[i] = att->attnum;
-		}
+		if (map->att[i] == InvalidAttrNumber)
+			map->att[i] = find_attribute(binding->desc, flow->columns[i]);
 	}
 	binding->maps = lappend(binding->maps, map);
 	MemoryContextSwitchTo(old);

@@ -100,9 +100,10 @@ extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb
 extern Jsonb *wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls);
 extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
 extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
-extern WoBinding *wo_binding_for_trigger(Relation rel, Trigger *trigger);
+extern WoBinding *wo_binding_for_trigger(Relation rel, const Trigger *trigger);
 extern WoBinding *wo_binding_for_relation(Relation rel);
 extern WoBinding *wo_binding_if_guarded(Relation rel);
+extern AttrNumber wo_binding_attribute(const WoBinding *binding, const char *name);
 extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
 extern int64 wo_binding_id(const WoBinding *binding, const Datum *values);
 extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);

@@ -189,7 +189,8 @@ wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 static void
 check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement)
 {
-	TriggerDesc *triggers = rel->trigdesc;
+	/* a copy: functions are looked up below, which may rebuild the relcache entry */
+	TriggerDesc *triggers = CopyTriggerDesc(rel->trigdesc);
 
 	for (int i = 0; i < lengthof(protections); i++)
 	{
@@ -253,7 +254,8 @@ check_journal(WoVerify *v)
 		{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
 	};
 	Relation	journal = relation_open(wo_lookup_table("journal", false), AccessShareLock);
-	TriggerDesc *triggers = journal->trigdesc;
+	/* a copy, as in check_triggers() */
+	TriggerDesc *triggers = CopyTriggerDesc(journal->trigdesc);
 
 	if (journal->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
@@ -526,7 +528,7 @@ static WoColumnDefault *
 find_default(WoVerify *v, AttrNumber attnum)
 {
 	WoColumnDefault *known = &v->defaults[attnum - 1];
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(v->rel), attnum - 1);
+	Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 	MemoryContext old;
 	JsonbValue	item;
 	Datum		value;
@@ -537,7 +539,7 @@ find_default(WoVerify *v, AttrNumber attnum)
 	known->found = true;
 	old = MemoryContextSwitchTo(v->table_context);
 
-	value = getmissingattr(RelationGetDescr(v->rel), attnum, &isnull);
+	value = getmissingattr(v->binding->desc, attnum, &isnull);
 	if (!isnull)
 	{
 		wo_value_to_json(att->atttypid, value, false, &item);
