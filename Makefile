@@ -45,11 +45,25 @@ ISOLATION_OPTS = --inputdir=test --outputdir=.
 EXTRA_CLEAN = sql/*--*.sql.tmp results output_iso regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# Without the server's development files there would be no rule for anything.
+ifneq ($(filter-out dist,$(or $(MAKECMDGOALS),all)),)
+MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
+PACKAGE = install it (in Debian: apt install postgresql-server-dev-$(or $(MAJOR),15)), or say PG_CONFIG=<path of another>
+ifeq ($(MAJOR),)
+$(error there is no $(PG_CONFIG), which tells where PostgreSQL is: $(PACKAGE))
+endif
+ifneq ($(words $(wildcard $(PGXS) $(shell $(PG_CONFIG) --includedir-server)/postgres.h)),2)
+$(error there are no development files of the server for $(PG_CONFIG), PostgreSQL $(MAJOR): $(PACKAGE))
+endif
+endif
 
 all: $(DATA_built)
 
+ifneq ($(PGXS),)
 include $(PGXS)
+endif
 
 $(OBJS): $(wildcard src/*/*.h)
 src/init.o src/init.bc: workorder.control

@@ -24,7 +24,7 @@ case "$*" in
 esac
 
 need wrk
-export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$root/.run/bench}/http
+export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$run_dir/bench}/http
 WORKORDER_PORT=$(free_port)
 export WORKORDER_PORT
 stack=$root/scripts/stack

@@ -39,7 +39,7 @@ trap 'exit 143' TERM HUP
 
 need_postgres
 find_server_user
-settle "${WORKORDER_BENCH_HOME:-$root/.run/bench}"
+settle "${WORKORDER_BENCH_HOME:-$run_dir/bench}"
 lock_home 5
 copy_postgres
 build_extension with_llvm=no

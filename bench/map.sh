@@ -23,7 +23,7 @@ case "$*" in
   *) sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 
-export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$root/.run/bench}/map
+export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$run_dir/bench}/map
 WORKORDER_PORT=$(free_port)
 export WORKORDER_PORT
 stack=$root/scripts/stack

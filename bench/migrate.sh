@@ -31,7 +31,7 @@ finish() {
 place='' home=''
 trap finish EXIT
 need_postgres
-settle "${WORKORDER_BENCH_HOME:-$root/.run/bench}/migrate"
+settle "${WORKORDER_BENCH_HOME:-$run_dir/bench}/migrate"
 lock_home 5
 copy_postgres
 build_extension

@@ -19,7 +19,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 many=${1:-5000000}
 [[ $many =~ ^[1-9][0-9]{4,8}$ ]] || { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
-export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$root/.run/bench}/pages
+export WORKORDER_HOME=${WORKORDER_BENCH_HOME:-$run_dir/bench}/pages
 WORKORDER_PORT=$(free_port)
 export WORKORDER_PORT
 stack=$root/scripts/stack

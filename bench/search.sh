@@ -39,7 +39,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 need_postgres
-settle "${WORKORDER_BENCH_HOME:-$root/.run/bench}/search"
+settle "${WORKORDER_BENCH_HOME:-$run_dir/bench}/search"
 lock_home 5
 copy_postgres
 note 'building the extension'

@@ -32,7 +32,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 need_postgres
-settle "${WORKORDER_BENCH_HOME:-$root/.run/bench}"
+settle "${WORKORDER_BENCH_HOME:-$run_dir/bench}"
 lock_home 5
 copy_postgres
 build_extension with_llvm=no >&2

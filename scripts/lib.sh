@@ -28,24 +28,115 @@ say() { printf '%s\n' "$*"; }
 note() { printf '%s\n' "$*" >&2; }
 die() { note "${0##*/}: $*"; exit 1; }
 
+# What the scripts make goes here unless the environment says otherwise.  A checkout
+# that is not ours to write in gets a directory below /var/tmp.
+run_dir=$root/.run
+if [ ! -w "$root" ]; then
+  run_dir=$(printf %s "$root" | cksum)
+  run_dir=/var/tmp/workorder-$(id -u)-${run_dir%% *}
+fi
+
+# --- what is said meanwhile ---------------------------------------------------
+
+# Sets bold, dim, red, green and plain, for what goes to a terminal: <file descriptor>
+set_colours() {
+  bold='' dim='' red='' green='' plain=''
+  if [ -t "$1" ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
+  fi
+}
+set_colours 2
+
+# Prints a number of seconds as people say it.
+duration() {
+  if [ "$1" -lt 60 ]; then say "$1 s"; else say "$(($1 / 60)) min $(($1 % 60)) s"; fi
+}
+
+# Runs a command that takes a while, in a process of its own, and says so in one
+# line: <what> <command...>.  What the command prints goes to a log, which is
+# named if the command fails.
+progress() {
+  local what=$1 started=$SECONDS log status
+  shift
+  if [ -n "${home:-}" ] && [ -w "$home" ]; then log=$home/progress.log; else log=$(mktemp /tmp/workorder-log.XXXXXX); fi
+  printf '%s ... ' "$what" >&2
+  printf -- '--- %s\n' "$what" >>"$log"
+  # (set -e would be off in the process if its status were asked for)
+  set +e
+  (set -e; "$@") </dev/null >>"$log" 2>&1
+  status=$?
+  set -e
+  if [ $status != 0 ]; then
+    note "${red}failed$plain; the end of $log:"
+    tail -n 15 "$log" >&2
+    exit 1
+  fi
+  note "$green$(duration $((SECONDS - started)))$plain"
+  [[ $log != /tmp/* ]] || [ "$log" = "${home:-}/progress.log" ] || rm -f "$log"
+}
+
 # --- what has to be installed -------------------------------------------------
+
+# The PostgreSQL majors that there is code for.
+read -r oldest_major newest_major < <(sed -n 's/^#error "workorder supports PostgreSQL \([0-9]*\) to \([0-9]*\)"/\1 \2/p' "$root/src/utils/compat.h")
 
 apt_is_fresh=
 
+# Runs a command as root.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive ${apt_path:+"PATH=$apt_path:$PATH"} \
+  apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
+
+# Reads the lists of packages, once.
+apt_update() {
+  [ -z "$apt_is_fresh" ] || return 0
+  progress 'reading the lists of packages' apt update
+  apt_is_fresh=yes
+}
+
 # Installs those of the given Debian packages that are missing.
 need() {
-  local package missing=() admin=()
+  local package missing=()
   for package; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  [ "$(id -u)" = 0 ] || admin=(sudo)
-  note "installing ${missing[*]}"
-  [ -n "$apt_is_fresh" ] || "${admin[@]}" apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 update >&2
-  apt_is_fresh=yes
-  "${admin[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "${missing[@]}" </dev/null >&2 ||
-    die "apt-get could not install ${missing[*]}"
+  # A password is asked for before anything else is on the line.
+  if [ "$(id -u)" != 0 ] && ! sudo true; then
+    die "${missing[*]} missing: only root, or somebody with sudo, can install packages"
+  fi
+  apt_update
+  progress "installing ${missing[*]}" apt -y --no-install-recommends install "${missing[@]}"
+}
+
+# Debian's package of the server would make a cluster of its own and start it,
+# which nobody asked for.  It finds programs by PATH, and here two that do nothing.
+need_server() {
+  local apt_path program
+  apt_path=$(mktemp -d /tmp/workorder-path.XXXXXX)
+  for program in pg_createcluster invoke-rc.d; do
+    printf '#!/bin/sh\nexit 0\n' >"$apt_path/$program"
+    chmod 755 "$apt_path/$program"
+  done
+  chmod 755 "$apt_path"
+  need "$@"
+  rm -rf "$apt_path"
+}
+
+need_npm() { command -v npm >/dev/null || need nodejs npm; }
+
+# Installs packages from npm into a directory of ours: <directory> <packages...>
+# Nobody who takes a package from npm has to run the scripts in it.
+npm_install() {
+  need_npm
+  mkdir -p "$1"
+  say '{"private": true}' >"$1/package.json"
+  progress "installing ${*:2}" npm install --prefix "$1" --cache "$1/cache" --ignore-scripts --no-audit --no-fund \
+    --no-update-notifier --loglevel=error "${@:2}"
+  rm -rf "$1/cache"
 }
 
 # Succeeds if all that will be used of the PostgreSQL of a pg_config is there.
@@ -59,12 +150,23 @@ is_complete() {
     [ -x "${pgxs%/makefiles/*}/test/isolation/pg_isolation_regress" ]
 }
 
+# Prints the majors of which a program of the server is here, the newest first.
+installed_majors() {
+  local program major
+  for program in $(printf '%s\n' /usr/lib/postgresql/*/bin/"$1" | sort -rV); do
+    major=${program#/usr/lib/postgresql/}
+    major=${major%%/*}
+    [[ $major =~ ^[0-9]+$ ]] || continue
+    if [ "$major" -ge "$oldest_major" ] && [ "$major" -le "$newest_major" ]; then say "$major"; fi
+  done
+}
+
 # Prints the pg_config of each PostgreSQL that is here with its development
-# files, the newest last.
+# files, the newest first.
 installed_postgres() {
-  local candidate
-  for candidate in $(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V); do
-    if is_complete "$candidate"; then say "$candidate"; fi
+  local major
+  for major in $(installed_majors pg_config); do
+    if is_complete "/usr/lib/postgresql/$major/bin/pg_config"; then say "/usr/lib/postgresql/$major/bin/pg_config"; fi
   done
 }
 
@@ -76,26 +178,32 @@ major_of() {
   say "${version%%[!0-9]*}"
 }
 
+# Prints the major whose packages complete what is here: the newest server that
+# is here and has them, or else Debian's own.
+major_to_install() {
+  local major
+  for major in $(installed_majors postgres) $(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p'); do
+    if [ -n "$(apt-cache show "postgresql-server-dev-$major" 2>/dev/null)" ]; then
+      say "$major"
+      return
+    fi
+  done
+  die 'apt knows no package of PostgreSQL with its development files'
+}
+
 # Finds PostgreSQL with its development files, or installs Debian's.  Sets
 # pg_config and pg_major.  PG_CONFIG in the environment chooses another one.
 need_postgres() {
-  local candidate admin=() dropin=/etc/postgresql-common/createcluster.d/workorder.conf
+  local major
   need gcc libc6-dev make perl
-  pg_config=${PG_CONFIG:-$(installed_postgres | tail -n 1)}
+  pg_config=${PG_CONFIG:-$(installed_postgres | sed -n 1p)}
   if [ -z "$pg_config" ]; then
-    # Debian would make and start a cluster of its own with the package.
-    # Nobody asked for it, so it is told not to, this once.
-    [ "$(id -u)" = 0 ] || admin=(sudo)
-    "${admin[@]}" mkdir -p "${dropin%/*}"
-    say 'create_main_cluster = false' | "${admin[@]}" tee "$dropin" >/dev/null
-    need postgresql
-    "${admin[@]}" rm -f "$dropin"
-    candidate=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1)
-    pg_config=${candidate%/*}/pg_config
-    candidate=${candidate%/bin/*}
-    need "postgresql-server-dev-${candidate##*/}"
+    apt_update
+    major=$(major_to_install)
+    need_server "postgresql-$major" "postgresql-server-dev-$major"
+    pg_config=/usr/lib/postgresql/$major/bin/pg_config
   fi
-  [ -x "$pg_config" ] || die "there is no $pg_config"
+  is_complete "$pg_config" || die "$pg_config does not belong to a PostgreSQL with its development files and test programs"
   pg_major=$(major_of "$pg_config")
 }
 
@@ -114,12 +222,17 @@ find_server_user() {
 # Runs a command as the server's user, in a directory that user may be in.
 as_server() { (cd / && exec "${lend[@]}" "$@"); }
 
-# Makes $1 our home (sets home) and finds the place for the server's files
+# Makes $1 our home (sets home), a directory that is ours, and finds the place for the server's files
 # (sets place).  That is the home itself, unless the server's user may not go
 # there (a checkout below /root), or the path is too long for a socket or not
 # plain enough for make; then it is a directory below /tmp, remembered in the
 # home.
 settle() {
+  if [ "$run_dir" != "$root/.run" ] && [[ $1/ == "$run_dir"/* ]]; then
+    # Everybody may write to /var/tmp.
+    mkdir -p "$run_dir"
+    { [ -O "$run_dir" ] && [ ! -L "$run_dir" ]; } || die "$run_dir belongs to somebody else"
+  fi
   mkdir -p "$1"
   look "$1"
   # Somebody ran this with sudo before, say.
@@ -144,7 +257,7 @@ look() {
   if [ -e "$home/place" ]; then
     place=$(cat "$home/place")
     [ "$(cat "$place/home" 2>/dev/null)" = "$home" ] || place=
-  elif [ ${#home} -le 60 ] && [[ $home =~ ^[A-Za-z0-9/._+-]+$ ]] && as_server test -x "$home"; then
+  elif [ ${#home} -le 60 ] && is_plain "$home" && as_server test -x "$home"; then
     place=$home
   else
     place=
@@ -156,6 +269,13 @@ look() {
 unsettle() {
   [ "$place" = "$home" ] || rm -rf "$place" "$home/place"
 }
+
+# Prints where the extension is built: in the home, so that the next build begins
+# where this one ended, unless its path is not plain enough for make.
+build_dir() {
+  if is_plain "$home"; then say "$home/build"; else say "$pg-build"; fi
+}
+is_plain() { [[ $1 =~ ^[A-Za-z0-9/._+-]+$ ]]; }
 
 # Lets one script at a time work in the home.  The lock is file descriptor 9;
 # whatever outlives the script is started without it.
@@ -192,13 +312,14 @@ find_programs() {
   bin=${bin%/postgres}
 }
 
-# Builds the extension in $home/build and installs it into our copy.  The
+# Builds the extension in build_dir and installs it into our copy.  The
 # checkout is copied first: it may be read-only or in use by somebody else's
 # make, and root must not leave files in it that its owner cannot remove.
 # Arguments are variables for make.
 # shellcheck disable=SC2120
 build_extension() {
-  local build=$home/build path
+  local build path
+  build=$(build_dir)
   mkdir -p "$build"
   # (what is built into sql/ stays; what is released, in the rooms below it, comes along)
   (cd "$root" && tar -cf - --no-wildcards-match-slash --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude='sql/*--*.sql' \

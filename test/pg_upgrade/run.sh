@@ -16,7 +16,7 @@ here=$root/test/pg_upgrade
 new_bin=$(dirname "$(command -v postgres)")
 need_postgres
 new_major=$pg_major
-settle "${WORKORDER_TEST_HOME:-$root/.run}/pg_upgrade"
+settle "${WORKORDER_TEST_HOME:-$run_dir}/pg_upgrade"
 lock_home 5
 old_cluster=$place/old
 new_cluster=$place/new

@@ -81,11 +81,11 @@ if [ -n "${WORKORDER_TEST_LONG:-}" ]; then
   cluster_start "$cluster"
   export PGHOST="$cluster/socket" PGPORT=5432 PGUSER=postgres PATH="$bin:$PATH"
   # what takes its time by the clock is slower under the sanitizers
-  names=$(cd "$home/build/test/sql" && printf '%s\n' *.sql | sed 's/\.sql$//' | tr '\n' ' ')
+  names=$(cd "$(build_dir)/test/sql" && printf '%s\n' *.sql | sed 's/\.sql$//' | tr '\n' ' ')
   for name in $names; do
-    output=$(make -s -C "$home/build" installcheck PG_CONFIG="$bin/pg_config" with_llvm=no "REGRESS=$name" ISOLATION= 2>&1) || true
+    output=$(make -s -C "$(build_dir)" installcheck PG_CONFIG="$bin/pg_config" with_llvm=no "REGRESS=$name" ISOLATION= 2>&1) || true
     ok "$name answers the same" grep -qE "(^|[[:space:]])$name +\.\.\. ok|^ok [0-9]+ +[-+] $name( |\$)" <<<"$output"
-    [ ! -s "$home/build/regression.diffs" ] || sed -n '1,40s/^/# /p' "$home/build/regression.diffs"
+    [ ! -s "$(build_dir)/regression.diffs" ] || sed -n '1,40s/^/# /p' "$(build_dir)/regression.diffs"
     is "$name: no report" "$(cat "$reports"/* 2>/dev/null | head -n 40)" ''
     rm -f "$reports"/*
   done

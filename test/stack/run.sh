@@ -19,10 +19,12 @@ declare -A port
 port[$first]=$(free_port)
 port[$second]=$((port[$first] + 1))
 chmod 755 "$scratch"
+listener=
 
 end() {
   local home
   trap '' TERM INT HUP
+  [ -z "$listener" ] || kill "$listener" 2>/dev/null || true
   for home in "$first" "$second"; do
     WORKORDER_HOME=$home WORKORDER_PORT=${port[$home]} "$stack" down >/dev/null 2>&1 || true
   done
@@ -83,11 +85,17 @@ done
 is 'nobody else may read the key' "$(stat -c %a "$first/web/jwt")" 600
 port[$second]=${port[$first]}
 like 'a port that is taken is refused' "$(run "$second" up)" "^1 .*port ${port[$first]} already"
-port[$second]=$((port[$first] + 1))
 is 'and leaves the one who has it alone' "$(fetch "$first" /rest/)" 200
 
+# The usual port is taken, by whoever has it or by us.
+perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:8080") or exit; sleep 3000' &
+listener=$!
+port[$second]=
 like 'a second home whose path is long and has blanks comes up beside it' "$(run "$second" up)" '^0 .*up: database workorder'
 other=$(cat "$second/place")
+port[$second]=$(cat "$other/web/port")
+ok 'where nobody said which port, on the next one that is free' test "${port[$second]}" -gt 8080
+kill "$listener" 2>/dev/null || true
 is 'and answers on its own port' "$(fetch "$second" /rest/)" 200
 is 'and is another server' \
   "$(ask "$second" "SELECT current_setting('data_directory') = '$first/cluster/data'")" '0 f'
@@ -131,7 +139,8 @@ like 'goes down' "$(run "$first" down)" '^0 down'
 like 'and the second one too' "$(run "$second" down)" '^0 down'
 like 'down again changes nothing' "$(run "$first" down)" '^0 down'
 is 'no process is left' "$(left_over "$scratch" "$other")" ''
-is 'nothing but the build is left' "$(find "$first" "$second" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -u | tr '\n' ' ')" 'build lock npm '
+like 'nothing but the build and what was fetched is left' "$(find "$first" "$second" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -u | tr '\n' ' ')" \
+  '^build lock (nginx )?npm progress\.log $'
 ok 'nothing is left below /tmp' test ! -e "$other"
 
 done_testing

@@ -16,5 +16,5 @@ in_home() {
 }
 ok 'builds and installs without a warning' in_home build_extension
 ok 'what is released is what the modules make, or the version is another one' \
-  in_home 'make -C "$home/build" -s PG_CONFIG="$bin/pg_config" check-release'
+  in_home 'make -C "$(build_dir)" -s PG_CONFIG="$bin/pg_config" check-release'
 done_testing

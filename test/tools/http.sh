@@ -32,12 +32,7 @@ fi
 say 'ok 1 - the stack comes up'
 
 packages=$WORKORDER_TEST_HOME/npm
-if [ ! -d "$packages/node_modules/${client%@*}" ]; then
-  mkdir -p "$packages"
-  say '{"private": true}' >"$packages/package.json"
-  npm install --prefix "$packages" --ignore-scripts --no-audit --no-fund --loglevel=error "$client" </dev/null 2>&1 |
-    sed 's/^/# /'
-fi
+[ -d "$packages/node_modules/${client%@*}" ] || npm_install "$packages" "$client"
 export WORKORDER_NODE_MODULES=$packages/node_modules
 
 shopt -s nullglob

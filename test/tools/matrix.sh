@@ -16,7 +16,7 @@
 
 read -ra matrix <<<"${WORKORDER_MATRIX:-bookworm:15 trixie:17 forky:18}"
 read -ra kinds <<<"${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals}"
-home=${WORKORDER_HOME:-$root/.run}/matrix
+home=${WORKORDER_HOME:-$run_dir}/matrix
 passed=0
 failed=0
 mounted=

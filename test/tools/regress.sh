@@ -9,7 +9,7 @@ kind=$1
 . "$(dirname "${BASH_SOURCE[0]}")/cluster.sh" "$kind"
 
 shopt -s nullglob
-cd "$home/build"
+cd "$(build_dir)"
 case $kind in
   regress) files=(test/sql/*.sql) variable=REGRESS other=ISOLATION ;;
   isolation) files=(test/specs/*.spec) variable=ISOLATION other=REGRESS ;;

@@ -41,6 +41,10 @@ like() {
   fi
 }
 
+# not_run <what>: <why>   tells of what this machine cannot run.  scripts/test counts it as
+# neither passed nor failed, and repeats it at its end.
+not_run() { printf 'not run - %s\n' "$*"; }
+
 diag() { printf '%s\n' "$@" | sed 's/^/# /'; }
 
 # The plan comes last, so that a script which stops half-way has none.

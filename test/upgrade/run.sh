@@ -18,7 +18,7 @@ here=$root/test/upgrade
 
 need_postgres
 need patch
-settle "${WORKORDER_TEST_HOME:-$root/.run}/upgrade"
+settle "${WORKORDER_TEST_HOME:-$run_dir}/upgrade"
 lock_home 5
 cluster=$place/cluster
 old=$home/old

@@ -29,19 +29,11 @@ database=workorder_xstate
 scratch=$(mktemp -d /tmp/workorder-xstate.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 
-# In a shell of its own: lib.sh forgets where PGHOST points.
-command -v npm >/dev/null || bash -c '. "$1" && need nodejs npm' - "$here/../../scripts/lib.sh"
-
 # XState stays where it was installed for the next run.
-packages=${WORKORDER_TEST_HOME:-$here/../../.run/test}/xstate
-if ! grep -qsF "\"version\": \"$xstate_version\"" "$packages/node_modules/xstate/package.json"; then
-  mkdir -p "$packages"
-  echo '{"private": true}' >"$packages/package.json"
-  # Nobody who takes a package from npm has to run the scripts in it.
-  npm install --prefix "$packages" --cache "$packages/cache" --ignore-scripts --no-audit --no-fund \
-    --loglevel=error "xstate@$xstate_version" </dev/null >&2
-  rm -rf "$packages/cache"
-fi
+packages=${WORKORDER_TEST_HOME:?is set by scripts/test}/xstate
+# In a shell of its own: lib.sh forgets where PGHOST points.
+grep -qsF "\"version\": \"$xstate_version\"" "$packages/node_modules/xstate/package.json" ||
+  bash -c '. "$1" && npm_install "$2" "$3"' - "$here/../../scripts/lib.sh" "$packages" "xstate@$xstate_version"
 
 ask() { psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
 
