@@ -7,8 +7,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workord
 
 # The engine's modules, in the order in which they depend on each other.
 ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate simulate why totals outbox input addon attachment approval tables timer verify seal install grants
-# Each add-on: its modules, in order, between what all of them begin and end with
-# (sql/addon, where @schema@ stands for the add-on and @flow@ for its flow.json).
+# Each add-on: its modules, in order; a line @flow@ in them stands for its flow.json.
 ADDONS = active_job afterservice call_center cloud_support dispatch
 active_job_MODULES = header flow install people contacts orders lists import http grants
 afterservice_MODULES = header flow install people orders parts duty lists http grants
@@ -73,9 +72,9 @@ $(ENGINE_SCRIPT): $(ENGINE_SQL) workorder.control Makefile
 	cat $(ENGINE_SQL) > $@.tmp && mv $@.tmp $@
 
 define addon_rule
-sql/workorder_$(1)--$(EXTVERSION).sql: sql/addon/first.sql $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/addon/last.sql sql/$(1)/flow.json sql/$(1)/workorder_$(1).control Makefile
-	cat sql/addon/first.sql $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/addon/last.sql | \
-	  sed -e 's/@schema@/$(1)/g' -e '/^@flow@$$$$/{r sql/$(1)/flow.json' -e 'd}' > $$@.tmp && mv $$@.tmp $$@
+sql/workorder_$(1)--$(EXTVERSION).sql: $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) sql/$(1)/flow.json sql/$(1)/workorder_$(1).control Makefile
+	cat $$($(1)_MODULES:%=sql/$(1)/modules/%.sql) | \
+	  sed -e '/^@flow@$$$$/{r sql/$(1)/flow.json' -e 'd}' > $$@.tmp && mv $$@.tmp $$@
 endef
 $(foreach a,$(ADDONS),$(eval $(call addon_rule,$(a))))
 

@@ -26,3 +26,6 @@ END
 $$;
 COMMENT ON FUNCTION active_job.grant_feed(regrole) IS
   'Lets a role import orders and activities, and nothing else. For its orders to be accepted it also has to stand for a person with the role active_job.feed: workorder.enrol(), workorder.map_role(). Contract 5. Needs to own the tables.';
+
+-- Nothing of the extension is for PUBLIC.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA active_job FROM PUBLIC;

@@ -1,3 +1,9 @@
+\echo Use "CREATE EXTENSION workorder_active_job CASCADE" to load this file. \quit
+
+SELECT workorder.define_addon('active_job', $flow$
+@flow@
+$flow$);
+
 CREATE FUNCTION active_job.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{"required": "missing parameter: $name", "invalid": "invalid parameter: $name"}'::jsonb;

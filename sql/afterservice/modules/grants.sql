@@ -16,3 +16,6 @@ END
 $$;
 COMMENT ON FUNCTION afterservice.grant_access(regrole) IS
   'Gives a role what an application needs to offer the after-sale API, workorder.grant_access() included. Needs to own the extension and the tables.';
+
+-- Nothing of the extension is for PUBLIC.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA afterservice FROM PUBLIC;

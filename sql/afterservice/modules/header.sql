@@ -1,3 +1,9 @@
+\echo Use "CREATE EXTENSION workorder_afterservice CASCADE" to load this file. \quit
+
+SELECT workorder.define_addon('afterservice', $flow$
+@flow@
+$flow$);
+
 -- ---------------------------------------------------------------------------
 -- Reading input: what workorder.judge_input() finds, in the words of contract
 -- 4.0, with places in lists and the tenant's dictionaries.

@@ -20,3 +20,6 @@ END
 $$;
 COMMENT ON FUNCTION call_center.grant_access(regrole) IS
   'Gives a role what an application needs to offer the ticket API, workorder.grant_access() included. Needs to own the extension and the tables.';
+
+-- Nothing of the extension is for PUBLIC.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA call_center FROM PUBLIC;

@@ -1,3 +1,9 @@
+\echo Use "CREATE EXTENSION workorder_call_center CASCADE" to load this file. \quit
+
+SELECT workorder.define_addon('call_center', $flow$
+@flow@
+$flow$);
+
 CREATE FUNCTION call_center.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{

@@ -12,3 +12,6 @@ END
 $$;
 COMMENT ON FUNCTION cloud_support.grant_access(regrole) IS
   'Gives a role what an application needs to offer the support API, workorder.grant_access() included. Needs to own the extension and the tables.';
+
+-- Nothing of the extension is for PUBLIC.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA cloud_support FROM PUBLIC;

@@ -1,3 +1,9 @@
+\echo Use "CREATE EXTENSION workorder_cloud_support CASCADE" to load this file. \quit
+
+SELECT workorder.define_addon('cloud_support', $flow$
+@flow@
+$flow$);
+
 CREATE FUNCTION cloud_support.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{

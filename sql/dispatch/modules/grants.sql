@@ -14,3 +14,6 @@ END
 $$;
 COMMENT ON FUNCTION dispatch.grant_access(regrole) IS
   'Gives a role what an application needs to offer the ticket desk, workorder.grant_access() included. Needs to own the extension and the tables.';
+
+-- Nothing of the extension is for PUBLIC.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dispatch FROM PUBLIC;

@@ -1,3 +1,9 @@
+\echo Use "CREATE EXTENSION workorder_dispatch CASCADE" to load this file. \quit
+
+SELECT workorder.define_addon('dispatch', $flow$
+@flow@
+$flow$);
+
 CREATE FUNCTION dispatch.wording() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{"required": "missing $name", "invalid": "invalid $name"}'::jsonb;

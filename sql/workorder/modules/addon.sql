@@ -20,7 +20,70 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.own_schema(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.own_schema(text, text) IS
-'Begins the script of an add-on: makes sure that the schema, which is no member of the extension for it holds the user''s tables, is the installer''s, and comments it. Raises 42501.';
+'Part of define_addon(): makes sure that the schema, which is no member of the extension for it holds the user''s tables, is the installer''s, and comments it. Raises 42501.';
+
+CREATE FUNCTION workorder.define_addon(schema name, flow json) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  extension CONSTANT name := 'workorder_' || define_addon.schema;
+  id oid;
+  remark text;
+  known boolean;
+BEGIN
+  SELECT e.oid, obj_description(e.oid, 'pg_extension') INTO id, remark FROM pg_extension e WHERE e.extname = extension;
+  IF id IS NULL THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'undefined_object',
+      MESSAGE = format('extension "%s" does not exist', extension),
+      DETAIL = 'The script of an add-on defines it while its extension is being created.',
+      HINT = 'Name the extension workorder_ and then as its schema.';
+  END IF;
+  PERFORM workorder.own_schema(define_addon.schema, concat_ws('. ', remark, 'Code belongs to the extension, tables to you.'));
+  -- An update replaces the flow, which is a member; of a stranger's function CREATE says that it exists.
+  known := EXISTS (
+    SELECT FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+    WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = id AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+      AND p.proname = 'flow' AND p.pronargs = 0);
+  EXECUTE format(CASE WHEN known THEN 'CREATE OR REPLACE' ELSE 'CREATE' END || ' FUNCTION %I.flow() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS %L', define_addon.schema, format('SELECT %L::jsonb', define_addon.flow));
+  IF known THEN
+    RETURN;
+  END IF;
+  EXECUTE format('COMMENT ON FUNCTION %I.flow() IS %L', define_addon.schema,
+    format('The flow of %1$s, as %1$s.install() publishes it.', define_addon.schema));
+  EXECUTE format('CREATE FUNCTION %I.install() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS %L', define_addon.schema, format(E'\nBEGIN\n  PERFORM workorder.install_schema(%L);\nEND\n', define_addon.schema));
+  EXECUTE format('COMMENT ON FUNCTION %I.install() IS %L', define_addon.schema,
+    format('Makes the tables of the add-on in the schema %s, publishes its flow and puts the tickets under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.', define_addon.schema));
+  EXECUTE format('REVOKE ALL ON FUNCTION %1$I.flow(), %1$I.install() FROM PUBLIC', define_addon.schema);
+END
+$$;
+COMMENT ON FUNCTION workorder.define_addon(name, json) IS
+'Begins the script of an add-on, workorder_<schema>: makes sure that the schema is the installer''s (own_schema()), and makes <schema>.flow() of this document and <schema>.install(), which calls install_schema(). In an update script it replaces the flow. Raises 42704 where there is no such extension, 42501.';
+
+CREATE FUNCTION workorder.install_schema(schema name) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM workorder.enter('workorder_' || install_schema.schema);
+  EXECUTE format('SELECT workorder.publish(%I.flow())', install_schema.schema);
+  IF NOT EXISTS (
+      SELECT FROM workorder.guarded g JOIN pg_class r ON r.oid = g.relation JOIN pg_namespace n ON n.oid = r.relnamespace
+      WHERE n.nspname = install_schema.schema) THEN
+    EXECUTE format('SELECT %I.install_tables()', install_schema.schema);
+  END IF;
+  EXECUTE format('SELECT %I.install_http()', install_schema.schema);
+END
+$$;
+COMMENT ON FUNCTION workorder.install_schema(name) IS
+'What <schema>.install() of an add-on does: brings tables that are there to the version of the extension (upgrade()), publishes <schema>.flow(), calls <schema>.install_tables() unless a table of the schema is guarded already, and <schema>.install_http().';
 
 CREATE FUNCTION workorder.grant_addon(extension text, role regrole, internal text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
