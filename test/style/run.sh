@@ -3,7 +3,8 @@
 # Rules for the text of the project that need no database: the shell scripts
 # pass shellcheck, JSON parses, text files are tidy, and no module of an
 # extension says OR REPLACE or IF NOT EXISTS, which would take over what a
-# stranger has put into the schema before.
+# stranger has put into the schema before.  What was built tells which file of
+# src/ calls which: folders include each other one way, files call one way.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -44,10 +45,67 @@ is 'META.json provides each of them, in that version' \
 like 'CHANGELOG.md begins with it' "$(grep -m 1 '^## ' CHANGELOG.md)" "^## $version( |$)"
 # A rule that nothing can break is none: the same code under other names is found.
 copy=$(mktemp)
-trap 'rm -f "$copy"' EXIT
+trap 'rm -f "$copy" "$copy".*' EXIT
 sed 's/input/entry/g; s/field/item/g; s/[0-9]/7/g' sql/workorder/modules/input.sql >"$copy"
-repeats() { awk -f test/style/repeats.awk sql/*/modules/*.sql sql/addon/*.sql "$@"; }
+repeats() { awk -f test/style/repeats.awk sql/*/modules/*.sql "$@"; }
 is 'no two places under sql/ say the same in more than 12 lines' "$(repeats)" ''
 ok 'and one that does is found' grep -q 'stands again' <<<"$(repeats "$copy")"
+
+# --- src/ ---------------------------------------------------------------------
+
+circles() { LC_ALL=C awk -f test/style/circles.awk; }
+is 'a circle is found' "$(printf '%s\n' 'a b' 'b c' 'c a' 'c d' 'e a' | circles)" 'a b c'
+
+# "a b" for each file in the folder a that includes a header of the folder b.
+includes() {
+  local folder
+  for folder in src/*/; do
+    folder=$(basename "$folder")
+    grep -ho '^#include "[a-z]*/[a-z_]*\.h"' "src/$folder"/*.[ch] | sed 's/.*"\(.*\)"/\1/' | while read -r file; do
+      [ ! -e "src/$file" ] || say "$folder ${file%/*}"
+    done
+  done
+}
+# "a b" for each file a that needs a symbol of the file b, from what was compiled.
+calls() (
+  cd "$WORKORDER_TEST_HOME/build/src"
+  find . -name '*.o' -printf '%P\n' | while read -r object; do
+    [ ! -e "$root/src/${object%.o}.c" ] || nm -g "$object" | awk -v file="${object%.o}" 'NF >= 2 {print file, $(NF - 1), $NF}'
+  done | awk '
+    $2 == "U" { needs[$1] = needs[$1] " " $3; next }
+    { owner[$3] = $1 }
+    END { for (file in needs) { n = split(needs[file], symbol, " "); for (i = 1; i <= n; i++) if (symbol[i] in owner) print file, owner[symbol[i]] } }'
+)
+ok 'calls were found' test "$(calls | sort -u | wc -l)" -ge 200
+# Circles that are still there are listed in circles.txt, of folders without a
+# slash, of files with one; the list only becomes shorter.
+within() { [ -z "$(comm -23 <(tr ' ' '\n' <<<"$1") <(tr ' ' '\n' <<<"$2"))" ]; }
+# Prints the lines of the file $1 that lie within no line of the file $2.
+beyond() {
+  local line other hit
+  while read -r line; do
+    hit=
+    while read -r other; do ! within "$line" "$other" || hit=1; done <"$2"
+    [ -n "$hit" ] || say "$line"
+  done <"$1"
+}
+known=test/style/circles.txt
+found=$copy.circles
+includes | circles >"$copy.folders"
+calls | circles >"$copy.files"
+cat "$copy.folders" "$copy.files" >"$found"
+is 'no folder includes one that includes it back, but as circles.txt says' "$(beyond "$copy.folders" $known)" ''
+is 'no file calls one that calls it back, but as circles.txt says' "$(beyond "$copy.files" $known)" ''
+# Of a circle that became smaller only what is left may stay on the list.
+is 'circles.txt lists nothing that is no circle any more' "$(beyond $known "$found")" ''
+
+# A map that leaves something out misleads.
+unnamed() {
+  local file
+  for file in src/*.c src/*/*.c; do
+    grep -qwF "${file##*/}" docs/internals.md "${file%/*}/README.md" 2>/dev/null || say "$file"
+  done
+}
+is 'every file of src/ is named in docs/internals.md or in the README.md of its folder' "$(unnamed)" ''
 
 done_testing
