@@ -23,14 +23,14 @@ texts() {
 # Lines that a pattern finds, nothing if there are none.
 lines() { xargs -0 grep -nHIE "$1" | head -n 20 || true; }
 
-mapfile -d '' scripts < <(texts \( -name '*.sh' -o -path './scripts/*' ! -name '*.*' -o -path ./.ci/run \))
+mapfile -d '' scripts < <(texts \( -name '*.sh' -o -path './scripts/*' ! -path './scripts/template/*' ! -name '*.*' -o -path ./.ci/run \))
 # Files that are sourced take variables from each other unseen (SC2034, SC2154);
 # a pattern in an array is meant to be expanded (SC2206, SC2027).
 ok "$((${#scripts[@]})) shell scripts pass shellcheck" shellcheck -x -S warning -e SC2034,SC2154,SC2206,SC2027 "${scripts[@]}"
 while IFS= read -r -d '' file; do
   ok "$file parses" jq empty "$file"
 done < <(texts -name '*.json')
-is 'no white space at the end of a line' "$(texts ! -path './expected/*' ! -path './test/sql/*' ! -name '*.patch' | lines '[[:blank:]]$')" ''
+is 'no white space at the end of a line' "$(texts ! -path './expected/*' ! -path './scripts/template/test/expected/*' ! -path './test/sql/*' ! -name '*.patch' | lines '[[:blank:]]$')" ''
 is 'no line ends as in another system' "$(texts | lines $'\r$')" ''
 is 'nothing is left to do' "$(texts ! -path ./test/style/run.sh | lines '\b(TODO|FIXME|XXX)[: ]')" ''
 is 'modules create plainly' \
@@ -107,5 +107,17 @@ unnamed() {
   done
 }
 is 'every file of src/ is named in docs/internals.md or in the README.md of its folder' "$(unnamed)" ''
+# Prints the files that such a page names and that are not there.
+vanished() {
+  local page name
+  for page in docs/internals.md src/*/README.md; do
+    grep -oE '`[A-Za-z0-9_./]+\.(c|h|sql|sh|md|patch)`' "$page" | tr -d '\140' | sort -u | while read -r name; do
+      compgen -G "$name" >/dev/null || compgen -G "${page%/*}/$name" >/dev/null || compgen -G "src/$name" >/dev/null ||
+        compgen -G "src/*/$name" >/dev/null || compgen -G "sql/workorder/modules/$name" >/dev/null || compgen -G "test/*/$name" >/dev/null ||
+        say "$page: $name"
+    done
+  done
+}
+is 'and every file that they name is there' "$(vanished)" ''
 
 done_testing
