@@ -3,7 +3,8 @@
 # The documents say what is true: every ```sql block of README.md and docs/ runs,
 # one after the other in a database of its own per document, and exactly those
 # statements fail that are marked with "-- refused: <SQLSTATE>"; every ```json
-# block is a flow without a finding.
+# block is a flow without a finding.  (docs/your-own-system.md, which is shell as
+# well, is run by test/new_system.)
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -25,6 +26,7 @@ PGDATABASE=installed query -o /dev/null -f "$root/scripts/install.sql"
 
 cd "$root"
 for file in README.md docs/*.md; do
+  [ "$file" != docs/your-own-system.md ] || continue
   sql=$(blocks sql "$file" | tr -d '\f')
   if [ -n "$sql" ]; then
     database=docs_$(basename "$file" .md)
@@ -64,5 +66,32 @@ is 'docs/sql.md names every table and view' \
   "$(unnamed docs/sql.md "SELECT relname FROM pg_class WHERE relnamespace = 'workorder'::regnamespace AND relkind IN ('r', 'v')")" ''
 is 'docs/sql.md names every setting' \
   "$(unnamed docs/sql.md "SELECT name FROM pg_settings WHERE name LIKE 'workorder.%'")" ''
+
+# Every code that the source can say is explained in docs/errors.md, and no
+# other is: under its heading, in the first column.
+documented() {
+  awk -v heading="## $1" '$0 == heading { inside = 1; next } /^## / { inside = 0 } inside && /^\| `/ { split($0, column, "|"); print column[2] }' docs/errors.md |
+    grep -oE '`[A-Za-z0-9_]+`' | tr -d '\140' | LC_ALL=C sort
+}
+words() { grep -oE "$1" | grep -oE "$2" | tr -d "\"'" | LC_ALL=C sort -u; }
+source() { cat src/*.[ch] src/*/*.[ch] | tr '\n\t' '  '; }
+queries() { cat sql/workorder/modules/*.sql; }
+in_sql=$(sed '/^WO/!d' < <(queries | words "'WO[0-9]{3}'" "'WO[0-9]{3}'"))
+in_c=$(source | grep -oE "MAKE_SQLSTATE\('W', ?'O', ?'[0-9]', ?'[0-9]', ?'[0-9]'\)" | tr -cd 'WO0-9\n' | LC_ALL=C sort -u)
+is 'docs/errors.md explains every SQLSTATE of ours' "$(documented SQLSTATE | grep '^WO')" "$(printf '%s\n' "$in_sql" "$in_c" | LC_ALL=C sort -u)"
+is 'every answer of the dispatcher' "$(documented HTTP)" \
+  "$(source | words '\[WO_REASON_[A-Z_]+\] = \{"[a-z_]+", *[45][0-9]{2}' '"[a-z_]+"')"
+is 'every reason' "$(documented Reasons)" "$(source | words '[^a-z_](wo_reason|conflict)\( *"[a-z_]+"' '"[a-z_]+"')"
+is 'every finding of check_flow' "$(documented 'Findings of check_flow')" \
+  "$(source | words '(wo_compile_(defect|broken|path)|wo_flow_add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"')"
+is 'every finding of verify' "$(documented 'Findings of verify')" \
+  "$({
+    source | words 'wo_verify_report\([^"()]+, *"[a-z_]+"' '"[a-z_]+"'
+    source | words '[^a-z_]code = "[a-z_]+"' '"[a-z_]+"'
+    # In SQL a finding's code comes before its message, or is chosen by a CASE.
+    cat sql/workorder/modules/{verify,seal}.sql | tr '\n' ' ' |
+      words "(NULL(::(oid|int))?|\.oid(::regclass)?|revision), '[a-z_]+'," "'[a-z_]+'"
+    cat sql/workorder/modules/{verify,seal}.sql | words "(THEN|ELSE) '[a-z]+(_[a-z]+)*'" "'[a-z_]+'" | grep -vx public
+  } | LC_ALL=C sort -u)"
 
 done_testing
