@@ -253,7 +253,7 @@ wo_flow_domain(const WoFlow *flow, int source, int target, bool reenter)
 static Jsonb *
 remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	bool		changes = false;
 	JsonbIterator *it;
 	JsonbIteratorToken token;
@@ -264,7 +264,7 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 	if (!changes)
 		return history;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (history != NULL && JB_ROOT_IS_OBJECT(history))
 	{
 		it = JsonbIteratorInit(&history->root);
@@ -276,8 +276,8 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 			/* what is no text was not written by us */
 			if (JsonbIteratorNext(&it, &v, true) == WJB_VALUE && v.type == jbvString)
 			{
-				pushJsonbValue(&state, WJB_KEY, &key);
-				pushJsonbValue(&state, WJB_VALUE, &v);
+				wo_push_jsonb(&state, WJB_KEY, &key);
+				wo_push_jsonb(&state, WJB_VALUE, &v);
 			}
 		}
 	}
@@ -288,7 +288,7 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 			wo_push_string(&state, WJB_KEY, flow->states[s].path);
 			wo_push_string(&state, WJB_VALUE, flow->states[leaf].path);
 		}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 #include "flow/flow.h"
+#include "utils/tuplestore.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_check_flow);
@@ -177,7 +178,7 @@ add_names(List *list, const Bitmapset *set, const char *const *names, const char
 static Datum
 quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
 	JsonbValue *result = &v;
 	int			role = -1;
@@ -199,13 +200,13 @@ quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
 			v.val.string.len = strlen(v.val.string.val);
 			break;
 		case WO_QUORUM_EACH:
-			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+			wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 			wo_push_string(&state, WJB_KEY, "each");
-			pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+			wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 			while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
 				wo_push_string(&state, WJB_ELEM, flow->roles[role]);
-			pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-			result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+			wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
+			result = wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 			break;
 	}
 	return JsonbPGetDatum(JsonbValueToJsonb(result));

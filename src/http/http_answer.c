@@ -169,7 +169,7 @@ find_message(const WoApi *api, const char *key, int *status, const char **templa
 		part.type == jbvNumeric)
 	{
 		bool		failed = false;
-		int32		number = numeric_int4_opt_error(part.val.numeric, &failed);
+		int32		number = wo_numeric_int4(part.val.numeric, &failed);
 
 		if (!failed && number >= 400 && number <= 599)
 			*status = number;
@@ -227,7 +227,7 @@ status_of(const WoApi *api, int sqlstate)
 			if (getKeyJsonValueFromContainer(&api->sqlstates->root, code, len, &value) == NULL ||
 				value.type != jbvNumeric)
 				continue;
-			status = numeric_int4_opt_error(value.val.numeric, &failed);
+			status = wo_numeric_int4(value.val.numeric, &failed);
 			if (!failed && status >= 400 && status <= 599)
 				return status;
 		}

@@ -227,14 +227,14 @@ path_datum(const WoHttpPath *path)
  * push adds a string to an object or an array under construction.
  */
 static void
-push(JsonbParseState **state, JsonbIteratorToken token, WoSpan span)
+push(WoJsonbState *state, JsonbIteratorToken token, WoSpan span)
 {
 	JsonbValue	value;
 
 	value.type = jbvString;
 	value.val.string.val = unconstify(char *, span.data);
 	value.val.string.len = span.len;
-	pushJsonbValue(state, token, &value);
+	wo_push_jsonb(state, token, &value);
 }
 
 /*
@@ -244,15 +244,15 @@ static Datum
 params_datum(const WoHttpRequest *request)
 {
 	const WoRoute *route = request->match.route;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < route->nparams; i++)
 	{
 		push(&state, WJB_KEY, (WoSpan) {route->params[i], strlen(route->params[i])});
 		push(&state, WJB_VALUE, request->match.params[i]);
 	}
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	return JsonbPGetDatum(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)));
 }
 
 static inline bool
@@ -268,10 +268,10 @@ same_name(const WoHttpField *a, const WoHttpField *b)
 static Datum
 fields_datum(const WoHttpFields *fields)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	bool	   *done = palloc0(sizeof(bool) * (fields->n + 1));
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < fields->n; i++)
 	{
 		const WoHttpField *field = &fields->item[i];
@@ -287,17 +287,17 @@ fields_datum(const WoHttpFields *fields)
 			push(&state, WJB_VALUE, field->value);
 			continue;
 		}
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		for (int j = i; j < fields->n; j++)
 			if (!fields->item[j].file && same_name(field, &fields->item[j]))
 			{
 				push(&state, WJB_ELEM, fields->item[j].value);
 				done[j] = true;
 			}
-		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	pfree(done);
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	return JsonbPGetDatum(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)));
 }
 
 /*

@@ -154,7 +154,7 @@ to_size(const JsonbValue *value, int64 *size)
 
 	if (value->type != jbvNumeric)
 		return false;
-	number = numeric_int4_opt_error(value->val.numeric, &failed);
+	number = wo_numeric_int4(value->val.numeric, &failed);
 	if (failed || number < 0)
 		return false;
 	*size = number;

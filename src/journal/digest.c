@@ -219,7 +219,7 @@ put_string(const char *string)
 	}
 
 	/* What has no defined meaning, or no way into UTF-8, stays as it is. */
-	if (encoding != PG_SQL_ASCII && encoding != PG_MULE_INTERNAL)
+	if (encoding != PG_SQL_ASCII && encoding != WO_MULE_INTERNAL)
 		utf8 = pg_server_to_any(string, strlen(string), PG_UTF8);
 
 	put_bytes(utf8, strlen(utf8));

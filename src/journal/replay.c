@@ -335,10 +335,10 @@ Jsonb *
 wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 {
 	const WoBinding *binding = fold->binding;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	item;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 	{
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
@@ -359,7 +359,7 @@ wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 		}
 		wo_push_value(&state, WJB_VALUE, &item);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Takes over what a line says of each column, and adds those columns to told. */

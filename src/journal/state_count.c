@@ -402,8 +402,7 @@ take_changes(int32 relation, Sums *sums)
 
 		CHECK_FOR_INTERRUPTS();
 		/* somebody who deletes by hand, or a fold that this snapshot does not see */
-		if (table_tuple_delete(change, &tuple->t_self, GetCurrentCommandId(true), snapshot,
-							   InvalidSnapshot, false, &failure, false) != TM_Ok)
+		if (wo_table_tuple_delete(change, &tuple->t_self, GetCurrentCommandId(true), snapshot, &failure) != TM_Ok)
 			continue;
 		taken++;
 		for (int i = 0; i < Natts_change; i++)

@@ -23,31 +23,31 @@
 static Jsonb *
 variables(WoCase *c)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
 	JsonbValue *result;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 
 	wo_push_string(&state, WJB_KEY, "actor");
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	wo_push_string(&state, WJB_KEY, "id");
 	wo_value_to_json(INT8OID, Int64GetDatum(c->actor->id), c->actor->id == 0, &v);
-	pushJsonbValue(&state, WJB_VALUE, &v);
+	wo_push_jsonb(&state, WJB_VALUE, &v);
 	wo_push_string(&state, WJB_KEY, "login");
 	wo_push_string(&state, WJB_VALUE, c->actor->login);
 	wo_push_string(&state, WJB_KEY, "name");
 	wo_push_string(&state, WJB_VALUE, c->actor->name);
 	wo_push_string(&state, WJB_KEY, "roles");
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < c->actor->nroles; i++)
 		wo_push_string(&state, WJB_ELEM, c->actor->roles[i]);
-	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
+	wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 
 	wo_push_string(&state, WJB_KEY, "now");
 	wo_value_to_json(TIMESTAMPTZOID, TimestampTzGetDatum(c->now), false, &v);
-	pushJsonbValue(&state, WJB_VALUE, &v);
+	wo_push_jsonb(&state, WJB_VALUE, &v);
 
 	wo_push_string(&state, WJB_KEY, "old");
 	if (c->old != NULL)
@@ -60,9 +60,9 @@ variables(WoCase *c)
 	else
 	{
 		v.type = jbvNull;
-		pushJsonbValue(&state, WJB_VALUE, &v);
+		wo_push_jsonb(&state, WJB_VALUE, &v);
 	}
-	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	result = wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);
 }
 

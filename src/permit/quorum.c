@@ -230,7 +230,7 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
 	const char *name = c->flow->actions[candidate->action];
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
 	JsonbValue	key;
 	JsonbValue *existing = NULL;
@@ -241,7 +241,7 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 	if (c->old != NULL && !c->old_null[attnum - 1])
 		old = DatumGetJsonbP(c->old[attnum - 1]);
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (old != NULL)
 	{
 		JsonbIterator *it = JsonbIteratorInit(&old->root);
@@ -260,12 +260,12 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 				*existing = v;
 				continue;
 			}
-			pushJsonbValue(&state, WJB_KEY, &key);
+			wo_push_jsonb(&state, WJB_KEY, &key);
 			wo_push_value(&state, WJB_VALUE, &v);
 		}
 	}
 	wo_push_string(&state, WJB_KEY, name);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (existing != NULL && existing->type == jbvBinary)
 	{
 		JsonbIterator *it = JsonbIteratorInit(existing->val.binary.data);
@@ -273,18 +273,18 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 		(void) JsonbIteratorNext(&it, &v, true);
 		while (JsonbIteratorNext(&it, &v, true) == WJB_KEY)
 		{
-			pushJsonbValue(&state, WJB_KEY, &v);
+			wo_push_jsonb(&state, WJB_KEY, &v);
 			(void) JsonbIteratorNext(&it, &v, true);
 			wo_push_value(&state, WJB_VALUE, &v);
 		}
 	}
 	wo_push_string(&state, WJB_KEY, person);
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 	while ((i = bms_next_member(roles, i)) >= 0)
 		wo_push_string(&state, WJB_ELEM, c->flow->roles[i]);
-	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
+	wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /*

@@ -95,13 +95,13 @@ read_task(JsonbContainer *object)
 static Jsonb *
 quorums_of(Jsonb *votes)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbIterator *it = JsonbIteratorInit(&votes->root);
 	JsonbValue	key;
 	JsonbValue	value;
 	bool		any = false;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	(void) JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
@@ -109,10 +109,10 @@ quorums_of(Jsonb *votes)
 		if (key.val.string.len > 0 && key.val.string.val[0] == '$')
 			continue;
 		any = true;
-		pushJsonbValue(&state, WJB_KEY, &key);
+		wo_push_jsonb(&state, WJB_KEY, &key);
 		wo_push_value(&state, WJB_VALUE, &value);
 	}
-	key = *pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	key = *wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return any ? JsonbValueToJsonb(&key) : NULL;
 }
 
@@ -203,20 +203,20 @@ wo_round_copy(const WoRound *round)
 }
 
 static void
-push_number(JsonbParseState **state, JsonbIteratorToken token, int64 n)
+push_number(WoJsonbState *state, JsonbIteratorToken token, int64 n)
 {
 	JsonbValue	v;
 
 	v.type = jbvNumeric;
 	v.val.numeric = int64_to_numeric(n);
-	pushJsonbValue(state, token, &v);
+	wo_push_jsonb(state, token, &v);
 }
 
 /*
  * push_if adds a number unless it says nothing.
  */
 static void
-push_if(JsonbParseState **state, const char *key, int64 n, int64 nothing)
+push_if(WoJsonbState *state, const char *key, int64 n, int64 nothing)
 {
 	if (n == nothing)
 		return;
@@ -225,12 +225,12 @@ push_if(JsonbParseState **state, const char *key, int64 n, int64 nothing)
 }
 
 static void
-push_task(JsonbParseState **state, const WoTask *task)
+push_task(WoJsonbState *state, const WoTask *task)
 {
 	int			n = -1;
 	JsonbValue	v;
 
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_if(state, "n", task->n, 0);
 	push_if(state, "who", task->who, 0);
 	push_if(state, "owner", task->owner, 0);
@@ -247,38 +247,38 @@ push_task(JsonbParseState **state, const WoTask *task)
 		wo_push_string(state, WJB_KEY, "vote");
 		v.type = jbvBool;
 		v.val.boolean = task->vote > 0;
-		pushJsonbValue(state, WJB_VALUE, &v);
+		wo_push_jsonb(state, WJB_VALUE, &v);
 	}
 	if (!bms_is_empty(task->after))
 	{
 		wo_push_string(state, WJB_KEY, "after");
-		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 		while ((n = bms_next_member(task->after, n)) >= 0)
 			push_number(state, WJB_ELEM, n);
-		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(state, WJB_END_ARRAY, NULL);
 	}
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	wo_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
 static void
-push_act(JsonbParseState **state, const WoRound *round)
+push_act(WoJsonbState *state, const WoRound *round)
 {
 	ListCell   *lc;
 
 	wo_push_string(state, WJB_KEY, "$act");
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_if(state, "for", round->for_actor, 0);
 	wo_push_string(state, WJB_KEY, "right");
 	wo_push_string(state, WJB_VALUE, round->right);
 	if (round->copied != NIL)
 	{
 		wo_push_string(state, WJB_KEY, "copied");
-		pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->copied)
 			push_number(state, WJB_ELEM, *(int64 *) lfirst(lc));
-		pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(state, WJB_END_ARRAY, NULL);
 	}
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	wo_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
 /*
@@ -287,13 +287,13 @@ push_act(JsonbParseState **state, const WoRound *round)
 Jsonb *
 wo_round_write(const WoRound *round)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	ListCell   *lc;
 
 	if (round->quorums == NULL && !round->resolved && round->trail == NIL &&
 		round->resume == NIL && round->reminded == 0 && round->right == NULL)
 		return NULL;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (round->quorums != NULL)
 	{
 		JsonbIterator *it = JsonbIteratorInit(&round->quorums->root);
@@ -302,7 +302,7 @@ wo_round_write(const WoRound *round)
 		(void) JsonbIteratorNext(&it, &v, true);
 		while (JsonbIteratorNext(&it, &v, true) == WJB_KEY)
 		{
-			pushJsonbValue(&state, WJB_KEY, &v);
+			wo_push_jsonb(&state, WJB_KEY, &v);
 			(void) JsonbIteratorNext(&it, &v, true);
 			wo_push_value(&state, WJB_VALUE, &v);
 		}
@@ -310,39 +310,39 @@ wo_round_write(const WoRound *round)
 	if (round->resolved)
 	{
 		wo_push_string(&state, WJB_KEY, "$tasks");
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->tasks)
 			push_task(&state, lfirst(lc));
-		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	if (round->trail != NIL)
 	{
 		wo_push_string(&state, WJB_KEY, "$trail");
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->trail)
 		{
 			const WoTrailStep *step = lfirst(lc);
 
-			pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+			wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 			push_if(&state, "by", step->by, 0);
 			wo_push_string(&state, WJB_KEY, "state");
 			wo_push_string(&state, WJB_VALUE, step->state);
-			pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+			wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 		}
-		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	if (round->resume != NIL)
 	{
 		wo_push_string(&state, WJB_KEY, "$resume");
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->resume)
 			wo_push_string(&state, WJB_ELEM, lfirst(lc));
-		pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	push_if(&state, "$reminded", round->reminded, 0);
 	if (round->right != NULL)
 		push_act(&state, round);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /*

@@ -308,7 +308,7 @@ add_pattern(Search *search, Oid collation, const char *pattern, size_t len)
 		{
 			case '_':
 				search->bounded = true;
-				/* FALLTHROUGH */
+				pg_fallthrough;
 			case '%':
 				add_fragment(search, collation, literal, n);
 				n = 0;
@@ -317,7 +317,7 @@ add_pattern(Search *search, Oid collation, const char *pattern, size_t len)
 				/* LIKE refuses a pattern that ends here, but only when it comes to it */
 				if (++i == len)
 					return false;
-				/* FALLTHROUGH */
+				pg_fallthrough;
 			default:
 				literal[n++] = pattern[i];
 		}

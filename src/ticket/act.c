@@ -30,6 +30,7 @@
 #include "flow/flow.h"
 #include "permit/permit.h"
 #include "ticket/ticket.h"
+#include "utils/tuplestore.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_act);

@@ -97,7 +97,7 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 {
 	Jsonb	   *old;
 	Jsonb	   *new;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbIterator *it;
 	JsonbValue	key;
 	JsonbValue	value;
@@ -108,7 +108,7 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 	old = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(history)));
 	if (!JB_ROOT_IS_OBJECT(old))
 		return NULL;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	it = JsonbIteratorInit(&old->root);
 	(void) JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
@@ -131,7 +131,7 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 		wo_push_string(&state, WJB_VALUE, leaf);
 		any = true;
 	}
-	new = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	new = JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 	return any ? JsonbToCString(NULL, &new->root, VARSIZE(new)) : NULL;
 }
 

@@ -30,6 +30,7 @@
 #include "permit/evaluation.h"
 #include "flow/flow.h"
 #include "utils/lookup.h"
+#include "utils/tuplestore.h"
 #include "permit/permit.h"
 #include "ticket/ticket.h"
 

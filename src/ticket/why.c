@@ -24,6 +24,7 @@
 #include "actor/actor.h"
 #include "permit/approval.h"
 #include "utils/as_owner.h"
+#include "utils/tuplestore.h"
 #include "ticket/act.h"
 #include "row/binding.h"
 #include "permit/evaluation.h"

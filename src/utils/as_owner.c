@@ -20,6 +20,7 @@
 
 #include "utils/as_owner.h"
 #include "utils/lookup.h"
+#include "utils/tuplestore.h"
 
 /*
  * execute takes the owner's role and executes the statement; the caller reads

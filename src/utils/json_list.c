@@ -175,7 +175,7 @@ workorder_repeated(PG_FUNCTION_ARGS)
 	JsonbIterator *iterator = JsonbIteratorInit(list);
 	JsonbIteratorToken token;
 	JsonbValue	item;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 
 	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
 	{
@@ -197,7 +197,7 @@ workorder_repeated(PG_FUNCTION_ARGS)
 	}
 	qsort(keyed, n, sizeof(Keyed), compare_keyed);
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 1; i < n; i++)
 	{
 		JsonbValue	value = {.type = jbvString};
@@ -207,12 +207,12 @@ workorder_repeated(PG_FUNCTION_ARGS)
 			continue;
 		value.val.string.val = unconstify(char *, keyed[i].key);
 		value.val.string.len = keyed[i].length;
-		pushJsonbValue(&state, WJB_KEY, &value);
+		wo_push_jsonb(&state, WJB_KEY, &value);
 		value.type = jbvNumeric;
 		value.val.numeric = int64_to_numeric(keyed[i - 1].place);
-		pushJsonbValue(&state, WJB_VALUE, &value);
+		wo_push_jsonb(&state, WJB_VALUE, &value);
 	}
-	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)));
 }
 
 /*

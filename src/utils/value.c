@@ -60,7 +60,7 @@ static void encode_jsonb(Datum value, bool readable, JsonbValue *result);
 static void encode_json(Datum value, bool readable, JsonbValue *result);
 static bool encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *result);
 static bool encode_composite(Datum value, bool readable, JsonbValue *result);
-static void push_dimension(JsonbParseState **state, const ArrayType *array, int dimension,
+static void push_dimension(WoJsonbState *state, const ArrayType *array, int dimension,
 						   JsonbValue *elements, int *next, JsonbValue **result);
 static void wrap(JsonbValue *content, JsonbValue *result);
 static void set_number(JsonbValue *result, Datum numeric);
@@ -101,11 +101,11 @@ wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result)
 Jsonb *
 wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	item;
 	JsonbValue *result;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -124,7 +124,7 @@ wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
 		}
 		wo_push_value(&state, WJB_VALUE, &item);
 	}
-	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	result = wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);
 }
 
@@ -146,24 +146,24 @@ wo_value_from_jsonb(Jsonb *jsonb, JsonbValue *result)
  * that array into the document.
  */
 void
-wo_push_value(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *value)
+wo_push_value(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
 {
 	JsonbValue	scalar;
 
 	if (value->type == jbvBinary && JsonContainerIsScalar(value->val.binary.data) &&
 		JsonbExtractScalar(value->val.binary.data, &scalar))
 		value = &scalar;
-	pushJsonbValue(state, token, value);
+	wo_push_jsonb(state, token, value);
 }
 
 /* Pushes a text: a key, an element or a value; it must last as long as state. */
 void
-wo_push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+wo_push_string(WoJsonbState *state, JsonbIteratorToken token, const char *text)
 {
 	JsonbValue	value;
 
 	wo_value_set_string(&value, unconstify(char *, text));
-	pushJsonbValue(state, token, &value);
+	wo_push_jsonb(state, token, &value);
 }
 
 /* Says whether two values, scalars or jbvBinary, are the same JSON. */
@@ -448,7 +448,7 @@ static bool
 encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *result)
 {
 	ArrayType  *array = DatumGetArrayTypeP(value);
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue *elements;
 	JsonbValue *built = NULL;
 	WoTypeInfo	element;
@@ -482,8 +482,8 @@ encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *res
 
 	if (ARR_NDIM(array) == 0)
 	{
-		pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-		built = pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
+		built = wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	else
 		push_dimension(&state, array, 0, elements, &next, &built);
@@ -493,10 +493,10 @@ encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *res
 
 /* Pushes one dimension of an array and those below it. */
 static void
-push_dimension(JsonbParseState **state, const ArrayType *array, int dimension,
+push_dimension(WoJsonbState *state, const ArrayType *array, int dimension,
 			   JsonbValue *elements, int *next, JsonbValue **result)
 {
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	wo_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < ARR_DIMS(array)[dimension]; i++)
 	{
 		if (dimension + 1 < ARR_NDIM(array))
@@ -504,7 +504,7 @@ push_dimension(JsonbParseState **state, const ArrayType *array, int dimension,
 		else
 			wo_push_value(state, WJB_ELEM, &elements[(*next)++]);
 	}
-	*result = pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	*result = wo_push_jsonb(state, WJB_END_ARRAY, NULL);
 }
 
 /* Writes a composite value as an object; false if that would not lead back. */
@@ -514,7 +514,7 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
 	HeapTupleData tuple;
 	TupleDesc	desc;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	item;
 	Datum	   *values;
 	bool	   *nulls;
@@ -533,7 +533,7 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 	nulls = palloc_array(bool, Max(desc->natts, 1));
 	heap_deform_tuple(&tuple, desc, values, nulls);
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < desc->natts && exact; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -554,7 +554,7 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 			wo_push_value(&state, WJB_VALUE, &item);
 	}
 	if (exact)
-		wo_value_from_jsonb(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)), result);
+		wo_value_from_jsonb(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)), result);
 	return exact;
 }
 
@@ -562,12 +562,12 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 static void
 wrap(JsonbValue *content, JsonbValue *result)
 {
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	wo_push_string(&state, WJB_KEY, WO_VALUE_WRAP);
 	wo_push_value(&state, WJB_VALUE, content);
-	wo_value_from_jsonb(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)), result);
+	wo_value_from_jsonb(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)), result);
 }
 
 static void

@@ -24,8 +24,8 @@ extern void wo_value_parse_json(char *string, JsonbValue *result);
 extern void wo_value_readable(Oid type, JsonbValue *value);
 extern Jsonb *wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull);
 extern void wo_value_from_jsonb(Jsonb *jsonb, JsonbValue *result);
-extern void wo_push_value(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *value);
-extern void wo_push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text);
+extern void wo_push_value(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value);
+extern void wo_push_string(WoJsonbState *state, JsonbIteratorToken token, const char *text);
 extern bool wo_value_equal(JsonbValue *left, JsonbValue *right);
 extern bool wo_value_blank(Oid type, Datum value, bool isnull);
 

@@ -271,7 +271,7 @@ populate(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	FmgrInfo	function;
 	TupleDesc	desc;
 	HeapTuple	row;
-	JsonbParseState *state = NULL;
+	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	item;
 	Datum		null = (Datum) 0;
 	bool		yes = true;
@@ -284,11 +284,11 @@ populate(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	desc = BlessTupleDesc(desc);
 	row = heap_form_tuple(desc, &null, &yes);
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	wo_push_string(&state, WJB_KEY, "value");
 	wo_value_from_jsonb(value, &item);
 	wo_push_value(&state, WJB_VALUE, &item);
-	value = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	value = JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 
 	fmgr_info(F_JSONB_POPULATE_RECORD, &function);
 	function.fn_expr = (Node *)

@@ -38,6 +38,7 @@
 
 #include "permit/approval.h"
 #include "utils/lookup.h"
+#include "utils/tuplestore.h"
 #include "journal/replay.h"
 #include "verify/verify.h"
 
