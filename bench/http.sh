@@ -199,7 +199,7 @@ sed 's|/orders?page=2&per_page=20|/all-products?page=1|' "$work/door.sql" >"$wor
 "$pgbench" -h "$cluster/socket" -p 5432 -U authenticator -n -M prepared -t "$requests" -f "$work/memory.sql" workorder >/dev/null 2>"$work/pgbench" &
 loader=$!
 first='' last=''
-while kill -0 $loader 2>/dev/null; do
+while [ -e "/proc/$loader" ]; do
   pid=$("$stack" psql -Atc "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' LIMIT 1" </dev/null)
   if [ -n "$pid" ] && pages=$(awk '/^RssAnon/ {print $2}' "/proc/$pid/status" 2>/dev/null) && [ -n "$pages" ]; then
     [ -n "$first" ] || { sleep 2; first=$pages; continue; }

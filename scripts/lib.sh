@@ -75,6 +75,26 @@ progress() {
   [[ $log != /tmp/* ]] || [ "$log" = "${home:-}/progress.log" ] || rm -f "$log"
 }
 
+# --- processes ----------------------------------------------------------------
+
+# Sends a signal to a process: <signal> <pid> [directory].  The process works in
+# the directory or below it, or is a job of this very shell if none is given.
+# Nothing else is ever sent one: 0 would be our own process group, -1 everybody,
+# and a number that was remembered may belong to somebody else by now.
+send_signal() {
+  local pid=${2:-}
+  [[ $pid =~ ^[1-9][0-9]*$ ]] && [ "$pid" -gt 1 ] || { note "no process to send $1 to: '$pid'"; return 1; }
+  if [ -n "${3:-}" ]; then
+    case $(readlink "/proc/$pid/cwd" 2>/dev/null)/ in
+      "$3"/*) ;;
+      *) return 1 ;;
+    esac
+  else
+    [ "$(awk '/^PPid:/ {print $2}' "/proc/$pid/status" 2>/dev/null)" = "$BASHPID" ] || return 1
+  fi
+  kill -s "$1" "$pid" 2>/dev/null
+}
+
 # --- what has to be installed -------------------------------------------------
 
 # The PostgreSQL majors that there is code for.
@@ -373,11 +393,11 @@ cluster_start() {
     (cd / && exec "${lend[@]}" setsid "$bin/postgres" -D "$dir/data" -k "$dir/socket") </dev/null >>"$dir/log" 2>&1 9>&- &
     pid=$!
     disown "$pid"
-    for _ in {1..600}; do
+    for _ in {1..1800}; do
       if "$bin/pg_isready" -q -h "$dir/socket" -p 5432 && cluster_pid "$dir" >/dev/null; then
         return 0
       fi
-      kill -0 "$pid" 2>/dev/null || break
+      [ -e "/proc/$pid" ] || break
       sleep 0.1
     done
     # After a crash the old backends need a moment to notice and leave.
@@ -388,13 +408,14 @@ cluster_start() {
   return 1
 }
 
-# Stops a cluster: politely, then less so.
+# Stops a cluster: politely, and after a minute, which is time enough on a busy
+# machine, too, less so.
 cluster_stop() {
   local dir=$1 signal pid
   for signal in INT QUIT KILL; do
     pid=$(cluster_pid "$dir") || return 0
-    kill -s "$signal" "$pid" 2>/dev/null || true
-    for _ in {1..200}; do
+    send_signal "$signal" "$pid" "$dir" || true
+    for _ in {1..1200}; do
       cluster_pid "$dir" >/dev/null || return 0
       sleep 0.05
     done
@@ -404,11 +425,13 @@ cluster_stop() {
 
 # Kills a cluster, the postmaster and all of its children, at once.
 cluster_kill() {
-  local pid children
-  pid=$(cluster_pid "$1")
+  local pid child children
+  pid=$(cluster_pid "$1") || return 0
   mapfile -t children < <(pgrep -P "$pid")
-  kill -KILL "$pid" "${children[@]}" 2>/dev/null || true
-  for _ in {1..200}; do
+  for child in "$pid" "${children[@]}"; do
+    send_signal KILL "$child" "$1" || true
+  done
+  for _ in {1..3000}; do
     cluster_pid "$1" >/dev/null || break
     sleep 0.02
   done

@@ -178,7 +178,7 @@ web_start() {
 # Waits until a request comes back through all three.
 web_wait() {
   local name
-  for _ in {1..600}; do
+  for _ in {1..1800}; do
     if curl -fsS -o /dev/null -m 5 "http://127.0.0.1:$1/rest/" 2>/dev/null && web_pid nginx >/dev/null; then
       return 0
     fi
@@ -197,8 +197,8 @@ web_stop() {
   for name in nginx postgrest; do
     for signal in TERM KILL; do
       pid=$(web_pid $name) || break
-      kill -s $signal "$pid" 2>/dev/null || true
-      for _ in {1..100}; do
+      send_signal $signal "$pid" "$web" || true
+      for _ in {1..600}; do
         web_pid $name >/dev/null || break
         sleep 0.05
       done

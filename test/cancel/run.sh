@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 #
 # Who cancels, or whose time is over, need not wait: whatever takes long stops
-# within 100 ms of a processor, and has done nothing.  Prints TAP.  A processor
-# may be half as fast as another, or as itself an hour ago: it is given 250.
+# within 100 ms of a processor, and has done nothing.  Prints TAP.  What else the
+# machine does takes caches away, too: it is given 250.
 #
 #   WORKORDER_TEST_LONG=1     every statement is cancelled 20 times, one ticket
 #                             has 20,000 lines (about ten minutes); else 2 and 2,000

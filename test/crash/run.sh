@@ -20,7 +20,7 @@ crashes=8 losses=6 goal=8000
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-crash.XXXXXX")
 load=
 end() {
-  [ -z "$load" ] || kill "$load" 2>/dev/null || true
+  [ -z "$load" ] || send_signal TERM "$load" || true
   rm -rf "$scratch"
 }
 trap end EXIT
@@ -36,9 +36,9 @@ crash_server() {
 # Kills one backend that serves a client; the postmaster restarts all the rest.
 crash_backend() {
   local pid
-  for _ in {1..300}; do
+  for _ in {1..1800}; do
     pid=$(pgrep -P "$(cluster_pid "$cluster")" -f 'postgres: postgres crash' | shuf -n 1) || true
-    if [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null; then
+    if [ -n "$pid" ] && send_signal KILL "$pid" "$cluster"; then
       killed=$((killed + 1))
       return 0
     fi
@@ -50,7 +50,7 @@ crash_backend() {
 # backend was killed, the server may answer before it notices: then once more.
 verify() {
   local found status
-  for _ in {1..300}; do
+  for _ in {1..1800}; do
     well
     status=0
     found=$(ask -c 'SELECT * FROM workorder.verify() LIMIT 5' 2>&1) || status=$?
@@ -62,7 +62,7 @@ verify() {
 
 # Waits until the server answers.
 well() {
-  for _ in {1..300}; do
+  for _ in {1..1800}; do
     ask -c 'SELECT 1' >/dev/null 2>&1 && break
     sleep 0.1
   done
@@ -90,7 +90,7 @@ stress() {
           verify
           count=$((count + 1)) next=$((next + step))
         fi
-        [ "$count" -lt "$times" ] || [ "$told" -lt "$acts" ] || kill -TERM "$load" 2>/dev/null || true
+        [ "$count" -lt "$times" ] || [ "$told" -lt "$acts" ] || send_signal TERM "$load" || true
         ;;
     esac
   done <"$scratch/fifo"

@@ -97,7 +97,7 @@ if small_disk tables 12; then
   act_until_error wal 3000
   like 'log: an act fails' "$(cat "$cluster/error")" 'No space left|server closed the connection|terminat'
   room wal
-  for _ in {1..100}; do
+  for _ in {1..900}; do
     ! ask -c 'SELECT 1' >/dev/null || break
     cluster_pid "$cluster" >/dev/null || cluster_start "$cluster"
     sleep 0.2
@@ -122,7 +122,7 @@ else
   (ulimit -f 4000 && cluster_start "$cluster")
   act_until_error wal 20000 10
   like 'log: an act fails' "$(cat "$cluster/error")" 'File too large|server closed the connection|terminat'
-  for _ in {1..100}; do
+  for _ in {1..900}; do
     cluster_pid "$cluster" >/dev/null || break
     sleep 0.1
   done

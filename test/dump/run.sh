@@ -16,8 +16,10 @@ set -euo pipefail
 other=$cluster/other
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-dump.XXXXXX")
 end() {
-  # shellcheck disable=SC2046
-  kill $(jobs -p) 2>/dev/null || true
+  local job
+  for job in $(jobs -p); do
+    send_signal TERM "$job" || true
+  done
   rm -rf "$scratch"
   cluster_stop "$other"
 }

@@ -53,13 +53,15 @@ COMMIT;
 SQL
 
 export PGOPTIONS='-c workorder.actor=writer'
-psql -XAtq -c 'LISTEN workorder_events' -c "SELECT pg_sleep($seconds)" -c 'SELECT 1' >"$work/notices" 2>&1 &
-crowd quick 3 quick
-crowd many 1 many -R 50
-crowd late 4 late
-crowd whole 1 whole -R 100
-crowd parts 2 parts
-wait
+all() {
+  psql -XAtq -c 'LISTEN workorder_events' -c "SELECT pg_sleep($seconds)" -c 'SELECT 1' >>"$work/notices" 2>&1 &
+  crowd quick 3 quick
+  crowd many 1 many -R 50
+  crowd late 4 late
+  crowd whole 1 whole -R 100
+  crowd parts 2 parts
+}
+crowds $((seconds * 20)) 'SELECT count(*) FROM workorder.journal WHERE revision > 0' all
 held quick many late whole parts
 ok 'who listens was woken' grep -q 'notification "workorder_events" with payload "1"' "$work/notices"
 

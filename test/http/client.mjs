@@ -8,6 +8,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import processes from '../tools/process.js';
 
 export const base = new URL(process.env.WORKORDER_URL ?? 'http://127.0.0.1:8080');
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -142,6 +143,37 @@ export function ask(method, target, { as, body, headers = [], ...rest } = {}) {
   }
   const plain = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) || Array.isArray(body);
   return send({ method, target, headers: all, body: plain ? body : JSON.stringify(body), ...rest });
+}
+
+// A connection of PostgREST's pool may have died before, which the request that
+// gets it finds out.
+export const isAway = ({ status }) => status >= 502 && status <= 504;
+
+// Sends a request again until a service answers it; for one that may come twice.
+export function sendAgain(request) {
+  return processes.until('a request is answered', async () => {
+    const answer = await request();
+    return !isAway(answer) && answer;
+  });
+}
+
+// Sends a request that will have to wait, and waits until a query finds the
+// server process that does: pid, and answer, a promise.  One that is answered
+// first is sent again, if that answer says so (`again`).
+export async function sendAndFind(request, query, again = isAway) {
+  let answer;
+  let early;
+  const pid = await processes.until('a request waits', () => {
+    if (answer === undefined || (early !== undefined && again(early))) {
+      early = undefined;
+      answer = request();
+      answer.then((one) => (early = one), () => {});
+    } else if (early !== undefined) {
+      throw new Error(`did not wait: ${early.status} ${early.text}`);
+    }
+    return sql(query);
+  });
+  return { pid, answer };
 }
 
 // A multipart form: fields are [name, value] or [name, bytes, filename, type].

@@ -4,7 +4,10 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { ask, session, sql, stack, token } from './client.mjs';
+import processes from '../tools/process.js';
+import { ask, sendAgain, sendAndFind, session, sql, stack, token } from './client.mjs';
+
+const { isGone, signal, until } = processes;
 
 const prefix = '/api/v1/afterservice';
 let place;
@@ -13,14 +16,17 @@ let cr;
 before(() => {
   stack('fixture', 'afterservice');
   const [, log, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);
-  place = { postgres: `${log}/data/postmaster.pid`, postgrest: `${web}/postgrest.pid`, nginx: `${web}/nginx.pid` };
+  place = { log, web, postgres: `${log}/data/postmaster.pid`, postgrest: `${web}/postgrest.pid` };
   cr = token('afterservice', 'CR');
 });
 after(() => stack('up'));
 
 const pid = (name) => Number(readFileSync(place[name], 'utf8').split('\n')[0]);
 const list = (options = {}) => ask('GET', `${prefix}/orders`, { as: cr, ...options });
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const kill = (id, name) => signal(id, name, place.log, place.web);
+const gone = (id) => until(`process ${id} ends`, () => isGone(id));
+// A server process that serves PostgREST; there is one once it was asked something.
+const backend = () => until('PostgREST has a connection', async () => (await list()) && sql(`SELECT pid FROM pg_stat_activity WHERE usename = 'authenticator' LIMIT 1`));
 
 function isRefusal(answer, status, message) {
   assert.ok([status].flat().includes(answer.status), `${answer.status} ${answer.text}`);
@@ -28,31 +34,17 @@ function isRefusal(answer, status, message) {
   assert.match(answer.headers['content-type'], /^application\/json/);
 }
 
-// Asks until it is well again; how long that took.
+// Asks until it is well again; how long that took.  Until then it says that it
+// is not, in the API's words.
 async function well() {
   const started = Date.now();
-  for (;;) {
+  await until('it is well again', async () => {
     const answer = await list();
-    if (answer.status === 200) {
-      return Date.now() - started;
-    }
-    assert.ok(Date.now() - started < 30000, `not well after 30 s: ${answer.status} ${answer.text}`);
+    if (answer.status === 200) return true;
     isRefusal(answer, [502, 503, 504], 'service unavailable');
-    await pause(100);
-  }
-}
-
-async function gone(id) {
-  for (let i = 0; i < 200; i++) {
-    try {
-      process.kill(id, 0);
-      const state = readFileSync(`/proc/${id}/stat`, 'utf8');
-      if (/\) Z /.test(state)) return;
-    } catch {
-      return;
-    }
-    await pause(50);
-  }
+    return false;
+  });
+  return Date.now() - started;
 }
 
 // PostgREST allows clocks to differ by half a minute.
@@ -77,7 +69,7 @@ test('a body that is too large', async () => {
 
 test('PostgREST is killed, and comes back', async () => {
   const id = pid('postgrest');
-  process.kill(id, 'SIGKILL');
+  kill(id, 'SIGKILL');
   await gone(id);
   isRefusal(await list(), [502, 503], 'service unavailable');
   isRefusal(await ask('PUT', `${prefix}/orders/1`, { as: cr, body: { remark: 'y' } }), [502, 503], 'service unavailable');
@@ -100,21 +92,16 @@ test('a server process is killed under a request, which may be sent again', asyn
   const put = () =>
     ask('PUT', `${prefix}/orders/1`, { as: cr, body: { remark: 'killed under' }, headers: [['Idempotency-Key', 'killed under']] });
   await lock.run('BEGIN; SELECT FROM afterservice.orders WHERE id = 1 FOR UPDATE;');
-  const first = put();
-  let victim = '';
-  for (let i = 0; i < 100 && victim === ''; i++) {
-    await pause(50);
-    victim = sql(waiting);
-  }
-  process.kill(Number(victim), 'SIGKILL');
-  const answer = await first;
+  const first = await sendAndFind(put, waiting);
+  kill(first.pid, 'SIGKILL');
+  const answer = await first.answer;
   isRefusal(answer, 503, 'service unavailable');
   assert.equal(answer.headers['retry-after'], '1');
   await lock.end();
   await well();
-  assert.equal((await put()).status, 200);
+  assert.equal((await sendAgain(put)).status, 200);
   // What the database refuses itself stays what it is, however long it is.
-  const wrong = (operation) => ask('PUT', `${prefix}/orders/1`, { as: cr, body: { operation } });
+  const wrong = (operation) => sendAgain(() => ask('PUT', `${prefix}/orders/1`, { as: cr, body: { operation } }));
   isRefusal(await wrong('中😀"\\\n'), 400, 'unsupported operation: 中😀"\\\n');
   isRefusal(await wrong('x'.repeat(8000)), 400, `unsupported operation: ${'x'.repeat(8000)}`);
   isRefusal(await wrong('x'.repeat(80000)), 400, 'malformed request');
@@ -122,7 +109,7 @@ test('a server process is killed under a request, which may be sent again', asyn
 
 test('PostgreSQL is stopped, and comes back', async (t) => {
   const id = pid('postgres');
-  process.kill(id, 'SIGINT');
+  kill(id, 'SIGINT');
   await gone(id);
   isRefusal(await list(), [502, 503, 504], 'service unavailable');
   isRefusal(await ask('POST', `${prefix}/orders`, { as: cr, body: {} }), [502, 503, 504], 'service unavailable');
@@ -131,19 +118,27 @@ test('PostgreSQL is stopped, and comes back', async (t) => {
 });
 
 test('PostgreSQL crashes, and comes back', async (t) => {
-  const victim = Number(sql(`SELECT pid FROM pg_stat_activity WHERE usename = 'authenticator' LIMIT 1`));
-  process.kill(victim, 'SIGKILL');
-  await pause(200);
+  const started = sql('SELECT pg_postmaster_start_time()');
+  const victim = await backend();
+  kill(victim, 'SIGKILL');
+  await gone(victim);
   t.diagnostic(`well again after ${await well()} ms`);
+  assert.equal(await until('the server answers', () => {
+    try {
+      return sql('SELECT pg_postmaster_start_time()');
+    } catch {
+      return false;
+    }
+  }), started, 'by the same postmaster');
 });
 
 test('what was answered 200 is still there', async () => {
-  const before = await ask('PUT', `${prefix}/orders/1`, { as: cr, body: { operation: 'done', remark: 'kept' } });
+  const before = await sendAgain(() =>
+    ask('PUT', `${prefix}/orders/1`, { as: cr, body: { operation: 'done', remark: 'kept' }, headers: [['Idempotency-Key', 'kept']] }));
   assert.equal(before.status, 200, before.text);
   const id = pid('postgres');
-  process.kill(id, 'SIGKILL');
+  kill(id, 'SIGKILL');
   await gone(id);
-  await pause(500);
   stack('up');
   await well();
   const answer = await list();
@@ -160,22 +155,21 @@ test('a new key, and the old one for as long as its tokens live', async () => {
   const key = (value) => ({ kty: 'oct', alg: 'HS256', k: Buffer.from(value).toString('base64url') });
   try {
     writeFileSync(file, JSON.stringify({ keys: [key(fresh), key(old)] }));
-    process.kill(pid('postgrest'), 'SIGUSR2');
-    await pause(500);
+    kill(pid('postgrest'), 'SIGUSR2');
     sql(`UPDATE workorder.secret SET value = '${fresh}' WHERE name = 'jwt'`);
     const now = sql(`SELECT workorder.token(1, 'CR')`);
-    assert.equal((await list({ as: now })).status, 200, 'a token of the new key');
+    // PostgREST reads its configuration when it comes to it.
+    await until('a token of the new key is taken', async () => (await list({ as: now })).status === 200);
     assert.equal((await list()).status, 200, 'a token of the old key');
     writeFileSync(file, fresh);
-    process.kill(pid('postgrest'), 'SIGUSR2');
-    await pause(500);
+    kill(pid('postgrest'), 'SIGUSR2');
+    await until('a token of the old key is refused', async () => (await list()).status === 401);
     assert.equal((await list({ as: now })).status, 200, 'a token of the new key');
     isRefusal(await list(), 401, 'authentication required');
   } finally {
     sql(`UPDATE workorder.secret SET value = '${old}' WHERE name = 'jwt'`);
     writeFileSync(file, old);
-    process.kill(pid('postgrest'), 'SIGUSR2');
-    await pause(500);
+    kill(pid('postgrest'), 'SIGUSR2');
   }
-  assert.equal((await list()).status, 200);
+  await until('a token of the old key is taken again', async () => (await list()).status === 200);
 });

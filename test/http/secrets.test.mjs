@@ -6,8 +6,10 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
-import { ask, sql, stack } from './client.mjs';
+import processes from '../tools/process.js';
+import { ask, sendAndFind, session, sql, stack } from './client.mjs';
+
+const { signal, until } = processes;
 
 const path = '/planted/do';
 const password = `plain-${randomBytes(8).toString('hex')}`;
@@ -39,7 +41,6 @@ let first;
 const secrets = new Map();
 const answers = [];
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function seal(username, word, { with: secret = key } = {}) {
   const nonce = randomBytes(16);
@@ -53,16 +54,14 @@ function seal(username, word, { with: secret = key } = {}) {
   return credential;
 }
 
+const well = () => until('it is well', async () => (await ask('GET', '/rest/')).status === 200);
+
 async function restart() {
   const pid = Number(readFileSync(`${place.log}/data/postmaster.pid`, 'utf8').split('\n')[0]);
-  process.kill(pid, 'SIGINT');
-  for (let i = 0; i < 200 && existsSync(`${place.log}/data/postmaster.pid`); i++) {
-    await pause(50);
-  }
+  signal(pid, 'SIGINT', place.log);
+  await until('the server stops', () => !existsSync(`${place.log}/data/postmaster.pid`));
   stack('up');
-  for (let i = 0; i < 100 && (await ask('GET', '/rest/')).status !== 200; i++) {
-    await pause(100);
-  }
+  await well();
 }
 
 const post = async (body) => {
@@ -120,7 +119,8 @@ before(async () => {
   first = readFileSync(`${place.log}/log`).length;
   sql(`${Object.entries(settings).map(([name, value]) => `ALTER SYSTEM SET ${name} = '${value}';`).join('\n')}
     SELECT pg_reload_conf();`);
-  await pause(500);
+  // Who connects after the postmaster has read them has them, and so does everybody else when asked next.
+  await until('the settings are in force', () => sql('SHOW debug_print_plan') === 'on');
 });
 
 after(async () => {
@@ -206,29 +206,24 @@ test('requests that are cancelled, wait, or whose server process is killed', asy
   const sound = seal('planted-ann', password);
   const sleepers = `SELECT pid FROM pg_stat_activity WHERE usename = 'authenticator' AND wait_event = 'PgSleep'`;
   for (const end of ['pg_cancel_backend', 'pg_terminate_backend', 'SIGKILL']) {
-    const answer = post({ credential: sound, sleep: 10 });
-    let pid = '';
-    for (let i = 0; i < 100 && pid === ''; i++) {
-      await pause(50);
-      pid = sql(sleepers);
-    }
-    assert.match(pid, /^\d+$/);
+    const { pid, answer } = await sendAndFind(() => post({ credential: sound, sleep: 60 }), sleepers);
     if (end === 'SIGKILL') {
-      process.kill(Number(pid), 'SIGKILL');
+      signal(pid, 'SIGKILL', place.log);
     } else {
       sql(`SELECT ${end}(${pid})`);
     }
     assert.ok((await answer).status >= 400);
   }
-  for (let i = 0; i < 100 && (await ask('GET', '/rest/')).status !== 200; i++) {
-    await pause(100);
-  }
+  await well();
   sql(`INSERT INTO planted.thing VALUES (7, 'x') ON CONFLICT DO NOTHING`);
-  const [waiting] = await Promise.all([
-    pause(300).then(() => post({ credential: sound, sleep: 0, do: 'lock' })),
-    pause(0).then(() => spawnSync(`${process.cwd()}/scripts/stack`, ['psql', '-c', 'BEGIN', '-c', 'UPDATE planted.thing SET name = name', '-c', 'SELECT pg_sleep(1)', '-c', 'COMMIT'])),
-  ]);
-  assert.equal(waiting.status, 200, waiting.text);
+  const lock = session();
+  await lock.run('BEGIN; UPDATE planted.thing SET name = name;');
+  const waiting = await sendAndFind(() => post({ credential: sound, sleep: 0, do: 'lock' }),
+    `SELECT pid FROM pg_stat_activity WHERE usename = 'authenticator' AND wait_event_type = 'Lock'`);
+  await lock.run('COMMIT;');
+  await lock.end();
+  const waited = await waiting.answer;
+  assert.equal(waited.status, 200, waited.text);
 });
 
 test('none of it is found anywhere', (t) => {

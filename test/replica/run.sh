@@ -23,7 +23,7 @@ clusters=("$first")
 load=
 end() {
   local dir
-  [ -z "$load" ] || kill "$load" 2>/dev/null || true
+  [ -z "$load" ] || send_signal TERM "$load" || true
   for dir in "${clusters[@]:1}"; do
     cluster_stop "$dir" || true
     rm -rf "$dir"
@@ -46,7 +46,7 @@ run() {
 
 # wait_for <cluster> <SQL> <answer>
 wait_for() {
-  for _ in {1..300}; do
+  for _ in {1..1800}; do
     [ "$(on "$1" "$2")" != "$3" ] || return 0
     sleep 0.1
   done
@@ -82,7 +82,7 @@ make_standby() {
 
 # --- a standby that is promoted -------------------------------------------------
 
-configure "$first" 'wal_level = logical' 'synchronous_commit = off' 'max_wal_senders = 8' 'max_replication_slots = 8' \
+configure "$first" 'wal_level = logical' 'synchronous_commit = off' 'max_wal_senders = 40' 'max_replication_slots = 40' \
   'max_prepared_transactions = 4'
 psql -Xq -d postgres -c 'CREATE DATABASE crash'
 psql -Xq -v ON_ERROR_STOP=1 -d crash -o /dev/null -f "$root/test/crash/setup.sql"
@@ -101,18 +101,18 @@ ok 'a transaction is prepared' run "$primary" "SET workorder.actor = 'client1'; 
 # one that does not receive is waited for.  (workorder.durable = off does not.)
 act() { on "$primary" "SET workorder.durable = $1; SHOW synchronous_commit; SET workorder.actor = 'client1'; SELECT state FROM workorder.act('job', 101, 'next', 'durable $1')"; }
 receiver=$(on "$standby" 'SELECT pid FROM pg_stat_wal_receiver')
-kill -STOP "$receiver"
+send_signal STOP "$receiver" "$standby"
 act on >"$scratch/waiting" &
 load=$!
 ok 'an act waits for a standby that is not there' wait_for "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'" 1
 is 'and is not acknowledged meanwhile' "$(cat "$scratch/waiting")" ''
-kill -CONT "$receiver"
+send_signal CONT "$receiver" "$standby"
 wait "$load"
 load=
 is 'it is when the standby has it' "$(cat "$scratch/waiting")" $'off\nworking'
-kill -STOP "$receiver"
+send_signal STOP "$receiver" "$standby"
 is 'who turns workorder.durable off does not wait' "$(act off)" $'off\nreview'
-kill -CONT "$receiver"
+send_signal CONT "$receiver" "$standby"
 
 PGHOST=$scratch/socket node "$root/test/crash/load.js" 8 "$goal" "$scratch/acknowledged" >"$scratch/fifo" 2>&1 &
 load=$!
@@ -165,14 +165,20 @@ request=(psql -XAtq -h "$primary/socket" -d crash -c "SET workorder.actor = 'cli
   -c "SELECT status, answer::jsonb ->> 'revision' FROM send('ghost', '{\"id\": 903, \"action\": \"next\", \"note\": \"ghost\"}')")
 # although synchronous_commit is off, as in the load before: workorder.durable raises it
 wait_for_standby ghost 0
+"${request[@]}" >"$scratch/given_up" 2>&1 &
+load=$!
+ok 'a client waits for a standby that is not there' wait_for "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'" 1
+send_signal KILL "$load"
 status=0
-timeout 2 "${request[@]}" >"$scratch/given_up" 2>&1 || status=$?
-is 'a client gives up waiting for a standby that is not there' "$status $(cat "$scratch/given_up")" '124 '
+wait "$load" || status=$?
+load=
+is 'and gives up' "$status $(cat "$scratch/given_up")" '137 '
 is 'the server does not' "$(on "$primary" "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")" 1
 "${request[@]}" >"$scratch/again" 2>&1 &
 again=$!
-sleep 0.5
-is 'the same request again has to wait for the first' "$(cat "$scratch/again")" ''
+ok 'the same request again has to wait for the first' wait_for "$primary" \
+  "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%send(%ghost%'" 1
+is 'and is not answered' "$(cat "$scratch/again")" ''
 wait_for_standby standby 1
 wait "$again" || true
 is 'and has its answer when there is a standby' "$(cat "$scratch/again")" '201|2'
@@ -301,6 +307,9 @@ run "$subscriber" "SET session_replication_role = replica; DELETE FROM job WHERE
 ok 'a subscriber that went astray is noticed' test -n "$(diff <(contents "$primary") <(contents "$subscriber"))" -a -n "$(on "$subscriber" "$verify")"
 refill() {
   run "$subscriber" 'DROP SUBSCRIPTION everything'
+  # its workers have gone, and what they kept on the primary, too
+  wait_for "$primary" "SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'logical'" 0
+  wait_for "$subscriber" "SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL" 0
   run "$subscriber" "SET session_replication_role = replica;
     SELECT set_config('refill.tables', string_agg(c.oid::regclass::text, ', '), false) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema)';

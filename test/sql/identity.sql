@@ -173,10 +173,12 @@ RESET request.jwt.claims;
 --
 -- A gateway
 --
-SELECT workorder.tenant_id();   -- the settings exist now
 ALTER SYSTEM SET workorder.gateway_roles = 'regress_wo_other, regress_wo_gateway';
 SELECT pg_reload_conf();
-SELECT pg_sleep(0.5);
+-- who connects after that has it
+\c -
+SET client_min_messages = warning;
+SELECT workorder.tenant_id();   -- the settings exist now
 SHOW workorder.gateway_roles;
 UPDATE workorder.actor SET db_role = 'regress_wo_gateway' WHERE login = 'bob';
 SET workorder.actor = 'bob';

@@ -76,7 +76,7 @@ for pid in "${pids[@]}"; do
   is 'sqlsmith worked until its time was over' "$status" 124
 done
 # a statement takes no longer than a second; what a session has counted is known when it has ended
-for _ in {1..50}; do
+for _ in {1..1200}; do
   [ "$(ask "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'smith%'")" != 0 ] || break
   sleep 0.1
 done

@@ -17,14 +17,14 @@ second="$scratch/second home, $(printf 'x%.0s' {1..100})"
 mkdir "$second"
 declare -A port
 port[$first]=$(free_port)
-port[$second]=$((port[$first] + 1))
+port[$second]=$(free_port)
 chmod 755 "$scratch"
 listener=
 
 end() {
   local home
   trap '' TERM INT HUP
-  [ -z "$listener" ] || kill "$listener" 2>/dev/null || true
+  [ -z "$listener" ] || send_signal TERM "$listener" || true
   for home in "$first" "$second"; do
     WORKORDER_HOME=$home WORKORDER_PORT=${port[$home]} "$stack" down >/dev/null 2>&1 || true
   done
@@ -95,13 +95,13 @@ like 'a second home whose path is long and has blanks comes up beside it' "$(run
 other=$(cat "$second/place")
 port[$second]=$(cat "$other/web/port")
 ok 'where nobody said which port, on the next one that is free' test "${port[$second]}" -gt 8080
-kill "$listener" 2>/dev/null || true
+send_signal TERM "$listener" || true
 is 'and answers on its own port' "$(fetch "$second" /rest/)" 200
 is 'and is another server' \
   "$(ask "$second" "SELECT current_setting('data_directory') = '$first/cluster/data'")" '0 f'
 
-kill -9 "$(cat "$first/web/postgrest.pid")"
-for _ in {1..100}; do
+send_signal KILL "$(cat "$first/web/postgrest.pid")" "$first"
+for _ in {1..900}; do
   [ "$(run "$first" status | head -c 6)" = '3 half' ] && break
   sleep 0.1
 done
@@ -110,8 +110,8 @@ like 'and up brings it back' "$(run "$first" up)" '^0 .*up: database workorder'
 is 'so that it answers' "$(fetch "$first" /rest/)" 200
 
 ask "$first" 'CREATE TABLE public.kept AS SELECT 1 AS one' >/dev/null
-kill -9 "$pid"
-for _ in {1..100}; do
+send_signal KILL "$pid" "$first"
+for _ in {1..900}; do
   [ "$(run "$first" status)" = '3 down' ] && break
   sleep 0.1
 done
@@ -129,8 +129,7 @@ for system in active-job workorder-v3 afterservice ticket-v1 luci-ticket; do
   like "fixture $system loads" "$(run "$first" fixture "$system")" '^0 $'
   started=$(date +%s%N)
   like "fixture $system loads again" "$(run "$first" fixture "$system")" '^0 $'
-  took=$((($(date +%s%N) - started) / 1000000))
-  ok "fixture $system loads in less than a second ($took ms)" [ "$took" -lt 1000 ]
+  diag "in $((($(date +%s%N) - started) / 1000000)) ms"
 done
 like 'an unknown system is refused' "$(run "$first" fixture nonsense)" '^1 .*unknown system'
 like 'an unknown verb is refused' "$(run "$first" sideways)" '^2 '

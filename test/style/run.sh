@@ -30,6 +30,14 @@ ok "$((${#scripts[@]})) shell scripts pass shellcheck" shellcheck -x -S warning 
 while IFS= read -r -d '' file; do
   ok "$file parses" jq empty "$file"
 done < <(texts -name '*.json')
+# Only send_signal() of scripts/lib.sh and signal() of test/tools/process.js send
+# one: they look at the process first.
+killers() {
+  grep -nHE '(^|[^-[:alnum:]_.])(kill|pkill|killall|skill) +["$-]|process\.kill\(|os\.kill\(|\bxargs +.*\bkill\b' "$@" |
+    grep -vE '^(\./)?(scripts/lib\.sh:[0-9]+:  kill -s "\$1" "\$pid" 2>/dev/null|test/tools/process\.js:[0-9]+:  process\.kill\(id, name\);)$' || true
+}
+mapfile -d '' programs < <(texts \( -name '*.sh' -o -name '*.js' -o -name '*.mjs' -o -path './scripts/*' ! -name '*.*' -o -path ./.ci/run \) ! -path ./test/style/run.sh)
+is 'no signal is sent to what was not looked at' "$(killers "${programs[@]}")" ''
 is 'no white space at the end of a line' "$(texts ! -path './expected/*' ! -path './scripts/template/test/expected/*' ! -path './test/sql/*' ! -name '*.patch' | lines '[[:blank:]]$')" ''
 is 'no line ends as in another system' "$(texts | lines $'\r$')" ''
 is 'nothing is left to do' "$(texts ! -path ./test/style/run.sh | lines '\b(TODO|FIXME|XXX)[: ]')" ''
@@ -51,6 +59,8 @@ repeats() { awk -f test/style/repeats.awk sql/*/modules/*.sql "$@"; }
 is 'no two places under sql/ say the same in more than 12 lines' "$(repeats)" ''
 ok 'and one that does is found' grep -q 'stands again' <<<"$(repeats "$copy")"
 
+printf '%s\n' 'kill -9 "$(cat pid)"' '[ -z "$a" ] || kill "$a"' "process.kill(Number(victim), 'SIGKILL');" 'pkill -f postgres' >"$copy"
+is 'and each that is, is found' "$(killers "$copy" | wc -l)" 4
 # --- src/ ---------------------------------------------------------------------
 
 circles() { LC_ALL=C awk -f test/style/circles.awk; }
