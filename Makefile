@@ -40,7 +40,7 @@ endif
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=.
+ISOLATION_OPTS = --inputdir=test --outputdir=. --launcher=$(abspath $(srcdir))/test/tools/condense.sh
 EXTRA_CLEAN = sql/*--*.sql.tmp results output_iso regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
