@@ -67,6 +67,31 @@ is 'docs/sql.md names every table and view' \
 is 'docs/sql.md names every setting' \
   "$(unnamed docs/sql.md "SELECT name FROM pg_settings WHERE name LIKE 'workorder.%'")" ''
 
+# The Chinese README shows the same and leads to the same places.
+links() { grep -oE '\]\([^)#]+' "$1" | sed 's/^](//' | grep -v '^README' | LC_ALL=C sort -u; }
+fenced() { awk '/^```/ { print; inside = !inside; next } inside' "$1"; }
+is 'README.zh-CN.md has the code of README.md' "$(fenced README.zh-CN.md)" "$(fenced README.md)"
+is 'and its links' "$(links README.zh-CN.md)" "$(links README.md)"
+# Every link between documents leads somewhere, to a heading where it says so.
+broken() {
+  local file link target anchor
+  for file in ./*.md docs/*.md docs/*/*.md test/README.md src/*/README.md; do
+    [ -e "$file" ] || continue
+    grep -oE '\]\([^)]+\)' "$file" | sed 's/^](//; s/)$//' | grep -vE '^[a-z]+://' | while read -r link; do
+      target=${link%%#*}
+      anchor=
+      [ "$link" = "$target" ] || anchor=${link#*#}
+      if [ -z "$target" ]; then target=$file; else target=${file%/*}/$target; fi
+      if [ ! -e "$target" ]; then
+        say "$file: $link"
+      elif [ -n "$anchor" ]; then
+        sed -n 's/^##* //p' "$target" | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-' | grep -qxF -- "$(tr -cd 'a-z0-9_\n-' <<<"$anchor")" || say "$file: $link"
+      fi
+    done
+  done
+}
+is 'every link between documents leads somewhere' "$(broken)" ''
+
 # Every code that the source can say is explained in docs/errors.md, and no
 # other is: under its heading, in the first column.
 documented() {
