@@ -132,6 +132,58 @@ wo_line_init(void)
 	RegisterXactCallback(at_transaction_event, NULL);
 }
 
+/*
+ * starts_with tells whether a text that is not null begins with a word, and
+ * ends there if it is the whole that is asked for.
+ */
+static bool
+starts_with(const WoBinding *binding, const WoRow *row, WoEngineColumn column, const char *word, bool whole)
+{
+	AttrNumber	attnum = binding->engine[column];
+	struct varlena *value;
+	Size		length = strlen(word);
+
+	if (row->nulls[attnum - 1])
+		return false;
+	value = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+	return (whole ? VARSIZE_ANY_EXHDR(value) == length : VARSIZE_ANY_EXHDR(value) >= length) &&
+		memcmp(VARDATA_ANY(value), word, length) == 0;
+}
+
+/*
+ * wo_row_kind tells what a change of a row is, as the guard has said in the new
+ * row: an import by its seal, what the engine itself does by the name of the
+ * action, which no flow may give to one of its own (flow_check.c).  old is NULL
+ * when the row is new, row when it is gone.
+ */
+WoKind
+wo_row_kind(const WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	AttrNumber	attnum = binding->engine[WO_DIGEST];
+
+	if (row == NULL)
+		return WO_KIND_DELETE;
+	if (old == NULL)
+	{
+		struct varlena *seal;
+
+		if (row->nulls[attnum - 1])
+			return WO_KIND_CREATE;
+		seal = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+		return VARSIZE_ANY_EXHDR(seal) == WO_SEAL_LENGTH && *VARDATA_ANY(seal) == WO_SEAL_IMPORT ?
+			WO_KIND_IMPORT : WO_KIND_CREATE;
+	}
+	if (wo_row_revision(binding, old) == wo_row_revision(binding, row))
+		return WO_KIND_NONE;
+	if (starts_with(binding, row, WO_LAST_ACTION, WO_ACTION_MAINTENANCE, true))
+		return WO_KIND_REPAIR;
+	if (starts_with(binding, row, WO_LAST_ACTION, WO_ACTION_MIGRATE, true))
+		return WO_KIND_MIGRATION;
+	if (starts_with(binding, row, WO_LAST_ACTION, WO_ACTION_AFTER, false))
+		return WO_KIND_TIMER;
+	return WO_KIND_ACT;
+}
+
 static int64
 engine_int64(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
 {
@@ -178,8 +230,8 @@ fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoR
 	}
 	else if (old != NULL)
 		line->from_state = wo_row_text(binding, old, WO_STATE);
-	/* a repair is nobody's but his who does it */
-	if (line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0)
+	/* a repair is for nobody else */
+	if (wo_row_kind(binding, old, row) == WO_KIND_REPAIR)
 		line->for_actor = 0;
 }
 
@@ -193,7 +245,7 @@ wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 {
 	fill_change(line, binding, old, row);
 	line->changes = wo_changes(binding, old, row,
-							   line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0 ?
+							   wo_row_kind(binding, old, row) == WO_KIND_REPAIR ?
 							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
 	wo_journal_salt(line);
 }

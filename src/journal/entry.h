@@ -17,14 +17,32 @@
 #define WO_ACTION_DELETE		"delete"
 
 /*
- * Where a trigger may change the row behind the guard, the column digest does
- * not hold the line's digest but a seal over the engine's columns: one of
- * these and 16 bytes.
+ * The column digest of a row that was imported, and of one that a trigger may
+ * change behind the guard, does not hold the digest of a line but a seal over
+ * the engine's columns: one of these and 16 bytes.
  */
 #define WO_SEAL_ACT				'a'
 #define WO_SEAL_IMPORT			'i'
 #define WO_SEAL_LENGTH			17
 
+/*
+ * What a change of a row is.  The guard finds it out and writes it into the
+ * row; whoever sees the row afterwards believes that (wo_row_kind).
+ */
+typedef enum WoKind
+{
+	WO_KIND_NONE,				/* no act: the row is as it was */
+	WO_KIND_CREATE,
+	WO_KIND_ACT,
+	WO_KIND_DELETE,
+	/* by nobody's right to it: bypass.c */
+	WO_KIND_IMPORT,				/* a new row that brings its history: not journalled */
+	WO_KIND_REPAIR,				/* under workorder.maintenance */
+	WO_KIND_TIMER,
+	WO_KIND_MIGRATION
+} WoKind;
+
+extern WoKind wo_row_kind(const WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
 extern void wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row);

@@ -470,3 +470,15 @@ set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
 	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
 	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, PointerGetDatum(digest), !sealed);
 }
+
+/*
+ * wo_fold_import sets what only a row knows that was imported and has no line
+ * yet: the seal that it has in place of a digest.
+ */
+void
+wo_fold_import(WoFold *fold, const WoRow *row)
+{
+	AttrNumber	attnum = fold->binding->engine[WO_DIGEST];
+
+	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, row->values[attnum - 1], row->nulls[attnum - 1]);
+}

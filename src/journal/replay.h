@@ -67,6 +67,7 @@ extern WoFold *wo_fold_create(const WoBinding *binding);
 extern void wo_fold_reset(WoFold *fold);
 extern bool wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed,
 						  Bitmapset **surprises);
+extern void wo_fold_import(WoFold *fold, const WoRow *row);
 extern Jsonb *wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket);
 
 #endif							/* WO_REPLAY_H */

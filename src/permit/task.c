@@ -151,7 +151,7 @@ note_parts(WoBinding *binding, const WoRow *old, const WoRow *row, Datum *key)
 	int			n = 0;
 	ListCell   *lc;
 
-	if (strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MAINTENANCE) == 0)
+	if (wo_row_kind(binding, old, row) == WO_KIND_REPAIR)
 		return;
 	if (old == NULL && !row->nulls[acted - 1])
 		add_part(binding, row, key, "started", &row->values[acted - 1], 1);

@@ -108,7 +108,10 @@ replay_until(WoBinding *binding, int64 ticket, TimestampTz at, HeapTuple tuple)
 
 		wo_line_for_base(&base, binding, &row);
 		if (base.at <= at)
+		{
 			(void) wo_fold_apply(fold, &base, false, NULL);
+			wo_fold_import(fold, &row);
+		}
 	}
 	if (fold->exists)
 	{

@@ -29,7 +29,9 @@
 
 /*
  * wo_import_row takes a row as its owner loads it: history that happened
- * elsewhere.  Only what must not be null is filled in.
+ * elsewhere.  Only what must not be null is filled in, and the seal put in
+ * place of the digest says that this is an import.  A digest of a line would be
+ * that of another journal; the next act asks the one that is here.
  */
 HeapTuple
 wo_import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
@@ -81,8 +83,7 @@ wo_import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 		wo_case_set(&c, WO_UPDATED_AT, row->values[created - 1], false);
 	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
 	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
-	if (binding->overtaken)
-		wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
+	wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
 	return wo_case_finish(&c, trigdata->tg_trigtuple);
 }
 

@@ -203,9 +203,6 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 		row.nulls[binding->tenant - 1] = false;
 	}
 	wo_case_begin(&c, binding, NULL, &row);
-	/* must be later than what an import may claim, see record.c */
-	if (c.now <= GetCurrentTransactionStartTimestamp() && wo_now_text[0] == '\0')
-		c.now = GetCurrentTransactionStartTimestamp() + 1;
 	note = order_note(&c, &row);
 	action = wo_row_text(binding, &row, WO_ACTION);
 	if (c.flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
@@ -245,6 +242,28 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	return wo_case_finish(&c, trigdata->tg_trigtuple);
 }
 
+/*
+ * find_kind tells what an update is.  This is the one place where it is found
+ * out; from here on the row says it (wo_row_kind).
+ */
+static WoKind
+find_kind(const WoBinding *binding, const WoRow *old, const char *action, bool changed, bool meddled)
+{
+	AttrNumber	flow = binding->engine[WO_FLOW_ID];
+
+	if (wo_migration != NULL && wo_migration->relation_id == binding->relation_id &&
+		!meddled && action != NULL && strcmp(action, WO_ACTION_MIGRATE) == 0 &&
+		!old->nulls[flow - 1] && DatumGetInt32(old->values[flow - 1]) == wo_migration->from)
+		return WO_KIND_MIGRATION;
+	if (wo_maintenance && wo_firing == NULL)
+		return WO_KIND_REPAIR;
+	if (wo_firing != NULL && wo_firing->relation_id == binding->relation_id && action != NULL &&
+		strcmp(action, wo_firing->action) == 0)
+		return WO_KIND_TIMER;
+	/* an update that orders nothing and changes nothing is not an act */
+	return changed ? WO_KIND_ACT : WO_KIND_NONE;
+}
+
 static HeapTuple
 judge_update(TriggerData *trigdata, WoBinding *binding)
 {
@@ -255,6 +274,7 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 	bool		any_changed = false;
 	AttrNumber	meddled = InvalidAttrNumber;
 	bool		state_changed;
+	WoKind		kind;
 	WoCase		c;
 	WoVerdict	verdict;
 	char	   *name;
@@ -282,23 +302,19 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 			meddled = attnum;
 	}
 	name = wo_row_text(binding, &row, WO_ACTION);
-	if (wo_migration != NULL && wo_migration->relation_id == binding->relation_id &&
-		meddled == InvalidAttrNumber && name != NULL && strcmp(name, WO_ACTION_MIGRATE) == 0 &&
-		!old.nulls[binding->engine[WO_FLOW_ID] - 1] &&
-		DatumGetInt32(old.values[binding->engine[WO_FLOW_ID] - 1]) == wo_migration->from)
+	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
+	kind = find_kind(binding, &old, name,
+					 name != NULL || state_changed || any_changed || !row.nulls[binding->engine[WO_NOTE] - 1],
+					 meddled != InvalidAttrNumber);
+	if (kind == WO_KIND_MIGRATION)
 		return wo_obey_migration(trigdata, binding, &old, &row);
-	if (wo_maintenance && wo_firing == NULL)
+	if (kind == WO_KIND_REPAIR)
 		return wo_maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)
 		refuse_engine_column(rel, meddled);
-	if (wo_firing != NULL && wo_firing->relation_id == binding->relation_id && name != NULL &&
-		strcmp(name, wo_firing->action) == 0)
+	if (kind == WO_KIND_TIMER)
 		return wo_obey_clock(trigdata, binding, name, &old, &row);
-
-	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
-	/* an update that orders nothing and changes nothing is not an act */
-	if (name == NULL && !state_changed && !any_changed &&
-		row.nulls[binding->engine[WO_NOTE] - 1])
+	if (kind == WO_KIND_NONE)
 		return trigdata->tg_newtuple;
 
 	wo_case_begin(&c, binding, &old, &row);

@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -31,7 +30,6 @@
 #include "flow/flow.h"
 #include "journal/journal.h"
 #include "journal/entry.h"
-#include "ticket/migrate.h"
 #include "journal/outbox.h"
 #include "journal/state_count.h"
 #include "timer/timer.h"
@@ -92,10 +90,10 @@ refuse_meddling(TriggerData *trigdata, const char *what)
 }
 
 /*
- * sealed_as tells whether the seal of a row is of a kind, and unbroken.
+ * is_sealed tells whether the seal of a row is of a kind, and unbroken.
  */
 static bool
-sealed_as(WoBinding *binding, const WoRow *row, char kind)
+is_sealed(WoBinding *binding, const WoRow *row, char kind)
 {
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 	bytea	   *expected = wo_row_seal(binding, row, kind);
@@ -114,18 +112,16 @@ sealed_as(WoBinding *binding, const WoRow *row, char kind)
  * there.  old is NULL for a new row.
  */
 static void
-check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, const WoRow *row)
+check_overtaken(TriggerData *trigdata, WoBinding *binding, WoKind kind, const WoRow *old, const WoRow *row)
 {
 	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
 	WoRow		again = *row;
 	WoCase		c;
 	WoVerdict	verdict;
 
-	if (!sealed_as(binding, row, WO_SEAL_ACT))
+	if (!is_sealed(binding, row, kind == WO_KIND_IMPORT ? WO_SEAL_IMPORT : WO_SEAL_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
-	if (wo_maintenance ||
-		(wo_migration != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), WO_ACTION_MIGRATE) == 0) ||
-		(wo_firing != NULL && strcmp(wo_row_text(binding, row, WO_LAST_ACTION), wo_firing->action) == 0))
+	if (kind != WO_KIND_CREATE && kind != WO_KIND_ACT)
 		return;
 	wo_case_begin(&c, binding, old, &again);
 	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
@@ -145,25 +141,6 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, const WoRow *old, con
 }
 
 /*
- * is_import tells whether a new row keeps a history it had.  What the guard
- * has begun has revision 1 and a time after the start of this transaction (or
- * the fixed clock's), which a row with a past does not have.
- */
-static bool
-is_import(TriggerData *trigdata, WoBinding *binding, const WoRow *row)
-{
-	AttrNumber	attnum = binding->engine[WO_UPDATED_AT];
-	TimestampTz updated;
-
-	if (binding->overtaken)
-		return sealed_as(binding, row, WO_SEAL_IMPORT);
-	if (wo_row_revision(binding, row) != 1 || row->nulls[attnum - 1])
-		return true;
-	updated = DatumGetTimestampTz(row->values[attnum - 1]);
-	return wo_now_text[0] == '\0' ? updated <= GetCurrentTransactionStartTimestamp() : updated != wo_now();
-}
-
-/*
  * workorder_record_row is the AFTER INSERT OR UPDATE OR DELETE row trigger.
  */
 Datum
@@ -173,6 +150,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	Relation	rel;
 	WoBinding  *binding;
 	WoJournalLine line;
+	WoKind		kind;
 	bool		together;
 	WoRow		old;
 	WoRow		row;
@@ -191,11 +169,12 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		row = wo_row(binding, trigdata->tg_trigtuple);
+		kind = wo_row_kind(binding, NULL, &row);
 		count(binding, NULL, &row);
-		if (is_import(trigdata, binding, &row))
-			return PointerGetDatum(NULL);
 		if (binding->overtaken)
-			check_overtaken(trigdata, binding, NULL, &row);
+			check_overtaken(trigdata, binding, kind, NULL, &row);
+		if (kind == WO_KIND_IMPORT)
+			return PointerGetDatum(NULL);
 		wo_line_for_sealed(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
@@ -205,7 +184,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	{
 		old = wo_row(binding, trigdata->tg_trigtuple);
 		row = wo_row(binding, trigdata->tg_newtuple);
-		if (wo_row_revision(binding, &old) == wo_row_revision(binding, &row))
+		kind = wo_row_kind(binding, &old, &row);
+		if (kind == WO_KIND_NONE)
 		{
 			/* the guard let it pass because it changed nothing */
 			for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
@@ -217,7 +197,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		if (wo_row_revision(binding, &row) != Max(wo_row_revision(binding, &old), 0) + 1)
 			refuse_meddling(trigdata, "the revision was changed");
 		if (binding->overtaken)
-			check_overtaken(trigdata, binding, &old, &row);
+			check_overtaken(trigdata, binding, kind, &old, &row);
 		wo_line_for_sealed(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
@@ -232,6 +212,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		wo_line_for_change(&line, binding, &old, NULL);
 		line.at = Max(wo_now(), line.at);
 		line.actor = actor->id;
+		/* no row is left to say so */
 		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
 		append(binding, &line, &old, NULL, together);
 		count(binding, &old, NULL);

@@ -623,6 +623,21 @@ COPY ticket (id, title, state, revision) FROM stdin;
 SELECT * FROM now WHERE id BETWEEN 100 AND 103;
 SELECT id, created_at IS NOT NULL AS created, entered_at = created_at AS entered, flow_id IS NOT NULL AS flow FROM ticket WHERE id BETWEEN 100 AND 103 ORDER BY 1;
 SELECT lines() - :before AS lines;
+-- whatever it looks like: later than now, at the time that the clock is set to, or as if it had just been made
+INSERT INTO ticket (id, title, revision, updated_at) VALUES (106, 'imported', 1, clock_timestamp() + '1 day');
+INSERT INTO ticket (id, title, state, revision, last_action, updated_at, acted_by) VALUES (107, 'imported', 'work', 1, 'start', 'infinity', 0);
+SET workorder.now = '2030-01-01 UTC';
+INSERT INTO ticket (id, title, revision, updated_at) VALUES (108, 'imported', 1, '2030-01-01 UTC'), (109, 'imported', 1, '2031-01-01 UTC');
+RESET workorder.now;
+BEGIN;
+INSERT INTO ticket (id, title) VALUES (110, 'made');
+SELECT lines() - :before AS lines;
+CREATE TEMP TABLE made ON COMMIT DROP AS SELECT * FROM ticket WHERE id = 110;
+UPDATE made SET id = 111, title = 'imported';
+INSERT INTO ticket SELECT * FROM made;
+COMMIT;
+SELECT id, title, state, revision, last_action, octet_length(digest) AS digest FROM ticket WHERE id BETWEEN 106 AND 111 ORDER BY id;
+SELECT lines() - :before AS lines;
 -- it must fit the flow
 INSERT INTO ticket (id, state, revision) VALUES (104, 'nowhere', 1);
 \echo :SQLSTATE
@@ -644,7 +659,9 @@ UPDATE ticket SET action = 'finish' WHERE id = 100;
 UPDATE ticket SET action = 'start' WHERE id = 101;
 DELETE FROM ticket WHERE id = 102;
 UPDATE ticket SET action = 'edit', secret = 'x' WHERE id = 103;
-SELECT ticket_id, revision, actor, action, from_state, to_state FROM log WHERE relation = 'ticket' AND ticket_id BETWEEN 100 AND 103 ORDER BY 1, 2;
+UPDATE ticket SET action = 'start' WHERE id IN (106, 108, 109, 110, 111);
+UPDATE ticket SET action = 'finish' WHERE id = 107;
+SELECT ticket_id, revision, actor, action, from_state, to_state FROM log WHERE relation = 'ticket' AND ticket_id BETWEEN 100 AND 111 ORDER BY 1, 2;
 SELECT * FROM workorder.verify('ticket');
 
 --
