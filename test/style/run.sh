@@ -61,6 +61,16 @@ ok 'and one that does is found' grep -q 'stands again' <<<"$(repeats "$copy")"
 
 printf '%s\n' 'kill -9 "$(cat pid)"' '[ -z "$a" ] || kill "$a"' "process.kill(Number(victim), 'SIGKILL');" 'pkill -f postgres' >"$copy"
 is 'and each that is, is found' "$(killers "$copy" | wc -l)" 4
+# Prints the kinds of tests that test/README.md does not name.
+unlisted() {
+  local file
+  for file in test/*/run.sh; do
+    file=${file%/run.sh}
+    grep -q "^| \`${file##*/}\` |" test/README.md || say "${file##*/}"
+  done
+}
+is 'test/README.md has every kind' "$(unlisted)" ''
+
 # --- src/ ---------------------------------------------------------------------
 
 circles() { LC_ALL=C awk -f test/style/circles.awk; }
