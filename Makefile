@@ -11,7 +11,7 @@ ENGINE_MODULES = header identity search flow actor access journal ask reply diag
 ADDONS = active_job afterservice call_center cloud_support dispatch
 active_job_MODULES = header flow install people contacts orders lists import http grants
 afterservice_MODULES = header flow install people orders parts duty lists http grants
-call_center_MODULES = header flow install people directories tickets lists http grants
+call_center_MODULES = header flow people directories install tickets lists http grants
 cloud_support_MODULES = header flow install people workorders replies http grants
 dispatch_MODULES = header flow install people images tickets replies http grants
 

@@ -90,6 +90,7 @@ wo_stream_open_as(WoStream *stream, Oid role, const char *query,
 	int			context;
 
 	memset(stream, 0, sizeof(*stream));
+	stream->role = role;
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(role,
 						   context | SECURITY_LOCAL_USERID_CHANGE |
@@ -108,9 +109,18 @@ wo_stream_next(WoStream *stream)
 {
 	if (stream->next == stream->n)
 	{
+		Oid			user;
+		int			context;
+
 		if (stream->batch != NULL)
 			SPI_freetuptable(stream->batch);
+		/* functions that the query calls run now */
+		GetUserIdAndSecContext(&user, &context);
+		SetUserIdAndSecContext(stream->role,
+							   context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 		SPI_cursor_fetch(stream->portal, true, BATCH_ROWS);
+		SetUserIdAndSecContext(user, context);
 		stream->batch = SPI_tuptable;
 		stream->n = SPI_processed;
 		stream->next = 0;

@@ -20,6 +20,7 @@
 typedef struct WoStream
 {
 	Portal		portal;
+	Oid			role;			/* who reads */
 	SPITupleTable *batch;
 	uint64		next;			/* in batch */
 	uint64		n;				/* in batch */

@@ -22,6 +22,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -34,6 +35,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "permit/approval.h"
@@ -49,6 +51,7 @@ PG_FUNCTION_INFO_V1(workorder_refresh_tasks);
 static List *list_guarded(Oid relid);
 pg_noreturn static void not_guarded(Oid relid);
 static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
+static void verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
 static void verify_maintenance(WoVerify *v);
 static WoBinding *bind(Relation rel, const WoGuarded *guarded);
 
@@ -82,7 +85,7 @@ workorder_verify(PG_FUNCTION_ARGS)
 	if (OidIsValid(relid) && tables == NIL)
 		not_guarded(relid);
 	foreach(lc, tables)
-		verify_guarded(&v, lfirst(lc), ticket, OidIsValid(relid));
+		verify_apart(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
 	{
 		wo_verify_engine(&v, tables);
@@ -219,9 +222,9 @@ list_guarded(Oid relid)
 
 	wo_stream_open(&stream, wo_lookup_table("guarded", false),
 				   OidIsValid(relid) ?
-				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text"
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
 				   " FROM workorder.guarded WHERE relation::pg_catalog.oid OPERATOR(pg_catalog.=) $1" :
-				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text"
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
 				   " FROM workorder.guarded ORDER BY id",
 				   OidIsValid(relid) ? 1 : 0, types, values);
 	while ((tuple = wo_stream_next(&stream)) != NULL)
@@ -234,6 +237,7 @@ list_guarded(Oid relid)
 		guarded->relation_id = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
 		guarded->flow = SPI_getvalue(tuple, desc, 3);
 		guarded->columns = SPI_getvalue(tuple, desc, 4);
+		guarded->active = DatumGetBool(SPI_getbinval(tuple, desc, 5, &isnull));
 		result = lappend(result, guarded);
 	}
 	wo_stream_close(&stream);
@@ -241,11 +245,57 @@ list_guarded(Oid relid)
 }
 
 /*
+ * Verifies one guarded table in a subtransaction: what cannot be verified, for
+ * it lacks a column or its journal cannot be read, is a finding, and the other
+ * tables are verified all the same.
+ */
+static void
+verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext table = AllocSetContextCreate(context, "workorder verification",
+												ALLOCSET_DEFAULT_SIZES);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(table);
+	PG_TRY();
+	{
+		verify_guarded(v, guarded, ticket, named);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		/* that is about the caller, or the server */
+		if (error->sqlerrcode == ERRCODE_WO_DENIED || error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+			ReThrowError(error);
+		v->relid = guarded->relid;
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "broken",
+						 "the table cannot be verified: %s", error->message);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextDelete(table);
+}
+
+/*
  * Verifies one guarded table, or one of its tickets.
  *
- * A table that unguard() has taken off its flow stays in workorder.guarded;
- * nothing is promised of it any more.  That is a finding only for who names
- * the table.
+ * A table that unguard() has taken off its flow stays in workorder.guarded,
+ * but is not active; nothing is promised of it any more.  That is a finding
+ * only for who names the table.
  */
 static void
 verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named)
@@ -257,7 +307,8 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 	if (rel == NULL)
 	{
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "table_missing",
-						 "workorder.guarded names a table that does not exist");
+						 "the table was dropped; SELECT workorder.forget(%d) removes what the engine keeps of it, but for the journal",
+						 guarded->relation_id);
 		return;
 	}
 	if (!wo_owns_relation(guarded->relid, GetUserId()))
@@ -270,9 +321,10 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 
 	if (!wo_verify_is_protected(rel))
 	{
-		if (named)
+		if (named || guarded->active)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unguarded",
-							 "the table has none of the triggers of a guarded table");
+							 "the table has none of the triggers of a guarded table%s",
+							 guarded->active ? "; SELECT workorder.upgrade() makes them again" : "");
 		relation_close(rel, AccessShareLock);
 		return;
 	}

@@ -35,6 +35,7 @@ typedef struct WoGuarded
 	int32		relation_id;
 	char	   *flow;
 	char	   *columns;		/* jsonb, as text */
+	bool		active;			/* unguard() has not taken its flow away */
 } WoGuarded;
 
 /* A verification under way. */

@@ -48,8 +48,6 @@ static const Protection protections[] = {
 	{"~workorder_truncate", "refuse_truncate", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE},
 };
 
-#define APPEND_ONLY_FUNCTION	"journal_append_only"
-
 /* What a line does to the flow version of its ticket. */
 typedef enum Pin
 {
@@ -60,7 +58,7 @@ typedef enum Pin
 
 static void check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement);
 static void check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded);
-static void check_journal(WoVerify *v);
+static void check_children(WoVerify *v, Relation rel);
 static bool calls(const Trigger *trigger, const char *function);
 static bool covers(const Trigger *trigger, int16 type);
 static bool is_of(const Trigger *trigger, const WoGuarded *guarded);
@@ -90,8 +88,8 @@ wo_verify_is_protected(Relation rel)
 }
 
 /*
- * Checks what keeps a table on its flow: its triggers, those of its
- * partitions, and those of the journal.
+ * Checks what keeps a table on its flow: its triggers and those of its
+ * partitions, its policies and rights, and that it has no children.
  */
 void
 wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
@@ -106,7 +104,8 @@ wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
 	wo_verify_rights(v);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_partitions(v, rel, guarded);
-	check_journal(v);
+	else
+		check_children(v, rel);
 }
 
 /*
@@ -240,50 +239,24 @@ check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded)
 	}
 }
 
-/* Checks that nobody can rewrite the journal unnoticed. */
+/*
+ * Checks that no table inherits from a guarded one: who reads or updates the
+ * one reaches the rows of the other, which no trigger of ours sees.
+ */
 static void
-check_journal(WoVerify *v)
+check_children(WoVerify *v, Relation rel)
 {
-	static const struct
+	ListCell   *lc;
+
+	foreach(lc, find_inheritance_children(RelationGetRelid(rel), AccessShareLock))
 	{
-		int16		type;
-		const char *statement;
-	}			needed[] = {
-		{TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_ROW, "UPDATE"},
-		{TRIGGER_TYPE_DELETE | TRIGGER_TYPE_ROW, "DELETE"},
-		{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
-	};
-	Relation	journal = relation_open(wo_lookup_table("journal", false), AccessShareLock);
-	/* a copy, as in check_triggers() */
-	TriggerDesc *triggers = CopyTriggerDesc(journal->trigdesc);
+		char	   *name = get_rel_name(lfirst_oid(lc));
 
-	if (journal->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
-						 "workorder.journal is unlogged or temporary: a crash empties it");
-	for (int i = 0; i < lengthof(needed); i++)
-	{
-		bool		found = false;
-		bool		enabled = false;
-
-		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
-		{
-			const Trigger *trigger = &triggers->triggers[t];
-
-			if (!calls(trigger, APPEND_ONLY_FUNCTION) || (trigger->tgtype & needed[i].type) != needed[i].type ||
-				trigger->tgqual != NULL || trigger->tgnattr != 0)
-				continue;
-			found = true;
-			enabled |= trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN;
-		}
-		if (!found)
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_missing",
-							 "workorder.journal has no trigger that refuses %s", needed[i].statement);
-		else if (!enabled)
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "trigger_disabled",
-							 "the trigger of workorder.journal that refuses %s is disabled, or fires on replicas",
-							 needed[i].statement);
+		if (name != NULL)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "child",
+							 "table \"%s\" inherits from it: its rows are seen with the table's, but judged and journalled by nobody",
+							 name);
 	}
-	relation_close(journal, AccessShareLock);
 }
 
 /* Tells whether a trigger calls a function of ours. */

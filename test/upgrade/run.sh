@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 #
 # From one version to the next: this version is frozen as a release would be, a
-# later one is made of it (next.patch), and every way from here to there ends
+# later one is made of it (next.sh), and every way from here to there ends
 # in the same catalog with the same rows: ALTER EXTENSION ... UPDATE in place, a
 # dump of the old version restored under the new one, and a fresh installation.
 # Before that the new library serves the old extension.  Then one version more
-# (later.patch): from each that was there before, in one go or in two.  Every
+# (later.sh): from each that was there before, in one go or in two.  Every
 # version that is released leads to this one, too.  Prints TAP.
 #
 # All of it happens in a copy of the checkout and a copy of PostgreSQL.
@@ -17,7 +17,6 @@
 here=$root/test/upgrade
 
 need_postgres
-need patch
 settle "${WORKORDER_TEST_HOME:-$run_dir}/upgrade"
 lock_home 5
 cluster=$place/cluster
@@ -154,12 +153,12 @@ sed -i '$d' "$old/sql/dispatch/modules/grants.sql"
 ok 'version '"$from"' is built with its frozen scripts beside it' make_in "$old" all
 ok 'and installed' make_in "$old" install
 
-# make_version <version> <of the directory> <to the directory> <patch>: with update scripts from the one before.
+# make_version <version> <of the directory> <to the directory> <script>: with update scripts from the one before.
 make_version() {
   local before room extension
   before=$(sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" "$2/workorder.control")
   cp -a "$2/." "$3"
-  ok "version $1 is made" patch -d "$3" -p1 --fuzz=3 --no-backup-if-mismatch -i "$here/$4"
+  ok "version $1 is made" bash "$here/$4" "$3"
   sed -i "s/@next@/${1//./_}/" "$3"/sql/*/modules/*.sql
   sed -i "s/^default_version = .*/default_version = '$1'/" "$3"/*.control "$3"/sql/*/*.control
   rm -f "$3"/sql/*--"$before".sql
@@ -171,7 +170,7 @@ make_version() {
     is "$extension $1: nothing is to be dropped by hand" "$(grep '^-- was' "$3/sql/$room/updates/$extension--$before--$1.sql" || true)" ''
   done
 }
-make_version "$to" "$old" "$new" next.patch
+make_version "$to" "$old" "$new" next.sh
 
 # --- the old version at work ----------------------------------------------------
 
@@ -290,7 +289,7 @@ like 'there is no way back for an extension' "$(ask upgraded "ALTER EXTENSION wo
 # --- one more version -------------------------------------------------------------
 
 make_in "$new" release >/dev/null
-make_version "$last" "$new" "$later" later.patch
+make_version "$last" "$new" "$later" later.sh
 make_in "$later" install >/dev/null
 is "the code of a database of $from is brought to $last in one go" "$(update waiting)" ''
 is "and that of one of $to" "$(update upgraded)" ''

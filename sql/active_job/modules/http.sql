@@ -152,24 +152,7 @@ BEGIN
     ["GET", "/shipping/worker-list", "http_worker_list"],
     ["POST", "/shipping/{order_id}", "http_transfer"],
     ["POST", "/retrieve/{order_id}", "http_close_out"]]');
-
-  IF to_regclass('api.active_job_order') IS NULL THEN
-    CREATE VIEW api.active_job_order WITH (security_invoker = true) AS
-    SELECT o.id, o.order_id, o.order_create_time, o.activity_id,
-      (SELECT a.activity_name FROM active_job.activity a
-       WHERE a.tenant_id = o.tenant_id AND a.activity_id = o.activity_id) AS activity_name,
-      o.holder_id,
-      o.customer_name, o.customer_type, o.phone, o.mobile, o.broadband_account, o.email, o.qq, o.marketing_info,
-      active_job.status(o.state) AS order_status,
-      o.contact_time, o.contact_status, o.contact_status_reason, o.contact_status_remark,
-      o.retrieve_worker, o.retrieve_time, o.retrieve_info,
-      o.state, o.revision, o.created_at, o.entered_at, o.updated_at, o.action, o.note, o.last_action, o.last_note
-    FROM active_job.orders o
-    WHERE o.tenant_id = workorder.tenant_id();
-    COMMENT ON VIEW api.active_job_order IS
-      'Marketing work orders that the caller holds, for /rest/active_job_order. Writing action takes it: PATCH /active_job_order?order_id=eq.1000001 {"action": "contact", "contact_status": 1}; transfer, after which the order is out of sight, only by /rpc/act.';
-  END IF;
 END
 $$;
 COMMENT ON FUNCTION active_job.install_http() IS
-  'Enters the API''s envelope and routes, and makes the view api.active_job_order; part of active_job.install(). What was changed in the settings of the API stays.';
+  'Enters the API''s envelope and routes; part of active_job.install(). What was changed in the settings of the API stays.';

@@ -268,21 +268,7 @@ BEGIN
     ["GET", "/dutyreports/dutyrank", "http_rank"],
     ["GET", "/dutyreports/compensationrank", "http_rank"],
     ["GET", "/dutyreports/publishmentrank", "http_rank"]]');
-
-  IF to_regclass('api.orders') IS NULL THEN
-    CREATE VIEW api.orders WITH (security_invoker = true) AS
-    SELECT o.id, o.serial_number, o.charge_number, o.type, o.customer_name, o.accuser_name, o.creator_name,
-      o.reason, o.remark, o.saler_id, o.summitted_at, o.tracks, o.deductions, o.abnormal_products,
-      o.abnormal_type, o.abnormal_reason, o.publishment, o.publish_to, o.compensation, o.duty_to_id, o.duty_to, o.duty_date,
-      afterservice.status(o.state, o.history) AS status, afterservice.workflow_status(o.state) AS workflow_status,
-      o.state, o.revision, o.creator_id, o.created_at, o.entered_at, o.updated_at,
-      o.action, o.note, o.last_action, o.last_note
-    FROM afterservice.orders o
-    WHERE o.tenant_id = workorder.tenant_id();
-    COMMENT ON VIEW api.orders IS
-      'After-sale orders, for /rest/orders: the caller''s rights and policies. Writing action takes it: PATCH /orders?id=eq.1 {"action": "done", "note": "ok"}';
-  END IF;
 END
 $$;
 COMMENT ON FUNCTION afterservice.install_http() IS
-  'Enters the API''s envelope and routes, and makes the view api.orders; part of afterservice.install(). What was changed in the settings of the API stays.';
+  'Enters the API''s envelope and routes; part of afterservice.install(). What was changed in the settings of the API stays.';

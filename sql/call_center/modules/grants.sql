@@ -6,7 +6,7 @@ DECLARE
   directory text;
 BEGIN
   PERFORM workorder.grant_addon('workorder_call_center', role,
-    '{install,install_tables,install_http,grant_access,import,keep_employee}');
+    '{install,parts,install_http,grant_access,import,keep_employee}');
   -- Whoever inserts a ticket gives what TK-2 takes; the number comes by itself.
   PERFORM workorder.grant_table('call_center.ticket', role,
     insertable => '{subject,content,due_at,priority,status,status_memo,sponsor_id,handler_id,termination_code_id,sub_category_id,contact_id,note}');
@@ -15,11 +15,13 @@ BEGIN
     EXECUTE format('GRANT SELECT ON call_center.%I TO %s', directory, role);
   END LOOP;
   -- The same rights on the view as on the table: it shows and takes nothing else.
-  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON api.call_center_ticket TO %s', role);
+  IF workorder.api_schema() IS NOT NULL THEN
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I.call_center_ticket TO %s', workorder.api_schema(), role);
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION call_center.grant_access(regrole) IS
   'Gives a role what an application needs to offer the ticket API, workorder.grant_access() included. Needs to own the extension and the tables.';
 
 -- Nothing of the extension is for PUBLIC.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA call_center FROM PUBLIC;
+SELECT workorder.close_functions('workorder_call_center');

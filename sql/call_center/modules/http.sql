@@ -147,19 +147,7 @@ BEGIN
     ["GET", "/ticket-termination-code", "http_list_directory"],
     ["GET", "/category", "http_list_directory"],
     ["GET", "/subcategory", "http_list_directory"]]');
-
-  IF to_regclass('api.call_center_ticket') IS NULL THEN
-    CREATE VIEW api.call_center_ticket WITH (security_invoker = true) AS
-    SELECT t.id, t.subject, t.content, t.due_at, t.priority, t.status, t.status_memo, t.contact_id, t.sub_category_id,
-      t.handler_id, t.sponsor_id, t.campaign_queue_id, t.termination_code_id,
-      t.state, t.revision, t.creator_id, t.created_at, t.entered_at, t.updated_at,
-      t.action, t.note, t.last_action, t.last_note
-    FROM call_center.ticket AS t
-    WHERE t.tenant_id = workorder.tenant_id();
-    COMMENT ON VIEW api.call_center_ticket IS
-      'Call-centre tickets, for /rest/call_center_ticket: the caller''s rights and policies. Writing status moves it: PATCH /call_center_ticket?id=eq.1 {"status": 2}. handler_id and creator_id are people of the engine.';
-  END IF;
 END
 $$;
 COMMENT ON FUNCTION call_center.install_http() IS
-  'Enters the API''s envelope and routes, and makes the view api.call_center_ticket; part of call_center.install(). What was changed in the settings of the API stays.';
+  'Enters the API''s envelope and routes; part of call_center.install(). What was changed in the settings of the API stays.';

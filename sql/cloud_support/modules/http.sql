@@ -171,20 +171,7 @@ BEGIN
     ["GET", "/workorder/workorder_detail", "http_list_replies"],
     ["POST", "/workorder/workorder_status", "http_set_status", {"accept": ["application/json", "application/x-www-form-urlencoded"]}],
     ["GET", "/workorder/workorder_content", "http_content"]]');
-
-  IF to_regclass('api.cloud_support_workorder') IS NULL THEN
-    CREATE VIEW api.cloud_support_workorder WITH (security_invoker = true) AS
-    SELECT w.id, w.type, w.question, w.support, w.module, w.amount, w.company, w.contact, w.location, w.cellphone, w.email, w.address,
-      (SELECT a.id FROM cloud_support.account a WHERE a.tenant_id = w.tenant_id AND a.actor_id = w.creator_id) AS committer,
-      cloud_support.status(w.state) AS status,
-      w.state, w.revision, w.creator_id, w.created_at, w.entered_at, w.updated_at,
-      w.action, w.note, w.last_action, w.last_note
-    FROM cloud_support.workorder w
-    WHERE w.tenant_id = workorder.tenant_id();
-    COMMENT ON VIEW api.cloud_support_workorder IS
-      'Support work orders, for /rest/cloud_support_workorder: the caller''s rights and policies. Writing action takes it: PATCH /cloud_support_workorder?id=eq.1 {"action": "solve"}';
-  END IF;
 END
 $$;
 COMMENT ON FUNCTION cloud_support.install_http() IS
-  'Enters the types, the API''s envelope and its routes, and makes the view api.cloud_support_workorder; part of cloud_support.install(). What was changed in the settings of the API stays.';
+  'Enters the types, the API''s envelope and its routes; part of cloud_support.install(). What was changed in the settings of the API stays.';

@@ -116,18 +116,7 @@ BEGIN
   PERFORM workorder.add_routes('dispatch', '[
     ["POST", "", "http_ticket"],
     ["GET", "/images/{name}", "http_image"]]');
-
-  IF to_regclass('api.dispatch_ticket') IS NULL THEN
-    CREATE VIEW api.dispatch_ticket WITH (security_invoker = true) AS
-    SELECT t.id, t.uuid, t.content, t.images, dispatch.status(t.state) AS status, t.staff_id, t.scheduler_id, t.past,
-      t.state, t.revision, t.creator_id, t.created_at, t.entered_at, t.updated_at,
-      t.action, t.note, t.last_action, t.last_note
-    FROM dispatch.ticket t
-    WHERE t.tenant_id = workorder.tenant_id();
-    COMMENT ON VIEW api.dispatch_ticket IS
-      'Tickets of the desk, for /rest/dispatch_ticket: the caller''s rights and policies. Writing action takes it: PATCH /dispatch_ticket?id=eq.1 {"action": "close"}';
-  END IF;
 END
 $$;
 COMMENT ON FUNCTION dispatch.install_http() IS
-  'Enters the API''s envelope and routes, and makes the view api.dispatch_ticket; part of dispatch.install(). What was changed in the settings of the API stays.';
+  'Enters the API''s envelope and routes; part of dispatch.install(). What was changed in the settings of the API stays.';

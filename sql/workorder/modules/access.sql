@@ -40,8 +40,10 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
   END LOOP;
   PERFORM workorder.grant_anonymous(grant_access.role);
-  EXECUTE format('GRANT EXECUTE ON FUNCTION api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
-    api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) TO %s', grant_access.role);
+  IF workorder.api_schema() IS NOT NULL THEN
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.act(text, bigint, text, text, jsonb, int), %1$I.can(text, bigint, text, text, jsonb),
+      %1$I.explain(text, bigint, text, text, jsonb), %1$I.actions(text, bigint) TO %2$s', workorder.api_schema(), grant_access.role);
+  END IF;
   EXECUTE format('GRANT SELECT ON workorder.my_tasks, workorder.group_tasks, workorder.overdue_tasks, workorder.open_tasks, workorder.started_by_me, workorder.decided_by_me, workorder.copied_to_me, workorder.history, workorder.overdue, workorder.attachments, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
 
@@ -113,7 +115,13 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_anonymous() needs a role',
       DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
   END IF;
-  EXECUTE format('GRANT USAGE ON SCHEMA workorder, api TO %s', grant_anonymous.role);
+  EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_anonymous.role);
+  EXECUTE format('GRANT SELECT (extension, api_schema) ON workorder.installation TO %s', grant_anonymous.role);
+  IF workorder.api_schema() IS NOT NULL THEN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', workorder.api_schema(), grant_anonymous.role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.http_read(bytea), %1$I.http_write(bytea), %1$I.sign_in(text, text, bigint) TO %2$s',
+      workorder.api_schema(), grant_anonymous.role);
+  END IF;
   FOREACH f IN ARRAY ARRAY[
     'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.sign_in(bigint, text, text)',
     'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
@@ -123,8 +131,7 @@ BEGIN
     'workorder.judge_input(jsonb, jsonb)', 'workorder.input_value(jsonb, jsonb)',
     'workorder.input_time(text, boolean, boolean)', 'workorder.input_message(jsonb, text, text, text)',
     'workorder.is_blank(jsonb)', 'workorder.refuse(text, text, text, text)', 'workorder.refuse_input(jsonb, text, text, text, text)', 'workorder.path_id(text)',
-    'workorder.time_of(text, text)', 'workorder.time_text(timestamptz, text)',
-    'api.http_read(bytea)', 'api.http_write(bytea)', 'api.sign_in(text, text, bigint)']
+    'workorder.time_of(text, text)', 'workorder.time_text(timestamptz, text)', 'workorder.api_schema()']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grant_anonymous.role);
   END LOOP;

@@ -60,7 +60,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS %L', define_addon.schema, format(E'\nBEGIN\n  PERFORM workorder.install_schema(%L);\nEND\n', define_addon.schema));
   EXECUTE format('COMMENT ON FUNCTION %I.install() IS %L', define_addon.schema,
-    format('Makes the tables of the add-on in the schema %s, publishes its flow and puts the tickets under it; the tables belong to the caller. After workorder.install(). Called again it only publishes the flow, which is a new version if it has changed, and enters the routes anew.', define_addon.schema));
+    format('Makes the tables of the add-on in the schema %s, publishes its flow and puts the tickets under it; the tables belong to the caller. After workorder.install(). Called again it makes what is missing, publishes the flow, which is a new version if it has changed, and enters the routes anew.', define_addon.schema));
   EXECUTE format('REVOKE ALL ON FUNCTION %1$I.flow(), %1$I.install() FROM PUBLIC', define_addon.schema);
 END
 $$;
@@ -74,16 +74,12 @@ AS $$
 BEGIN
   PERFORM workorder.enter('workorder_' || install_schema.schema);
   EXECUTE format('SELECT workorder.publish(%I.flow())', install_schema.schema);
-  IF NOT EXISTS (
-      SELECT FROM workorder.guarded g JOIN pg_class r ON r.oid = g.relation JOIN pg_namespace n ON n.oid = r.relnamespace
-      WHERE n.nspname = install_schema.schema) THEN
-    EXECUTE format('SELECT %I.install_tables()', install_schema.schema);
-  END IF;
+  EXECUTE format('SELECT workorder.make(%I.parts())', install_schema.schema);
   EXECUTE format('SELECT %I.install_http()', install_schema.schema);
 END
 $$;
 COMMENT ON FUNCTION workorder.install_schema(name) IS
-'What <schema>.install() of an add-on does: brings tables that are there to the version of the extension (upgrade()), publishes <schema>.flow(), calls <schema>.install_tables() unless a table of the schema is guarded already, and <schema>.install_http().';
+'What <schema>.install() of an add-on does: brings tables that are there to the version of the extension (upgrade()), publishes <schema>.flow(), makes what is missing of <schema>.parts() (see make()), and calls <schema>.install_http().';
 
 CREATE FUNCTION workorder.grant_addon(extension text, role regrole, internal text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -159,14 +155,11 @@ COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
 
 -- Settings and lists, per tenant.
 
-CREATE FUNCTION workorder.install_addon() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.addon_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.setting (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
+  tenant_id bigint NOT NULL,
   system text NOT NULL CHECK (system <> ''),
   name text NOT NULL CHECK (name <> ''),
   value text NOT NULL,
@@ -176,11 +169,13 @@ COMMENT ON COLUMN workorder.setting.tenant_id IS 'Whose setting.';
 COMMENT ON COLUMN workorder.setting.system IS 'Add-on or application.';
 COMMENT ON COLUMN workorder.setting.name IS 'Which one.';
 COMMENT ON COLUMN workorder.setting.value IS 'Its value, as text.';
+ALTER TABLE workorder.setting ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
+ALTER TABLE workorder.setting ADD CONSTRAINT setting_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES workorder.tenant (id);
 ALTER TABLE workorder.setting ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.setting USING (tenant_id = workorder.tenant_id());
 
 CREATE TABLE workorder.dictionary (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  tenant_id bigint NOT NULL,
   system text NOT NULL,
   kind text NOT NULL,
   code text NOT NULL,
@@ -196,14 +191,13 @@ COMMENT ON COLUMN workorder.dictionary.code IS 'Stored value.';
 COMMENT ON COLUMN workorder.dictionary.label IS 'Text for people.';
 COMMENT ON COLUMN workorder.dictionary."position" IS 'Order in the list.';
 COMMENT ON COLUMN workorder.dictionary.active IS 'False: no longer offered; rows that hold it keep it.';
+ALTER TABLE workorder.dictionary ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_addon() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_addon() IS
-'Makes the tables of settings and lists; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.addon_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.addon_parts() IS
+'The tables of settings and lists, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.setting(system text, name text, fallback text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

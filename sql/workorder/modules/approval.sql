@@ -18,12 +18,9 @@ REVOKE ALL ON FUNCTION workorder.round_tasks(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.round_tasks(jsonb) IS
 'The undecided tasks that the column votes of a row holds: what workorder.task shows of the ticket. open: nobody else has to decide first.';
 
-CREATE FUNCTION workorder.install_approval() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.approval_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.task (
   tenant_id bigint NOT NULL,
   relation_id int NOT NULL,
@@ -82,15 +79,15 @@ CREATE TABLE workorder.deputy (
   deputy_id bigint NOT NULL CHECK (deputy_id <> actor_id),
   since timestamptz NOT NULL,
   until timestamptz CHECK (until > since),
-  PRIMARY KEY (tenant_id, actor_id, deputy_id, since),
-  FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE,
-  FOREIGN KEY (tenant_id, deputy_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE);
+  PRIMARY KEY (tenant_id, actor_id, deputy_id, since));
 COMMENT ON TABLE workorder.deputy IS 'Who stands in for whom, and when: he decides the other''s tasks, in his name. Kept by workorder.deputise().';
 COMMENT ON COLUMN workorder.deputy.tenant_id IS 'Whose people.';
 COMMENT ON COLUMN workorder.deputy.actor_id IS 'Who is away.';
 COMMENT ON COLUMN workorder.deputy.deputy_id IS 'Who stands in.';
 COMMENT ON COLUMN workorder.deputy.since IS 'From when.';
 COMMENT ON COLUMN workorder.deputy.until IS 'Until when, that moment not included; null for good.';
+ALTER TABLE workorder.deputy ADD CONSTRAINT deputy_tenant_id_actor_id_fkey FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE workorder.deputy ADD CONSTRAINT deputy_tenant_id_deputy_id_fkey FOREIGN KEY (tenant_id, deputy_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE;
 CREATE INDEX deputy_deputy ON workorder.deputy (tenant_id, deputy_id, actor_id);
 
 CREATE VIEW workorder.my_tasks WITH (security_barrier = true) AS
@@ -144,12 +141,10 @@ SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation
 FROM workorder.part p JOIN workorder.guarded g ON g.id = p.relation_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'copied';
 COMMENT ON VIEW workorder.copied_to_me IS 'What others have copied the caller in on. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_approval() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_approval() IS
-'Makes the tables of tasks and deputies and the lists on them; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.approval_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.approval_parts() IS
+'The tables of tasks and deputies and the lists on them, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.add_approver(relation regclass, id bigint, person text, how text DEFAULT 'parallel', note text DEFAULT NULL, weight int DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

@@ -68,12 +68,9 @@ REVOKE ALL ON FUNCTION workorder.read_image(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_image(text) IS
 'An image that was sent as text: data:image/png;base64,... (or jpeg, gif, webp), or bare base64 of at least 64 characters. Nulls for anything else, and for bytes that are no such image or another one than was said.';
 
-CREATE FUNCTION workorder.install_attachment() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.attachment_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.attachment (
   tenant_id bigint NOT NULL,
   digest bytea NOT NULL CHECK (octet_length(digest) = 32),
@@ -97,8 +94,7 @@ CREATE TABLE workorder.attached (
   filename text NOT NULL,
   actor_id bigint,
   at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, uuid),
-  FOREIGN KEY (tenant_id, digest) REFERENCES workorder.attachment (tenant_id, digest));
+  PRIMARY KEY (tenant_id, uuid));
 COMMENT ON TABLE workorder.attached IS 'Which ticket has which file. Written by workorder.attach(), read through workorder.attachments.';
 COMMENT ON COLUMN workorder.attached.tenant_id IS 'Whose ticket it is.';
 COMMENT ON COLUMN workorder.attached.uuid IS 'What the file is served under; another one for each ticket that has it.';
@@ -110,6 +106,7 @@ COMMENT ON COLUMN workorder.attached.content_type IS 'Media type that it is serv
 COMMENT ON COLUMN workorder.attached.filename IS 'Name it was sent with, for people; may be empty.';
 COMMENT ON COLUMN workorder.attached.actor_id IS 'Who attached it; null for anonymous.';
 COMMENT ON COLUMN workorder.attached.at IS 'When.';
+ALTER TABLE workorder.attached ADD CONSTRAINT attached_tenant_id_digest_fkey FOREIGN KEY (tenant_id, digest) REFERENCES workorder.attachment (tenant_id, digest);
 CREATE INDEX attached_ticket ON workorder.attached (tenant_id, relation_id, ticket_id);
 CREATE INDEX attached_digest ON workorder.attached (tenant_id, digest);
 
@@ -120,9 +117,7 @@ JOIN workorder.guarded g ON g.id = t.relation_id
 JOIN workorder.attachment b ON b.tenant_id = t.tenant_id AND b.digest = t.digest
 WHERE t.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, t.ticket_id);
 COMMENT ON VIEW workorder.attachments IS 'Files of the tickets that the caller may see. Give uuid, or relation and ticket_id.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_attachment() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_attachment() IS
-'Makes the tables of files and the view on them; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.attachment_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.attachment_parts() IS
+'The tables of files and the view on them, as workorder.parts() reads them.';

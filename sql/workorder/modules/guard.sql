@@ -22,7 +22,8 @@ AS $$
 BEGIN
   IF current_setting('workorder.maintenance')::boolean THEN
     PERFORM workorder.journal_maintenance(TG_ARGV[0]::int, 0, format('TRUNCATE %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));
-    PERFORM workorder.discount_rows(TG_ARGV[0]::int, TG_RELID);
+    -- row by row, so that each ticket's journal tells that it is gone, and its timers, tasks and totals go
+    EXECUTE format('DELETE FROM %I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     RETURN NULL;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'WO403',
@@ -33,7 +34,7 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.refuse_truncate() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.refuse_truncate() IS 'BEFORE TRUNCATE trigger of guarded tables: WO403, unless a superuser has set workorder.maintenance. Made by guard().';
+COMMENT ON FUNCTION workorder.refuse_truncate() IS 'BEFORE TRUNCATE trigger of guarded tables: WO403, unless a superuser has set workorder.maintenance; then every row is deleted first, which the journal tells. Made by guard().';
 
 CREATE FUNCTION workorder.engine_columns()
 RETURNS TABLE ("position" int, name text, type regtype)
@@ -97,7 +98,8 @@ BEGIN
   -- A policy is changed under an exclusive lock, so only if it says something new.
   wanted := format('workorder: who may see, by the "view" of flow %s [%s]', g.flow, md5(sees));
   IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname = 'workorder_view'
-             AND obj_description(p.oid, 'pg_policy') = wanted) THEN
+             AND obj_description(p.oid, 'pg_policy') = wanted)
+    AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname LIKE 'workorder\_%') = 4 THEN
     RETURN;
   END IF;
   FOR policy IN
@@ -137,6 +139,53 @@ REVOKE ALL ON FUNCTION workorder.make_record_trigger(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.make_record_trigger(regclass) IS
 'Makes the AFTER ROW trigger of a guarded table as workorder.guarded says, or makes it anew. Called by guard(), count_rows() and publish_events(). Needs to own the table.';
 
+CREATE FUNCTION workorder.restore_guard(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  part record;
+BEGIN
+  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = restore_guard.relation;
+  IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = g.relation), 'USAGE') THEN
+    IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '~workorder_guard') THEN
+      RAISE WARNING USING MESSAGE = format('table %s has lost its guard', g.relation),
+        DETAIL = 'It belongs to another role.', HINT = 'A superuser runs SELECT workorder.upgrade().';
+    END IF;
+    RETURN;
+  END IF;
+  key := workorder.ticket_key(g.relation);
+  IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '~workorder_guard') THEN
+    EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%L, %L, %L, %L, %L)',
+      g.relation, g.id, g.flow, g.columns, key.tenant_column, key.id_column);
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '_workorder_record') THEN
+    PERFORM workorder.make_record_trigger(g.relation);
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '~workorder_flush') THEN
+    EXECUTE format('CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()', g.relation);
+  END IF;
+  -- Row triggers reach partitions by themselves, statement triggers do not.
+  FOR part IN
+    SELECT g.relation AS relation
+    UNION SELECT t.relid FROM pg_partition_tree(g.relation) t
+  LOOP
+    IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.relation AND t.tgname = '~workorder_truncate') THEN
+      EXECUTE format('CREATE TRIGGER "~workorder_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.refuse_truncate(%L)', part.relation, g.id);
+    END IF;
+  END LOOP;
+  PERFORM workorder.refresh_policies(g.relation);
+  IF NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = g.relation) THEN
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', g.relation);
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.restore_guard(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.restore_guard(regclass) IS
+'Makes those triggers and policies of a table with a flow that are missing, as workorder.guarded says. Called by guard() and upgrade(). Needs to own the table.';
+
 CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -147,14 +196,11 @@ DECLARE
   key record;
   c record;
   f record;
-  part record;
   target record;
-  relation_id int;
   state_column text;
   leaves text[];
   unmapped text;
   has_rows boolean;
-  row_args text;
   defects text;
 BEGIN
   IF guard.relation IS NULL OR guard.flow IS NULL THEN
@@ -295,22 +341,9 @@ BEGIN
 
   INSERT INTO workorder.guarded AS x (relation, flow, columns)
   VALUES (guard.relation, guard.flow, guard.columns)
-  ON CONFLICT (relation) DO UPDATE SET flow = excluded.flow, columns = excluded.columns
-  RETURNING x.id INTO relation_id;
+  ON CONFLICT (relation) DO UPDATE SET flow = excluded.flow, columns = excluded.columns, active = true;
 
-  row_args := format('%L, %L, %L, %L, %L', relation_id, guard.flow, guard.columns, key.tenant_column, key.id_column);
-  EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', guard.relation, row_args);
-  PERFORM workorder.make_record_trigger(guard.relation);
-  EXECUTE format('CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()', guard.relation);
-  -- Row triggers reach partitions by themselves, statement triggers do not.
-  FOR part IN
-    SELECT guard.relation AS relation
-    UNION SELECT t.relid FROM pg_partition_tree(guard.relation) t
-  LOOP
-    EXECUTE format('CREATE TRIGGER "~workorder_truncate" BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION workorder.refuse_truncate(%L)', part.relation, relation_id);
-  END LOOP;
-  PERFORM workorder.refresh_policies(guard.relation);
-  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', guard.relation);
+  PERFORM workorder.restore_guard(guard.relation);
   IF has_rows THEN
     PERFORM workorder.retime(guard.relation);
   END IF;
@@ -335,6 +368,7 @@ BEGIN
   END IF;
   PERFORM workorder.count_rows(unguard.relation, false);
   PERFORM workorder.publish_events(unguard.relation, false);
+  UPDATE workorder.guarded g SET active = false WHERE g.relation = unguard.relation;
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
   DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
   DELETE FROM workorder.task t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
@@ -360,3 +394,28 @@ $$;
 REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
 'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers and tasks go. Needs to own the table. Raises WO404 if it is not guarded.';
+
+CREATE FUNCTION workorder.forget(relation_id int) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM workorder.guarded g WHERE g.id = forget.relation_id) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('no guarded table has the number %s', coalesce(forget.relation_id::text, 'null')),
+      DETAIL = 'Tables with a flow are numbered in workorder.guarded.', HINT = 'Give the number that verify() named.';
+  END IF;
+  IF EXISTS (SELECT FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE g.id = forget.relation_id) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('table number %s was not dropped', forget.relation_id),
+      DETAIL = 'What the engine keeps of a table is forgotten when the table is gone.', HINT = 'Call workorder.unguard() to take its flow away.';
+  END IF;
+  DELETE FROM workorder.timer t WHERE t.relation_id = forget.relation_id;
+  DELETE FROM workorder.task t WHERE t.relation_id = forget.relation_id;
+  DELETE FROM workorder.part t WHERE t.relation_id = forget.relation_id;
+  DELETE FROM workorder.tally t WHERE t.relation_id = forget.relation_id;
+  DELETE FROM workorder.tally_change t WHERE t.relation_id = forget.relation_id;
+  DELETE FROM workorder.guarded g WHERE g.id = forget.relation_id;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.forget(int) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.forget(int) IS
+'Removes what the engine keeps of a guarded table that was dropped: timers, tasks, totals and its row of workorder.guarded, whose number is never given again. Its journal, replies and files stay. Needs to own the engine''s tables. Raises WO404 for an unknown number, WO409 for a table that is there.';

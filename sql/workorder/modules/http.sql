@@ -134,6 +134,21 @@ COMMENT ON FUNCTION workorder.http_list(jsonb, text) IS
 
 -- For clients of the schema api, who know a ticket's table by the view they read.
 
+CREATE FUNCTION workorder.api_schema() RETURNS name
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF to_regclass('workorder.installation') IS NULL THEN
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT i.api_schema FROM workorder.installation i WHERE i.extension = 'workorder');
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.api_schema() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.api_schema() IS
+'The schema that a gateway shows to clients, as install_http() was told; null if there is none.';
+
 CREATE FUNCTION workorder.api_relation(relation text) RETURNS regclass
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -141,7 +156,7 @@ AS $$
 DECLARE
   target CONSTANT regclass := CASE
     WHEN api_relation.relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$' THEN to_regclass(api_relation.relation)
-    WHEN api_relation.relation <> '' THEN to_regclass(format('api.%I', api_relation.relation)) END;
+    WHEN api_relation.relation <> '' THEN to_regclass(format('%I.%I', workorder.api_schema(), api_relation.relation)) END;
   tables regclass[];
 BEGIN
   -- The tables behind the view that have a flow; a table is behind itself.
@@ -170,16 +185,13 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.api_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_relation(text) IS
-'The guarded table behind a name: a view or table in schema api, or a table as schema.table. Of a view over several guarded tables, the one with the view''s name. Raises WO404 otherwise.';
+'The guarded table behind a name: a view or table in the schema that clients are shown, or a table as schema.table. Of a view over several guarded tables, the one with the view''s name. Raises WO404 otherwise.';
 
 -- The door's tables, and the schema that a gateway shows.
 
-CREATE FUNCTION workorder.install_http() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.http_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.api (
   name text PRIMARY KEY CHECK (name <> ''),
   prefix text NOT NULL UNIQUE CHECK (prefix ~ '^(/[^/{}]+)*/?$' AND prefix <> ''),
@@ -194,7 +206,7 @@ COMMENT ON COLUMN workorder.api.anonymous IS 'Whether requests are served when n
 COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, members, identify, run_as, run_as_anonymous; other keys are the add-on''s own.';
 
 CREATE TABLE workorder.route (
-  api text NOT NULL REFERENCES workorder.api (name) ON UPDATE CASCADE ON DELETE CASCADE,
+  api text NOT NULL,
   method text NOT NULL CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
   pattern text NOT NULL CHECK (pattern ~ '^(/([^/{}]+|\{[A-Za-z_][A-Za-z0-9_]*(:int)?\}))*/?$' AND pattern <> ''),
   handler text NOT NULL,
@@ -206,6 +218,7 @@ COMMENT ON COLUMN workorder.route.method IS 'GET serves HEAD too; OPTIONS needs 
 COMMENT ON COLUMN workorder.route.pattern IS 'The whole path; {name} stands for one segment, {name:int} for one of digits. Literal text goes before digits, digits before any text.';
 COMMENT ON COLUMN workorder.route.handler IS 'schema.function, of (workorder.http_request) returning workorder.http_response; runs as the caller.';
 COMMENT ON COLUMN workorder.route.settings IS 'accept, max_body, object, where they differ from the API''s.';
+ALTER TABLE workorder.route ADD CONSTRAINT route_api_fkey FOREIGN KEY (api) REFERENCES workorder.api (name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.api
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
@@ -213,63 +226,98 @@ ALTER TABLE workorder.api ENABLE ALWAYS TRIGGER signal;
 CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.route
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
 ALTER TABLE workorder.route ENABLE ALWAYS TRIGGER signal;
-  $ddl$;
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.http_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.http_parts() IS
+'The tables of APIs and their routes, as workorder.parts() reads them.';
 
-  -- A database that a gateway serves already has one.
-  IF to_regnamespace('api') IS NULL THEN
-    EXECUTE $ddl$
-CREATE SCHEMA api;
-COMMENT ON SCHEMA api IS 'What a gateway such as PostgREST shows to clients.';
-    $ddl$;
-  END IF;
-  EXECUTE $ddl$
-CREATE DOMAIN api."*/*" AS bytea;
-COMMENT ON DOMAIN api."*/*" IS 'Bytes that the gateway sends as they are, whatever media type is asked for.';
+CREATE FUNCTION workorder.api_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
+CREATE DOMAIN @api@."*/*" AS bytea;
+COMMENT ON DOMAIN @api@."*/*" IS 'Bytes that the gateway sends as they are, whatever media type is asked for.';
 
-CREATE FUNCTION api.http_read(bytea) RETURNS api."*/*"
+CREATE FUNCTION @api@.http_read(bytea) RETURNS @api@."*/*"
 LANGUAGE sql STABLE RETURN workorder.http_read($1);
-COMMENT ON FUNCTION api.http_read(bytea) IS 'Serves GET and HEAD for the proxy; see workorder.http_read().';
-CREATE FUNCTION api.http_write(bytea) RETURNS api."*/*"
+REVOKE ALL ON FUNCTION @api@.http_read(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.http_read(bytea) IS 'Serves GET and HEAD for the proxy; see workorder.http_read().';
+CREATE FUNCTION @api@.http_write(bytea) RETURNS @api@."*/*"
 LANGUAGE sql VOLATILE RETURN workorder.http_write($1);
-COMMENT ON FUNCTION api.http_write(bytea) IS 'Serves all other methods for the proxy; see workorder.http_write().';
+REVOKE ALL ON FUNCTION @api@.http_write(bytea) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.http_write(bytea) IS 'Serves all other methods for the proxy; see workorder.http_write().';
 
-CREATE FUNCTION api.sign_in(login text, password text, tenant bigint DEFAULT 1) RETURNS text
+CREATE FUNCTION @api@.sign_in(login text, password text, tenant bigint DEFAULT 1) RETURNS text
 LANGUAGE sql VOLATILE RETURN workorder.sign_in(tenant, login, password);
-COMMENT ON FUNCTION api.sign_in(text, text, bigint) IS 'Token for who knows his password; the same answer for every other case.';
-CREATE FUNCTION api.act(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL,
+REVOKE ALL ON FUNCTION @api@.sign_in(text, text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.sign_in(text, text, bigint) IS 'Token for who knows his password; the same answer for every other case.';
+CREATE FUNCTION @api@.act(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL,
   expect_revision int DEFAULT NULL, OUT revision int, OUT state text) RETURNS record
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
   SELECT a.revision, a.state
   FROM workorder.act(workorder.api_relation(relation), id, action, note, changes, expect_revision) a;
 END;
-COMMENT ON FUNCTION api.act(text, bigint, text, text, jsonb, int) IS 'Takes an action on a ticket; relation is the view it is shown in.';
-CREATE FUNCTION api.can(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL) RETURNS boolean
+REVOKE ALL ON FUNCTION @api@.act(text, bigint, text, text, jsonb, int) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.act(text, bigint, text, text, jsonb, int) IS 'Takes an action on a ticket; relation is the view it is shown in.';
+CREATE FUNCTION @api@.can(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL) RETURNS boolean
 LANGUAGE sql STABLE RETURN workorder.can(workorder.api_relation(relation), id, action, note, changes);
-COMMENT ON FUNCTION api.can(text, bigint, text, text, jsonb) IS 'Whether act() with the same arguments would succeed.';
-CREATE FUNCTION api.explain(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL)
+REVOKE ALL ON FUNCTION @api@.can(text, bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.can(text, bigint, text, text, jsonb) IS 'Whether act() with the same arguments would succeed.';
+CREATE FUNCTION @api@.explain(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL)
 RETURNS TABLE (code text, message text, detail text, hint text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
   SELECT e.code, e.message, e.detail, e.hint
   FROM workorder.explain(workorder.api_relation(relation), id, action, note, changes) e;
 END;
-COMMENT ON FUNCTION api.explain(text, bigint, text, text, jsonb) IS 'Every reason why act() with the same arguments would be refused.';
-CREATE FUNCTION api.actions(relation text, id bigint)
+REVOKE ALL ON FUNCTION @api@.explain(text, bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.explain(text, bigint, text, text, jsonb) IS 'Every reason why act() with the same arguments would be refused.';
+CREATE FUNCTION @api@.actions(relation text, id bigint)
 RETURNS TABLE (action text, target text, allowed boolean, needs text[], reasons text[])
 LANGUAGE sql STABLE
 BEGIN ATOMIC
   SELECT a.action, a.target, a.allowed, a.needs, a.reasons
   FROM workorder.actions(workorder.api_relation(relation), id) a;
 END;
-COMMENT ON FUNCTION api.actions(text, bigint) IS 'What may be done with a ticket now, by whom it is asked.';
+REVOKE ALL ON FUNCTION @api@.actions(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.actions(text, bigint) IS 'What may be done with a ticket now, by whom it is asked.';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.api_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.api_parts() IS
+'What a gateway calls, in the schema that it shows to clients (@api@), as workorder.parts() reads it.';
 
-REVOKE ALL ON FUNCTION api.http_read(bytea), api.http_write(bytea), api.sign_in(text, text, bigint),
-  api.act(text, bigint, text, text, jsonb, int), api.can(text, bigint, text, text, jsonb),
-  api.explain(text, bigint, text, text, jsonb), api.actions(text, bigint) FROM PUBLIC;
-  $ddl$;
+CREATE FUNCTION workorder.install_http(schema name DEFAULT 'api') RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  known CONSTANT name := workorder.api_schema();
+  owner oid;
+BEGIN
+  IF install_http.schema IS NULL OR install_http.schema = '' OR install_http.schema ~ '^pg_' OR install_http.schema IN ('workorder', 'information_schema')
+    OR EXISTS (SELECT FROM pg_extension e WHERE e.extnamespace = to_regnamespace(quote_ident(install_http.schema))) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('schema "%s" cannot be shown to clients', install_http.schema),
+      DETAIL = 'It must be a schema that holds nothing else than what clients may see.', HINT = 'Give another name.';
+  END IF;
+  IF known <> install_http.schema THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('the functions for clients are in schema "%s" already', known),
+      DETAIL = 'There is one schema that is shown to clients.',
+      HINT = 'Rename that schema, and update workorder.installation.api_schema, to move them.';
+  END IF;
+  SELECT n.nspowner INTO owner FROM pg_namespace n WHERE n.nspname = install_http.schema;
+  IF owner IS NULL THEN
+    EXECUTE format('CREATE SCHEMA %I', install_http.schema);
+    EXECUTE format('COMMENT ON SCHEMA %I IS ''What a gateway such as PostgREST shows to clients.''', install_http.schema);
+    EXECUTE format('ALTER SCHEMA %I OWNER TO %I', install_http.schema, workorder.owner());
+  ELSIF owner <> workorder.owner()::oid THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('schema "%s" belongs to somebody else', install_http.schema),
+      DETAIL = 'Whoever owns the schema could replace what clients call.',
+      HINT = format('Make role %I its owner, or name another schema: SELECT workorder.install_http(''name'').', workorder.owner());
+  END IF;
+  UPDATE workorder.installation i SET api_schema = install_http.schema WHERE i.extension = 'workorder';
+  PERFORM workorder.make(workorder.all_parts());
 END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_http() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_http() IS
-'Makes the tables of the HTTP door and the objects of schema api; part of workorder.install().';
+$$;
+REVOKE ALL ON FUNCTION workorder.install_http(name) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.install_http(name) IS
+'Makes the functions that a gateway calls, in a schema that it shows to clients; it is made if it is not there. install() does this for schema api unless there is one already: which schema to use is then yours to say. Needs to own the engine''s tables. Raises WO400 for a schema of an extension or of the system, WO409 if there is another one already, 42501 for a schema that belongs to another role than the engine''s tables.';

@@ -1,12 +1,9 @@
 -- Requests that may come again.  The door does it by itself for requests with
 -- the header Idempotency-Key; recall() and remember() are for functions in SQL.
 
-CREATE FUNCTION workorder.install_idempotency() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.idempotency_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.idempotency (
   tenant_id bigint NOT NULL,
   actor_id bigint NOT NULL,
@@ -30,12 +27,10 @@ COMMENT ON COLUMN workorder.idempotency.content_type IS 'Content type that was a
 COMMENT ON COLUMN workorder.idempotency.headers IS 'Other headers that were answered.';
 COMMENT ON COLUMN workorder.idempotency.body IS 'Body that was answered.';
 COMMENT ON COLUMN workorder.idempotency.created_at IS 'When; what is a day old is forgotten.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_idempotency() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_idempotency() IS
-'Makes the table of results of requests with a key; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.idempotency_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.idempotency_parts() IS
+'The table of results of requests with a key, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.recall(scope text, key text, request jsonb) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -1,12 +1,9 @@
 -- What has happened, for those who listen: other programs that read events at
 -- their own pace, in order, each once and none left out.
 
-CREATE FUNCTION workorder.install_outbox() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.outbox_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.outbox (
   tenant_id bigint NOT NULL,
   relation_id int NOT NULL,
@@ -39,7 +36,7 @@ COMMENT ON COLUMN workorder.event.revision IS 'The line of its journal.';
 COMMENT ON COLUMN workorder.event.at IS 'When, as in the journal.';
 
 CREATE TABLE workorder.consumer (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() REFERENCES workorder.tenant (id),
+  tenant_id bigint NOT NULL,
   name text NOT NULL CHECK (name <> ''),
   number bigint NOT NULL,
   acknowledged_at timestamptz,
@@ -50,12 +47,12 @@ COMMENT ON COLUMN workorder.consumer.tenant_id IS 'Whose events.';
 COMMENT ON COLUMN workorder.consumer.name IS 'Name of the consumer.';
 COMMENT ON COLUMN workorder.consumer.number IS 'The last event that it has dealt with.';
 COMMENT ON COLUMN workorder.consumer.acknowledged_at IS 'When it said so; null if it never has.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_outbox() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_outbox() IS
-'Makes the tables of events and their consumers; part of workorder.install().';
+ALTER TABLE workorder.consumer ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
+ALTER TABLE workorder.consumer ADD CONSTRAINT consumer_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES workorder.tenant (id);
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.outbox_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.outbox_parts() IS
+'The tables of events and their consumers, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.publish_events(relation regclass, published boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -9,12 +9,9 @@
 -- rows of each seal, and the seal before, in one digest.  Neither needs to be
 -- trusted: the digest that was kept elsewhere vouches for both.
 
-CREATE FUNCTION workorder.install_seal() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.seal_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.seal (
   tenant_id bigint NOT NULL,
   number int NOT NULL,
@@ -44,11 +41,10 @@ COMMENT ON COLUMN workorder.sealed.relation_id IS 'Table, as in the journal; -1 
 COMMENT ON COLUMN workorder.sealed.ticket_id IS 'Number of the ticket; of a flow, its id.';
 COMMENT ON COLUMN workorder.sealed.revision IS 'Its last line; of a flow, the version.';
 COMMENT ON COLUMN workorder.sealed.digest IS 'The digest of that line; of a flow, SHA-256 over the text of its definition.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_seal() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_seal() IS 'Makes the tables of the seals; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.seal_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.seal_parts() IS
+'The tables of the seals, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.seal_digest(tenant_id bigint, number int, at timestamptz, chains bigint, previous bytea) RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE

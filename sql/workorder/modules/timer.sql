@@ -1,12 +1,9 @@
 -- Time: what is due and when, who counts working time how, and the sweep that
 -- makes what is due happen.
 
-CREATE FUNCTION workorder.install_timer() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.timer_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.timer (
   tenant_id bigint NOT NULL,
   relation_id int NOT NULL,
@@ -37,7 +34,7 @@ COMMENT ON COLUMN workorder.timer.problem IS 'Why, the last time.';
 CREATE INDEX timer_next ON workorder.timer (tenant_id, next_at, relation_id, ticket_id) WHERE next_at IS NOT NULL;
 
 CREATE TABLE workorder.calendar (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  tenant_id bigint NOT NULL,
   name text NOT NULL CHECK (name <> '' AND name !~ '[.#*\\$@[:cntrl:]]' AND octet_length(name) < 64),
   zone text NOT NULL DEFAULT 'UTC' CHECK (pg_catalog.timezone(zone, 'epoch'::timestamptz) IS NOT NULL),
   PRIMARY KEY (tenant_id, name));
@@ -45,36 +42,39 @@ COMMENT ON TABLE workorder.calendar IS 'By whose working time a flow counts: "af
 COMMENT ON COLUMN workorder.calendar.tenant_id IS 'Whose calendar.';
 COMMENT ON COLUMN workorder.calendar.name IS 'What flows call it.';
 COMMENT ON COLUMN workorder.calendar.zone IS 'Time zone of its clock, as in pg_timezone_names: Asia/Shanghai.';
+ALTER TABLE workorder.calendar ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 
 CREATE TABLE workorder.working_hour (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  tenant_id bigint NOT NULL,
   calendar text NOT NULL,
   weekday int NOT NULL CHECK (weekday BETWEEN 1 AND 7),
   opens time NOT NULL,
   closes time NOT NULL CHECK (closes > opens),
-  PRIMARY KEY (tenant_id, calendar, weekday, opens),
-  FOREIGN KEY (tenant_id, calendar) REFERENCES workorder.calendar (tenant_id, name) ON UPDATE CASCADE ON DELETE CASCADE);
+  PRIMARY KEY (tenant_id, calendar, weekday, opens));
 COMMENT ON TABLE workorder.working_hour IS 'When a calendar''s people work, day by day of the week. Several rows a day leave breaks between them; a night is two rows, up to 24:00 and from 00:00.';
 COMMENT ON COLUMN workorder.working_hour.tenant_id IS 'Whose calendar.';
 COMMENT ON COLUMN workorder.working_hour.calendar IS 'The calendar.';
 COMMENT ON COLUMN workorder.working_hour.weekday IS 'Day of the week, ISO 8601: 1 is Monday, 7 is Sunday.';
 COMMENT ON COLUMN workorder.working_hour.opens IS 'From when, on the calendar''s clock.';
 COMMENT ON COLUMN workorder.working_hour.closes IS 'Until when; 24:00 is the end of the day.';
+ALTER TABLE workorder.working_hour ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
+ALTER TABLE workorder.working_hour ADD CONSTRAINT working_hour_tenant_id_calendar_fkey FOREIGN KEY (tenant_id, calendar) REFERENCES workorder.calendar (tenant_id, name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 CREATE TABLE workorder.holiday (
-  tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(),
+  tenant_id bigint NOT NULL,
   calendar text NOT NULL,
   day date NOT NULL,
   name text NOT NULL DEFAULT '',
   works_as int CHECK (works_as BETWEEN 1 AND 7),
-  PRIMARY KEY (tenant_id, calendar, day),
-  FOREIGN KEY (tenant_id, calendar) REFERENCES workorder.calendar (tenant_id, name) ON UPDATE CASCADE ON DELETE CASCADE);
+  PRIMARY KEY (tenant_id, calendar, day));
 COMMENT ON TABLE workorder.holiday IS 'Days that are not what their day of the week is: free, or, as a Saturday that makes up for a holiday, worked like another.';
 COMMENT ON COLUMN workorder.holiday.tenant_id IS 'Whose calendar.';
 COMMENT ON COLUMN workorder.holiday.calendar IS 'The calendar.';
 COMMENT ON COLUMN workorder.holiday.day IS 'The day, on the calendar''s clock.';
 COMMENT ON COLUMN workorder.holiday.name IS 'Name, for people.';
 COMMENT ON COLUMN workorder.holiday.works_as IS 'Day of the week whose hours are worked; null: nobody works.';
+ALTER TABLE workorder.holiday ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
+ALTER TABLE workorder.holiday ADD CONSTRAINT holiday_tenant_id_calendar_fkey FOREIGN KEY (tenant_id, calendar) REFERENCES workorder.calendar (tenant_id, name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 ALTER TABLE workorder.calendar ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.calendar USING (tenant_id = workorder.tenant_id());
@@ -95,12 +95,10 @@ LEFT JOIN label l ON l.flow = g.flow AND l.path = t.state
 WHERE t.tenant_id = workorder.tenant_id() AND t.next_at IS NOT NULL AND t.due_at <= (SELECT workorder.clock())
   AND workorder.visible(g.relation, t.ticket_id);
 COMMENT ON VIEW workorder.overdue IS 'Timers that are due and have not fired, of tickets that the caller may see: the state that declares them, since when they are due, and, if sweep() could not do it, how often, why, and when it tries again.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_timer() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_timer() IS
-'Makes the tables of timers and calendars and the view on them; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.timer_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.timer_parts() IS
+'The tables of timers and calendars and the view on them, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.sweep(max int DEFAULT 1000) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE

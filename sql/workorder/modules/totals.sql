@@ -1,11 +1,8 @@
 -- How many tickets there are.
 
-CREATE FUNCTION workorder.install_totals() RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $install$
-BEGIN
-  EXECUTE $ddl$
+CREATE FUNCTION workorder.totals_parts() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN $ddl$
 CREATE TABLE workorder.tally (
   tenant_id bigint NOT NULL,
   relation_id int NOT NULL,
@@ -36,11 +33,10 @@ COMMENT ON COLUMN workorder.tally_change.relation_id IS 'The table (workorder.gu
 COMMENT ON COLUMN workorder.tally_change.from_state IS 'Leaf before; null if the tickets were new.';
 COMMENT ON COLUMN workorder.tally_change.to_state IS 'Leaf after; null if the tickets are gone.';
 COMMENT ON COLUMN workorder.tally_change.n IS 'How many tickets.';
-  $ddl$;
-END
-$install$;
-REVOKE ALL ON FUNCTION workorder.install_totals() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.install_totals() IS 'Makes the tables that keep totals; part of workorder.install().';
+$ddl$;
+REVOKE ALL ON FUNCTION workorder.totals_parts() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.totals_parts() IS
+'The tables that keep totals, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.total(relation regclass, states text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE c STABLE PARALLEL RESTRICTED
@@ -111,34 +107,3 @@ $$;
 REVOKE ALL ON FUNCTION workorder.count_rows(regclass, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.count_rows(regclass, boolean) IS
 'Puts a guarded table on the tally, so that workorder.total() of it costs the same however many tickets there are, or (false) takes it off. Counts what is there under a lock that keeps writers out meanwhile, and returns how many tickets of all tenants that are; null when it is taken off. Called again it counts anew: after the table was written past its triggers (session_replication_role = replica, disabled triggers, partitions attached or detached). Needs to own the table. Raises WO404 for a table that is not guarded, WO409 outside of READ COMMITTED.';
-
-CREATE FUNCTION workorder.discount_rows(relation_id int, rows_of regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  g record;
-  key record;
-  part regclass;
-BEGIN
-  SELECT x.columns INTO g FROM workorder.guarded x WHERE x.id = discount_rows.relation_id AND x.counted;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
-  key := workorder.ticket_key(discount_rows.rows_of);
-  -- Partitions have this trigger themselves, but for those that came later.
-  FOR part IN
-    SELECT discount_rows.rows_of
-    UNION SELECT p.relid FROM pg_partition_tree(discount_rows.rows_of) p
-    WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = p.relid AND t.tgname = '~workorder_truncate')
-  LOOP
-    EXECUTE format('INSERT INTO workorder.tally_change (tenant_id, relation_id, from_state, n)
-      SELECT %1$I, $1, %2$I, count(*) FROM ONLY %3$s GROUP BY 1, 3', key.tenant_column,
-      coalesce(g.columns ->> 'state', 'state'), part)
-    USING discount_rows.relation_id;
-  END LOOP;
-END
-$$;
-REVOKE ALL ON FUNCTION workorder.discount_rows(int, regclass) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.discount_rows(int, regclass) IS
-'Takes the rows of a table or partition off the tally, before it is truncated under workorder.maintenance.';

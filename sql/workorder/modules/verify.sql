@@ -4,15 +4,15 @@
 
 CREATE FUNCTION workorder.verify(relation regclass DEFAULT NULL, id bigint DEFAULT NULL)
 RETURNS TABLE (relation regclass, ticket_id bigint, revision int, code text, message text)
-LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'workorder_verify';
 REVOKE ALL ON FUNCTION workorder.verify(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify(regclass, bigint) IS
 'Everything in which tables, journal and flows contradict each other; no row means sound. For one ticket of the current tenant, for all tickets of one table, or (no argument) for all guarded tables and the journal''s own lines. Needs to own the tables.
 What the journal does not tell (who held which role then, and so what a guard, "all" or a percentage made of it) is taken as it is.
 Codes of a ticket: digest (a line is not what was written, or one before it is missing), gap (revisions do not follow each other, or not up to the row''s), chain_state (a line does not start where the one before ended), chain_value (a line''s old value is not what those before made), changes (a line''s changes cannot be read), time (a line is earlier than the one before), initial (not created in the flow''s initial state), edge (the flow has no such step), state (the flow has no such leaf), flow_missing (the flow version is gone), exclude (a step was taken by somebody whom the flow keeps from it), quorum (an action took effect without the votes it needs, counts a person twice, or took none with enough of them), votes (the line has votes that nobody gave), row_differs (columns differ from the journal), row_missing, row_exists (after its delete), journal_missing, timers (they are not those that its history and its flow demand; retime() mends that).
-Codes of a table: trigger_missing, trigger_changed, trigger_disabled, row_security (it is off), policy_missing, policy_changed (it is not what "view" of the flow compiles to), rights (somebody may make triggers on it), unlogged, unguarded, table_missing, tasks (workorder.task is not what the ticket''s votes say, or holds tasks of no ticket), parts (nor is workorder.part what its journal says; refresh_tasks() mends both), total (the tally is not what the table holds; count_rows() mends it).
-Codes of the engine, without an argument only: unlogged, owner (a table belongs to another role than the journal), rights (somebody may write what only the engine writes, read keys, make objects in its schema, call a function as everybody, or set session_replication_role, workorder.maintenance or workorder.now), trigger_missing, trigger_disabled, row_security, policy_missing, policy_changed (of what keeps tenants apart), function_changed (it runs as its owner, calls another library, or does not pin its path). Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
+Codes of a table: trigger_missing, trigger_changed, trigger_disabled, row_security (it is off), policy_missing, policy_changed (it is not what "view" of the flow compiles to), rights (somebody may make triggers on it), unlogged, child (a table inherits from it: no trigger sees its rows), unguarded (it has lost its triggers), table_missing, broken (it cannot be verified; the message says why), tasks (workorder.task is not what the ticket''s votes say, or holds tasks of no ticket), parts (nor is workorder.part what its journal says; refresh_tasks() mends both), total (the tally is not what the table holds; count_rows() mends it).
+Codes of the engine and the add-ons, without an argument only: table_missing, view_missing, index_missing, constraint_missing, default_missing, function_missing, domain_missing, trigger_missing, policy_missing, row_security (of all that install() makes; it makes them again), trigger_changed, trigger_disabled, trigger_added (a BEFORE trigger on a table of the engine that is not ours), rule (on a table of ours, or one with a flow), policy_changed (of what keeps tenants apart), unlogged, owner (a table, or the schema that clients are shown, belongs to another role than the journal), rights (somebody may write what only the engine writes, read keys, make objects in its schemas, call a function as everybody, or set session_replication_role, workorder.maintenance or workorder.now), system_actor (who stands for the clock is made a person), person_missing (the journal names somebody who is not in workorder.actor), function_changed (it runs as its owner, calls another library, or does not pin its path). Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
 
 CREATE FUNCTION workorder.verify_rights(relation regclass)
 RETURNS TABLE (relation regclass, code text, message text)
@@ -61,7 +61,7 @@ AS $$
       UNION ALL
       SELECT 'table', o.oid, o.relname, o.relowner, t.attacl FROM ours o JOIN pg_attribute t ON t.attrelid = o.oid
       UNION ALL
-      SELECT 'schema', NULL, n.nspname, n.nspowner, n.nspacl FROM pg_namespace n WHERE n.nspname = 'workorder'
+      SELECT 'schema', NULL, n.nspname, n.nspowner, n.nspacl FROM pg_namespace n WHERE n.nspname IN ('workorder', workorder.api_schema())
       UNION ALL
       -- settings belong to the superuser that the cluster was made with
       SELECT 'setting', NULL, p.parname, 10, p.paracl FROM pg_parameter_acl p) a (kind, relation, name, owner, acl)
@@ -70,7 +70,7 @@ AS $$
   tables AS (
     SELECT o.oid, 'unlogged', format('workorder.%I is unlogged: a crash empties it', o.relname)
     FROM ours o
-    WHERE o.relpersistence <> 'p' AND o.relname <> 'journal'
+    WHERE o.relpersistence <> 'p'
     UNION ALL
     SELECT o.oid, 'owner', format('workorder.%I belongs to another role than the journal', o.relname)
     FROM ours o
@@ -88,9 +88,12 @@ AS $$
           'tally_change', 'outbox', 'event', 'idempotency', 'reply', 'attached', 'attachment', 'api', 'route')))
     GROUP BY g.relation, g.name, g.role
     UNION ALL
-    SELECT NULL, 'rights', format('role %I may make objects in schema workorder', g.role)
+    SELECT NULL, 'rights', format('role %I may make objects in schema %I', g.role, g.name)
     FROM granted g
     WHERE g.kind = 'schema' AND g.privilege_type = 'CREATE' AND g.grantee <> (SELECT w.oid FROM owner w)
+    UNION ALL
+    SELECT NULL, 'owner', format('schema %I, which clients are shown, belongs to another role than the journal', n.nspname)
+    FROM pg_namespace n WHERE n.nspname = workorder.api_schema() AND n.nspowner <> (SELECT w.oid FROM owner w)
     UNION ALL
     SELECT NULL, 'rights', format('role %I may set %s', g.role, g.name)
     FROM granted g
@@ -100,29 +103,58 @@ AS $$
     SELECT NULL, 'rights', format('everybody may call function %s.%I()', c.schema, c.proname)
     FROM code c
     WHERE c.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(c.proacl) x WHERE x.grantee = 0)),
+  ddl AS MATERIALIZED (
+    SELECT workorder.all_parts() AS text),
+  parts AS MATERIALIZED (
+    SELECT x.kind, x.relation, x.name, x.missing, x.statement, to_regclass(x.relation)::oid AS oid
+    FROM ddl d, workorder.parts(d.text) x WHERE x.kind IS NOT NULL),
+  missing AS (
+    -- of what is on a missing table, the table alone is told
+    SELECT p.oid, CASE p.kind WHEN 'row_security' THEN p.kind ELSE p.kind || '_missing' END,
+      CASE WHEN p.kind = 'row_security' THEN format('row-level security of %s is off', p.relation)
+        WHEN p.kind IN ('table', 'view') THEN format('%s %s does not exist', p.kind, p.relation)
+        WHEN p.relation IS NULL THEN format('%s %s does not exist', p.kind, p.name)
+        WHEN p.kind = 'default' THEN format('column %s of %s has no default', p.name, p.relation)
+        ELSE format('%s has no %s %s', p.relation, p.kind, p.name) END
+    FROM parts p
+    WHERE p.missing AND (p.kind = 'table' OR p.relation IS NULL OR p.kind = 'view' OR p.oid IS NOT NULL)),
   triggers AS (
-    -- what tells sessions of new rules, and keeps the published ones
-    SELECT o.oid, CASE WHEN t.oid IS NULL THEN 'trigger_missing' ELSE 'trigger_disabled' END,
-      format(CASE WHEN t.oid IS NULL THEN 'workorder.%I has no trigger %I'
-        ELSE 'the trigger of workorder.%I called %I does not fire when it should' END, w.relname, w.tgname)
-    FROM (VALUES
-      ('flow', 'immutable', 'O'), ('flow', 'signal', 'A'), ('actor', 'signal', 'A'), ('membership', 'signal', 'A'),
-      ('api', 'signal', 'A'), ('route', 'signal', 'A')) w (relname, tgname, tgenabled)
-    JOIN ours o ON o.relname = w.relname
-    LEFT JOIN pg_trigger t ON t.tgrelid = o.oid AND t.tgname = w.tgname
-    WHERE t.tgenabled IS DISTINCT FROM w.tgenabled::"char"),
+    SELECT p.oid, CASE WHEN t.tgenabled <> p.fires THEN 'trigger_disabled' ELSE 'trigger_changed' END,
+      format(CASE WHEN t.tgenabled <> p.fires THEN 'trigger %2$s of %1$s does not fire when it should'
+        ELSE 'trigger %2$s of %1$s is not the one that install() makes' END, p.relation, p.name)
+    FROM (
+      SELECT q.*, CASE WHEN strpos((SELECT d.text FROM ddl d), format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;', q.relation, q.name)) > 0
+        THEN 'A' ELSE 'O' END::"char" AS fires
+      FROM parts q WHERE q.kind = 'trigger') p
+    JOIN pg_trigger t ON t.tgrelid = p.oid AND t.tgname = p.name
+    WHERE t.tgenabled <> p.fires
+      OR t.tgfoid::regproc <> to_regproc(substring(p.statement FROM 'EXECUTE FUNCTION ([^ (]+)'))
+      OR (t.tgqual IS NULL) <> (p.statement !~ '\mWHEN \(')
+      OR NOT (CASE WHEN p.statement ~ ' BEFORE ' THEN t.tgtype & 2 = 2 ELSE t.tgtype & 2 = 0 END
+        AND (t.tgtype & 1 = 1) = (p.statement ~ '\mFOR EACH ROW\M')
+        AND (t.tgtype & 4 = 4) = (split_part(p.statement, ' ON ', 1) ~ '\mINSERT\M')
+        AND (t.tgtype & 8 = 8) = (split_part(p.statement, ' ON ', 1) ~ '\mDELETE\M')
+        AND (t.tgtype & 16 = 16) = (split_part(p.statement, ' ON ', 1) ~ '\mUPDATE\M')
+        AND (t.tgtype & 32 = 32) = (split_part(p.statement, ' ON ', 1) ~ '\mTRUNCATE\M'))),
   policies AS (
     -- what keeps tenants apart
-    SELECT o.oid, CASE WHEN NOT o.relrowsecurity THEN 'row_security' WHEN p.oid IS NULL THEN 'policy_missing'
-        ELSE 'policy_changed' END,
-      format(CASE WHEN NOT o.relrowsecurity THEN 'row-level security of workorder.%I is off'
-        WHEN p.oid IS NULL THEN 'workorder.%I has no policy that keeps tenants apart'
-        ELSE 'the policy of workorder.%I does not keep tenants apart' END, o.relname)
-    FROM ours o
-    LEFT JOIN pg_policy p ON p.polrelid = o.oid AND p.polname = 'tenant'
-    WHERE o.relname IN ('actor', 'membership', 'counter', 'setting', 'dictionary', 'calendar', 'working_hour', 'holiday')
-      AND NOT (o.relrowsecurity AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}' AND p.polwithcheck IS NULL
-        AND pg_get_expr(p.polqual, p.polrelid) = '(tenant_id = workorder.tenant_id())') IS TRUE),
+    SELECT p.oid, 'policy_changed', format('the policy of %s does not keep tenants apart', p.relation)
+    FROM parts p
+    JOIN pg_policy y ON y.polrelid = p.oid AND y.polname = p.name
+    WHERE p.kind = 'policy' AND p.name = 'tenant'
+      AND NOT (y.polcmd = '*' AND y.polpermissive AND y.polroles = '{0}' AND y.polwithcheck IS NULL
+        AND pg_get_expr(y.polqual, y.polrelid) = '(tenant_id = workorder.tenant_id())')),
+  rules AS (
+    -- a rule sees a statement before any trigger or policy does
+    SELECT c.oid, 'rule', format('rule %I of %s does something else than the statement says', r.rulename, c.oid::regclass)
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE c.relkind IN ('r', 'p') AND (c.oid IN (SELECT p.oid FROM parts p WHERE p.kind = 'table') OR c.oid = ANY (verify_engine.guarded))),
+  added AS (
+    -- a trigger before the fact decides what is stored in a table that only the engine writes
+    SELECT o.oid, 'trigger_added', format('trigger %I of workorder.%I can change or drop what the engine writes', t.tgname, o.relname)
+    FROM ours o JOIN pg_trigger t ON t.tgrelid = o.oid
+    WHERE NOT t.tgisinternal AND t.tgtype & 2 = 2 AND t.tgenabled <> 'D'
+      AND NOT EXISTS (SELECT FROM parts p WHERE p.kind = 'trigger' AND p.oid = o.oid AND p.name = t.tgname)),
   functions AS (
     SELECT NULL::oid, 'function_changed', format('function %s.%I() %s', c.schema, c.proname,
       CASE WHEN c.prosecdef THEN 'runs as its owner' WHEN c.lanname = 'c' THEN 'calls another library'
@@ -134,7 +166,8 @@ AS $$
         AND (c.proconfig IS NULL OR NOT 'search_path=pg_catalog, pg_temp' = ANY (c.proconfig))))
   SELECT f.relation::regclass, f.code, f.message
   FROM (
-    TABLE tables UNION ALL TABLE rights UNION ALL TABLE triggers UNION ALL TABLE policies UNION ALL TABLE functions
+    TABLE tables UNION ALL TABLE missing UNION ALL TABLE rights UNION ALL TABLE triggers UNION ALL TABLE added UNION ALL TABLE policies
+    UNION ALL TABLE rules UNION ALL TABLE functions
     ) f (relation, code, message)
   ORDER BY f.code, f.message
 $$;
