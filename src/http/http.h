@@ -31,6 +31,7 @@ typedef enum WoHttpReason
 	WO_REASON_DENIED,
 	WO_REASON_MALFORMED,
 	WO_REASON_PARAMETER,
+	WO_REASON_CONFLICT,
 	WO_REASON_KEY,
 	WO_REASON_KEY_REUSED,
 	WO_REASON_BUSY,
@@ -88,6 +89,7 @@ typedef struct WoEnvelope
 	const char *reason;
 	const char *code;			/* the rest is NULL if there is none */
 	const char *detail;
+	const char *data;			/* the detail as JSON */
 	const char *hint;
 	const char *name;
 } WoEnvelope;

@@ -6,8 +6,11 @@
  * An answer is complete before anything is said: status, headers and body are
  * set once, at the end, and for this transaction only.  (A setting made for
  * the session would be the status of every later request of a pooled
- * connection.)  Nothing of an error that is not the handler's own (class WO)
- * reaches the client; it is logged without the request's body.
+ * connection.)  Nothing of an error that is not of class WO reaches the
+ * client; it is logged without the request's body.  What a handler raises is
+ * said as it says it.  What the engine raises under a handler is said in the
+ * API's own words, if it has some ("messages"); an error tells by its message
+ * domain whether it is the engine's.
  *
  * Errors that a gateway has, too, such as 401 and 503, are shown by the proxy
  * with a page of its own, for it cannot know whose they are.  So ours go in a
@@ -30,6 +33,7 @@
 #include "utils/typcache.h"
 
 #include "http/http.h"
+#include "utils/value.h"
 
 #define JSON_CONTENT	"application/json; charset=utf-8"
 #define BYTES_CONTENT	"application/octet-stream"
@@ -60,6 +64,7 @@ static const Reason reasons[] =
 	[WO_REASON_UNAUTHENTICATED] = {"unauthenticated", 401, "authentication required"},
 	[WO_REASON_DENIED] = {"denied", 403, "permission denied"},
 	[WO_REASON_MALFORMED] = {"malformed", 400, "malformed request"},
+	[WO_REASON_CONFLICT] = {"conflict", 409, "conflict"},
 	[WO_REASON_PARAMETER] = {"parameter", 400, "invalid value: $name"},
 	[WO_REASON_KEY] = {"idempotency_key", 400, "invalid idempotency key"},
 	[WO_REASON_KEY_REUSED] = {"idempotency_key_reused", 422, "idempotency key was used for another request"},
@@ -82,6 +87,9 @@ static void say(const WoApi *api, const char *template, WoEnvelope *values, WoHt
 static void add_error(WoHttpAnswer *answer);
 static const char *find_message(const WoApi *api, const char *key, int *status, const char **template);
 static int	status_of(const WoApi *api, int sqlstate);
+static const char *as_json(const char *text);
+static const char *engine_key(const ErrorData *error, int status);
+static WoHttpReason reason_of(int status);
 static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
 static void add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer);
 static bool is_value(const char *value);
@@ -144,8 +152,8 @@ add_error(WoHttpAnswer *answer)
 }
 
 /*
- * find_message looks into the messages of an API.  An object may change the
- * status and the whole body, too.
+ * find_message looks into the messages of an API; NULL if it says nothing
+ * there.  An object may change the status and the whole body, too.
  */
 static const char *
 find_message(const WoApi *api, const char *key, int *status, const char **template)
@@ -180,7 +188,7 @@ find_message(const WoApi *api, const char *key, int *status, const char **templa
 
 		*template = JsonbToCString(NULL, &error->root, VARSIZE(error));
 	}
-	return message != NULL ? message : "";
+	return message;
 }
 
 /*
@@ -199,7 +207,7 @@ wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer 
 	if (name.len > 0)
 		values.name = pnstrdup(name.data, name.len);
 	message = find_message(api, reasons[reason].name, &values.status, &template);
-	if (message == NULL)
+	if (message == NULL && template == NULL)
 		message = find_message(api, psprintf("%d", values.status), &values.status, &template);
 	values.code = psprintf("WO%03d", values.status);
 	values.message = wo_http_fill_text(message != NULL ? message : reasons[reason].message, &values);
@@ -239,6 +247,47 @@ status_of(const WoApi *api, int sqlstate)
 }
 
 /*
+ * as_json returns a text as JSON: as what it stands for, if it is JSON.
+ */
+static const char *
+as_json(const char *text)
+{
+	JsonbValue	value;
+	Jsonb	   *jsonb;
+
+	if (text == NULL)
+		return NULL;
+	wo_value_parse_json(pstrdup(text), &value);
+	jsonb = JsonbValueToJsonb(&value);
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/*
+ * reason_of returns the reason that a status stands for, WO_REASON_NONE if
+ * for none.
+ */
+static WoHttpReason
+reason_of(int status)
+{
+	for (int i = WO_REASON_NOT_FOUND; i <= WO_REASON_INTERNAL; i++)
+		if (reasons[i].status == status && i != WO_REASON_PARAMETER && i != WO_REASON_KEY)
+			return i;
+	return WO_REASON_NONE;
+}
+
+/*
+ * engine_key returns by which key of "messages" an API says what the engine
+ * refuses; NULL for what somebody else has raised.
+ */
+static const char *
+engine_key(const ErrorData *error, int status)
+{
+	if (error->domain == NULL || strcmp(error->domain, TEXTDOMAIN) != 0)
+		return NULL;
+	return status == 400 && error->column_name != NULL ? "required" : reasons[reason_of(status)].name;
+}
+
+/*
  * wo_http_answer_error answers for an error that was raised on the way.
  */
 void
@@ -250,13 +299,21 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 
 	if (status > 0 && code[0] == 'W' && code[1] == 'O')
 	{
+		const char *key = engine_key(error, status);
+		const char *template = NULL;
+		const char *message = find_message(api, key != NULL ? key : code, &status, &template);
+
 		values.status = status;
+		values.name = error->column_name;
 		values.message = error->message != NULL ? error->message : "";
+		if (key != NULL && message != NULL)
+			values.message = wo_http_fill_text(message, &values);
 		values.reason = "raised";
 		values.code = pstrdup(code);
 		values.detail = error->detail;
+		values.data = as_json(error->detail);
 		values.hint = error->hint;
-		say(api, NULL, &values, answer);
+		say(api, template, &values, answer);
 	}
 	else if (status > 0)
 	{
@@ -267,12 +324,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		values.reason = "raised";
 		values.code = psprintf("WO%03d", status);
 		if (message == NULL)
-		{
-			message = "request failed";
-			for (int i = WO_REASON_NOT_FOUND; i <= WO_REASON_INTERNAL; i++)
-				if (reasons[i].status == status && i != WO_REASON_PARAMETER && i != WO_REASON_KEY)
-					message = reasons[i].message;
-		}
+			message = reason_of(status) != WO_REASON_NONE ? reasons[reason_of(status)].message : "request failed";
 		values.message = wo_http_fill_text(message, &values);
 		say(api, template, &values, answer);
 	}

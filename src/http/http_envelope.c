@@ -7,7 +7,7 @@
  * is, key order and all, but for its strings: one that is "$status" and no
  * more becomes the value itself, and "$name" within a longer one, or in a
  * key, becomes text.  Values never become anything but JSON strings and
- * numbers, whatever is in them.
+ * numbers, whatever is in them; "$data" alone is JSON, and comes as such.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@
 typedef struct Variable
 {
 	const char *name;			/* NULL = there is no such variable */
-	bool		number;
+	bool		plain;			/* without quotes */
 	char	   *text;			/* NULL = null */
 	size_t		len;			/* of the name, with the dollar sign */
 } Variable;
@@ -100,7 +100,7 @@ append_string(StringInfo out, const char *from, const char *to, bool key, const 
 	{
 		if (whole.text == NULL)
 			appendStringInfoString(out, "null");
-		else if (whole.number)
+		else if (whole.plain)
 			appendStringInfoString(out, whole.text);
 		else
 			escape_json(out, whole.text);
@@ -150,7 +150,7 @@ find_variable(const char *p, const char *end, const WoEnvelope *values)
 	found.len = len;
 	if (IS("$status"))
 	{
-		found.number = true;
+		found.plain = true;
 		found.text = psprintf("%d", values->status);
 	}
 	else if (IS("$message"))
@@ -161,6 +161,11 @@ find_variable(const char *p, const char *end, const WoEnvelope *values)
 		found.text = unconstify(char *, values->code);
 	else if (IS("$detail") || IS("$details"))
 		found.text = unconstify(char *, values->detail);
+	else if (IS("$data"))
+	{
+		found.plain = true;
+		found.text = unconstify(char *, values->data);
+	}
 	else if (IS("$hint"))
 		found.text = unconstify(char *, values->hint);
 	else if (IS("$name"))

@@ -32,6 +32,8 @@
 #include "utils/value.h"
 #include "utils/value_type.h"
 
+PG_FUNCTION_INFO_V1(workorder_is_blank);
+
 static bool scalar_input(const JsonbValue *scalar, Oid type, int32 typmod, Datum *result);
 static Datum input(Oid type, int32 typmod, char *string);
 static Datum populate(Jsonb *value, Oid type, int32 typmod, bool *isnull);
@@ -190,6 +192,20 @@ wo_value_blank(Oid type, Datum value, bool isnull)
 		default:
 			return false;
 	}
+}
+
+/*
+ * is_blank(value) tells the same of a field of a request: absent, null, or a
+ * blank text.  An empty list or object is a value there.
+ */
+Datum
+workorder_is_blank(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *value = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
+
+	PG_RETURN_BOOL(value == NULL ||
+				   (JB_ROOT_IS_SCALAR(value) &&
+					wo_value_blank(JSONBOID, JsonbPGetDatum(value), false)));
 }
 
 /* Reads a scalar for one of the common types; false if there is no short way. */

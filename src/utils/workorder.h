@@ -35,6 +35,10 @@
 #define ERRCODE_WO_UNPROCESSABLE	MAKE_SQLSTATE('W','O','4','2','2')	/* well-formed, but not what was meant */
 #define ERRCODE_WO_UNAVAILABLE	MAKE_SQLSTATE('W','O','5','0','3')	/* something the administrator has to provide is missing */
 
+/* The message domain of these errors, by which the dispatcher tells them from those that handlers raise. */
+#undef TEXTDOMAIN
+#define TEXTDOMAIN				WO_SCHEMA
+
 /* Settings (workorder.c) */
 extern bool wo_durable;			/* workorder.durable */
 extern bool wo_maintenance;		/* workorder.maintenance, superuser only */

@@ -70,6 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	values.detail = strsep(&rest, "\n");
 	values.hint = rest;
 
+	values.data = values.detail != NULL && is_json(unconstify(char *, values.detail)) ? values.detail : NULL;
 	/* the values may have line ends in them, though an input's lines have none */
 	if (values.hint == NULL && values.detail != NULL)
 		values.hint = "a\nb";
@@ -85,5 +86,5 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	return 0;
 }
 
-const char *const fuzz_words[] = {"\"$status\"", "\"$message\"", "$message", "$code", "$reason", "$detail", "$details", "$hint", "$name", "$label", "$",
+const char *const fuzz_words[] = {"\"$status\"", "\"$message\"", "$message", "$code", "$reason", "$detail", "$details", "\"$data\"", "$data", "$hint", "$name", "$label", "$",
 	"{", "}", "[", "]", ":", ",", "\"", "\\", "\\\"", "\\u0024", "\n", "null", "_", "\x01", "\xE4\xB8\xAD", NULL};

@@ -220,13 +220,13 @@ test('/rest shows and moves the same work orders', async () => {
   assert.deepEqual((await ask('GET', '/rest/cloud_support_workorder?id=eq.5', { as: as('U3') })).json, []);
   const patch = (actor, body) =>
     ask('PATCH', '/rest/cloud_support_workorder?id=eq.2', { as: as(actor), body, headers: [['Prefer', 'return=representation']] });
-  assert.equal((await patch('U3', { action: 'accept' })).status, 403);
+  assert.equal((await patch('U3', { action: 'put_back' })).status, 409);
   const moved = await patch('A9', { action: 'accept', note: 'mine' });
   assert.equal(moved.status, 200, moved.text);
   assert.deepEqual([moved.json[0].status, moved.json[0].last_note], [1, 'mine']);
   assert.equal((await patch('A9', { question: 'other words' })).status, 404);
   const actions = await ask('POST', '/rest/rpc/actions', { as: as('U3'), body: { relation: 'cloud_support_workorder', id: 2 } });
-  assert.deepEqual(actions.json.filter(({ allowed }) => allowed).map(({ action }) => action), ['reply', 'solve', 'view']);
+  assert.deepEqual(actions.json.filter(({ allowed }) => allowed).map(({ action }) => action), ['put_back', 'reply', 'solve', 'view']);
   const made = await ask('POST', '/rest/cloud_support_workorder', { as: as('U4'), body: { type: 'module', question: 'q', support: true } });
   assert.equal(made.status, 422, made.text);
 });

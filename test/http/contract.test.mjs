@@ -9,11 +9,11 @@ import { difference, load, sameHeader, schemas, systems } from './contract.mjs';
 import { ask, root, sql, stack, token } from './client.mjs';
 
 const sizes = {
-  'active-job': [24, 73],
-  'workorder-v3': [19, 64],
-  afterservice: [32, 96],
-  'ticket-v1': [23, 68],
-  'luci-ticket': [28, 127],
+  'active-job': [28, 91],
+  'workorder-v3': [20, 69],
+  afterservice: [33, 99],
+  'ticket-v1': [25, 76],
+  'luci-ticket': [29, 133],
 };
 
 async function run(system, vector) {

@@ -133,6 +133,21 @@ SELECT ask('ticket_json(66)', 'due_at', 'created_at');
 SELECT ask($$list_tickets('{"created_at__start": "2019-04-16 06:22:13", "created_at__end": "2019-04-16 06:22:13"}')$$, 'meta');
 :load
 
+-- Where clocks are put back and forward: what is shown alike is found alike, and
+-- sending back what is shown changes nothing.
+SELECT workorder.set_setting('call_center', 'time_zone', 'Europe/Berlin');
+:E7
+SELECT ask($$update_ticket(65, '{"due_at": "2026-10-25T00:30:00Z"}')$$, 'due_at'), ask($$update_ticket(66, '{"due_at": "2026-10-25T01:30:00Z"}')$$, 'due_at'),
+  ask($$update_ticket(67, '{"due_at": "2026-03-29T01:10:00Z"}')$$, 'due_at');
+SELECT f.start, f.stop, (SELECT array_agg((t.value ->> 'id')::int) FROM json_array_elements(l.data) AS t) AS ids
+FROM (VALUES ('2026-10-25 02:30:00', '2026-10-25 02:30:00'), ('2026-10-25 02:30:01', '2026-10-25 23:00:00'), ('2026-10-25 00:00:00', '2026-10-25 02:29:59'),
+  ('2026-10-25T02:30:00+02:00', '2026-10-25T02:30:00+02:00'), ('2026-03-29 02:30:00', '2026-03-29 03:10:00'), ('2026-03-29 01:00:00', '2026-03-29 02:45:00')) AS f (start, stop),
+  LATERAL call_center.list_tickets(jsonb_build_object('due_at__start', f.start, 'due_at__end', f.stop)) AS l;
+SELECT count(call_center.update_ticket(t.id, call_center.ticket_json(t.id)::jsonb)) AS sent_back FROM call_center.ticket AS t;
+RESET ROLE;
+SELECT id, revision, due_at AT TIME ZONE 'UTC' AS due_at FROM call_center.ticket ORDER BY id;
+:load
+
 --
 -- The directories
 --

@@ -94,7 +94,7 @@ SELECT login, call, attempt(login, call) FROM (VALUES
   ('', 'INSERT INTO cloud_support.workorder (type, question, support) VALUES (''sys'', ''q'', true) RETURNING state'),
   ('U3', 'UPDATE cloud_support.workorder SET question = ''other'' WHERE id = 2'),
   ('U3', 'UPDATE cloud_support.workorder SET state = ''pending'' WHERE id = 2'),
-  ('U3', 'UPDATE cloud_support.workorder SET action = ''accept'' WHERE id = 2'),
+  ('U3', 'UPDATE cloud_support.workorder SET action = ''put_back'' WHERE id = 2'),
   ('U4', 'UPDATE cloud_support.workorder SET action = ''solve'' WHERE id = 2 RETURNING 1'),
   ('A9', 'DELETE FROM cloud_support.workorder WHERE id = 2'),
   ('A9', 'SELECT workorder.remove_reply(''cloud_support.workorder'', 1, (SELECT max(r.id) FROM workorder.replies(''cloud_support.workorder'', ''{1}'') r WHERE r.content = ''好啊''))'),

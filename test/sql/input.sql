@@ -10,6 +10,7 @@ SELECT t.kind, t.given, v.value, v.problem, v.bound
 FROM (VALUES
   ('text', '"a"'), ('text', '1'), ('text', '["a"]'), ('text', '"abcd"'),
   ('int', '7'), ('int', '"7"'), ('int', '"-07"'), ('int', '7.0'), ('int', '7.5'), ('int', '"7.5"'), ('int', '"x"'), ('int', '1e30'), ('int', 'true'),
+  ('int', '7e0'), ('int', '70e-1'), ('int', '[7]'), ('flag', '1.0'), ('flag', '0e5'), ('choice', '1.0'), ('choice', '10e-1'), ('choice', '[1]'),
   ('int', '"99999999999999999999999999999999999999999999999999"'),
   ('money', '0'), ('money', '"12.50"'), ('money', '12.505'), ('money', '-1'), ('money', '1e12'),
   ('flag', 'true'), ('flag', '0'), ('flag', '"1"'), ('flag', '2'), ('flag', '["1"]'),
@@ -34,6 +35,11 @@ FROM (VALUES (NULL), ('{}'), ('{"a": null}'), ('{"a": " \u3000"}'), ('{"a": "x"}
     ('{"name": "a", "kind": "int", "default": 5, "lenient": true}')) AS l (v)) AS r (rule)
   LEFT JOIN LATERAL workorder.judge_input(f.fields, jsonb_build_array(r.rule)) AS j ON true;
 
+-- One definition of blank: the characters that show nothing.
+SELECT string_agg(to_hex(c), ' ' ORDER BY c) FROM generate_series(1, 65535) AS c
+WHERE c NOT BETWEEN 55296 AND 57343 AND workorder.is_blank(to_jsonb(chr(c)));
+SELECT v, workorder.is_blank(v) FROM unnest(ARRAY[NULL, 'null', '""', '" \u200b\u3000"', '"\u200bx"', '0', 'false', '[]', '{}']::jsonb[]) AS v;
+
 -- Lists of numbers, aliases, caps, the last of several.
 SELECT workorder.read_input(
   '{"ids": ["1", "2,"], "other": "[3, 4]", "one": 5, "statuses": "0,3", "old_name": 6, "size": 5000, "page": ["1", "2"]}',
@@ -54,6 +60,19 @@ SELECT workorder.read_input('{"q": 1}', '[{"name": "q", "kind": "colour"}]');
 -- Moments.
 SELECT workorder.time_text(workorder.time_of(t, 'Asia/Taipei'), 'Asia/Taipei')
 FROM unnest(ARRAY['2019-01-01 08:00:00', '2019-01-01 08:00:00+00', '2019-01-01 08:00:00-02:30']) t;
+-- The years that a time leaves by its offset, in the zone that it is shown in.
+SELECT z, t, v.value, v.problem
+FROM unnest('{UTC,Asia/Taipei,Pacific/Pago_Pago}'::text[]) AS z,
+  unnest('{9999-12-31 23:59:59,9999-12-31T23:59:59-12:00,9999-12-31T23:59:59+14:00,0001-01-01,0001-01-01T00:00:00+14:00,0001-01-01T06:00:00-06:00}'::text[]) AS t,
+  LATERAL workorder.input_value(to_jsonb(t), jsonb_build_object('kind', 'time', 'zone', z)) AS v;
+-- Times that come twice, or not at all.
+SET timezone = 'UTC';
+SELECT z, t, m.*
+FROM unnest('{Asia/Taipei,Europe/Berlin,America/New_York}'::text[]) AS z,
+  unnest('{2026-10-25 02:30:00,2026-10-25 02:30:00+01,2026-11-01 01:30:00,2026-03-29 02:30:00,2026-07-01 12:00:00}'::text[]) AS t,
+  LATERAL workorder.times_of(t, z) AS m;
+RESET timezone;
+SELECT workorder.http_last('{"a": ["1", "2"], "b": "x", "c": ["3"]}'), workorder.http_last('{}');
 SELECT left(id, 12) AS id, workorder.path_id(id) FROM unnest(ARRAY['0', '007', '2147483647', '2147483648', '-1', 'x', '', NULL, repeat('9', 500)]) id;
 
 -- Texts where texts are wanted.

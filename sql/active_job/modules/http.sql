@@ -75,10 +75,10 @@ DECLARE
   given jsonb;
 BEGIN
   given := workorder.read_input(
-    active_job.http_snake(workorder.http_fields(request)) || active_job.http_snake(request.query), '[
-    {"name": "contact_status", "kind": "int", "required": true, "min": 1, "max": 2147483647, "last": true},
-    {"name": "contact_status_reason", "kind": "text", "max": 200, "last": true},
-    {"name": "contact_status_remark", "kind": "text", "max": 1000, "last": true}]',
+    active_job.http_snake(workorder.http_fields(request, last => true)) || active_job.http_snake(workorder.http_last(request.query)), '[
+    {"name": "contact_status", "kind": "int", "required": true, "min": 1, "max": 2147483647},
+    {"name": "contact_status_reason", "kind": "text", "max": 200},
+    {"name": "contact_status_remark", "kind": "text", "max": 1000}]',
     active_job.wording());
   PERFORM active_job.contact(request.params ->> 'order_id', (given ->> 'contact_status')::int,
     given ->> 'contact_status_reason', given ->> 'contact_status_remark');
@@ -104,13 +104,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  given jsonb;
+  fields CONSTANT jsonb := workorder.http_fields(request, last => true);
+  -- A text, or a whole number.
+  given CONSTANT jsonb := workorder.read_input(fields, jsonb_build_array(jsonb_build_object('name', 'worker_id',
+    'kind', CASE jsonb_typeof(fields -> 'worker_id') WHEN 'number' THEN 'int' ELSE 'text' END, 'required', true, 'null', false)),
+    active_job.wording());
 BEGIN
-  given := workorder.read_input(workorder.http_fields(request),
-    '[{"name": "worker_id", "required": true, "null": true, "last": true}]', active_job.wording());
-  IF jsonb_typeof(given -> 'worker_id') NOT IN ('string', 'number') THEN
-    PERFORM workorder.refuse_input(active_job.wording(), 'invalid', 'worker_id', 'It must be a text or a whole number.');
-  END IF;
   PERFORM active_job.transfer(request.params ->> 'order_id', given ->> 'worker_id');
   RETURN active_job.http_data();
 END
@@ -125,7 +124,7 @@ AS $$
 DECLARE
   given jsonb;
 BEGIN
-  given := workorder.read_input(workorder.http_fields(request),
+  given := workorder.read_input(workorder.http_fields(request, last => true),
     '[{"name": "retrieve_info", "required": true, "null": true}]', active_job.wording());
   PERFORM active_job.close_out(request.params ->> 'order_id', given -> 'retrieve_info');
   RETURN active_job.http_data();
@@ -143,7 +142,8 @@ BEGIN
     '{"object": true, "members": ["active_job.worker"],
       "accept": ["application/json", "application/x-www-form-urlencoded"],
       "messages": {"unauthenticated": "unauthenticated", "malformed": "malformed JSON",
-        "parameter": "invalid parameter: $name"}}');
+        "required": "missing parameter: $name", "parameter": "invalid parameter: $name",
+        "denied": "not the holder of this order", "not_found": "not found", "conflict": "order already returned"}}');
   PERFORM workorder.add_routes('active_job', '[
     ["GET", "", "http_list_orders"],
     ["GET", "/{order_id}", "http_order"],

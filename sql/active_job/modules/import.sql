@@ -244,13 +244,13 @@ AS $$
 DECLARE
   tenant CONSTANT bigint := workorder.tenant_id();
   zone CONSTANT text := active_job.time_zone();
-  rules CONSTANT jsonb := '[
+  rules CONSTANT jsonb := replace('[
     {"name": "activity_id", "required": true},
     {"name": "activity_name", "kind": "text", "required": true, "max": 200},
-    {"name": "activity_start_time", "kind": "time"},
-    {"name": "activity_end_time", "kind": "time", "end": true},
+    {"name": "activity_start_time", "kind": "time", "zone": "$zone"},
+    {"name": "activity_end_time", "kind": "time", "end": true, "zone": "$zone"},
     {"name": "products", "kind": "list", "max": 1000, "default": []},
-    {"name": "talking_skill", "kind": "text", "max": 20000, "default": ""}]';
+    {"name": "talking_skill", "kind": "text", "max": 20000, "default": ""}]', '$zone', zone);
   item jsonb;
   place bigint;
   given jsonb;

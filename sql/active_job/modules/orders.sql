@@ -171,7 +171,7 @@ COMMENT ON FUNCTION active_job.transfer(text, text) IS
 
 CREATE FUNCTION active_job.retrieve_type(info jsonb) RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN info IS NULL THEN 0 WHEN info ->> 'type' ~ '^[1-9][0-9]{0,8}$' THEN (info ->> 'type')::int ELSE 1 END;
+RETURN CASE WHEN info IS NULL THEN 0 WHEN info ->> 'type' ~ '^[1-9][0-9]{0,8}(\.0+)?$' THEN (info ->> 'type')::numeric::int ELSE 1 END;
 COMMENT ON FUNCTION active_job.retrieve_type(jsonb) IS
   'The close-out type of an order from what was submitted: 0 if it is not closed out, 1 if nothing else was said. Contract 3.1.';
 
@@ -188,7 +188,7 @@ BEGIN
         AND (NOT info ? 'type' OR (jsonb_typeof(info -> 'type') = 'number' AND EXISTS (
           SELECT FROM workorder.dictionary d
           WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'active_job' AND d.kind = 'close_out_type'
-            AND d.code = info ->> 'type' AND d.active AND d.code ~ '^[1-9][0-9]{0,8}$')))
+            AND d.code = trim_scale((info ->> 'type')::numeric)::text AND d.active AND d.code ~ '^[1-9][0-9]{0,8}$')))
     END, false) THEN
     RETURN;
   END IF;
@@ -227,6 +227,10 @@ BEGIN
   END IF;
   IF NEW.retrieve_info IS DISTINCT FROM OLD.retrieve_info THEN
     PERFORM active_job.check_retrieve_info(NEW.retrieve_info);
+    -- An object without a type means the first; one with nothing else is not blank.
+    IF NEW.retrieve_info = '{}' THEN
+      NEW.retrieve_info := '{"type": 1}';
+    END IF;
   END IF;
   RETURN NEW;
 END

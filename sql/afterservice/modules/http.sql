@@ -249,7 +249,8 @@ AS $$
 BEGIN
   PERFORM workorder.add_api('afterservice', '/api/v1/afterservice', '{"status":"$status","message":"$message","data":[]}', false,
     '{"trust_operator_name": false,
-      "messages": {"malformed": "malformed JSON", "parameter": "invalid value: $name"}}');
+      "messages": {"malformed": "malformed JSON", "required": "missing field: $name", "parameter": "invalid value: $name",
+        "denied": "permission denied", "not_found": "not found", "conflict": "order is not in progress"}}');
   PERFORM workorder.add_routes('afterservice', '[
     ["POST", "/orders", "http_create_order"],
     ["GET", "/orders", "http_list_orders"],

@@ -3,15 +3,6 @@
 -- the function that does the work, and shapes the answer.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION call_center.http_refusal(code text, detail text) RETURNS workorder.http_response
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN workorder.http_json(right(code, 3)::int, CASE code
-  WHEN 'WO403' THEN '{"message":"This action is unauthorized."}'::json
-  WHEN 'WO404' THEN '{"message":"Not Found"}'::json
-  WHEN 'WO422' THEN json_build_object('message', 'The given data was invalid.', 'errors', detail::json) END);
-COMMENT ON FUNCTION call_center.http_refusal(text, text) IS
-  'The answer for a refusal, whose detail is the object of problems if it is WO422. Contract 4.0, 5.';
-
 CREATE FUNCTION call_center.http_id(request workorder.http_request) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN workorder.path_id((request).params ->> 'id');
@@ -22,13 +13,8 @@ CREATE FUNCTION call_center.http_list_tickets(request workorder.http_request) RE
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  problems text;
 BEGIN
   RETURN workorder.http_json(200, (SELECT row_to_json(l) FROM call_center.list_tickets(request.query) AS l));
-EXCEPTION WHEN SQLSTATE 'WO422' THEN
-  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
-  RETURN call_center.http_refusal(SQLSTATE, problems);
 END
 $$;
 COMMENT ON FUNCTION call_center.http_list_tickets(workorder.http_request) IS
@@ -38,13 +24,8 @@ CREATE FUNCTION call_center.http_create_ticket(request workorder.http_request) R
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  problems text;
 BEGIN
   RETURN workorder.http_json(200, json_build_object('data', call_center.create_ticket(workorder.http_fields(request, blank_is_null => true))));
-EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' THEN
-  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
-  RETURN call_center.http_refusal(SQLSTATE, problems);
 END
 $$;
 COMMENT ON FUNCTION call_center.http_create_ticket(workorder.http_request) IS
@@ -65,14 +46,9 @@ CREATE FUNCTION call_center.http_update_ticket(request workorder.http_request) R
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  problems text;
 BEGIN
   RETURN workorder.http_json(200,
     call_center.update_ticket(call_center.http_id(request), workorder.http_fields(request, blank_is_null => true)));
-EXCEPTION WHEN SQLSTATE 'WO422' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' THEN
-  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
-  RETURN call_center.http_refusal(SQLSTATE, problems);
 END
 $$;
 COMMENT ON FUNCTION call_center.http_update_ticket(workorder.http_request) IS
@@ -85,8 +61,6 @@ AS $$
 BEGIN
   PERFORM call_center.delete_ticket(call_center.http_id(request));
   RETURN workorder.http_empty();
-EXCEPTION WHEN SQLSTATE 'WO403' THEN
-  RETURN call_center.http_refusal(SQLSTATE, NULL);
 END
 $$;
 COMMENT ON FUNCTION call_center.http_delete_ticket(workorder.http_request) IS
@@ -96,8 +70,6 @@ CREATE FUNCTION call_center.http_list_directory(request workorder.http_request) 
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  problems text;
 BEGIN
   RETURN workorder.http_json(200, (
     SELECT row_to_json(l)
@@ -107,9 +79,6 @@ BEGIN
         WHEN 'subcategory' THEN 'sub_category'
         ELSE substring(request.path FROM '[^/]+$') END,
       request.query) AS l));
-EXCEPTION WHEN SQLSTATE 'WO422' THEN
-  GET STACKED DIAGNOSTICS problems = PG_EXCEPTION_DETAIL;
-  RETURN call_center.http_refusal(SQLSTATE, problems);
 END
 $$;
 COMMENT ON FUNCTION call_center.http_list_directory(workorder.http_request) IS
@@ -132,8 +101,12 @@ BEGIN
       "too_large": "Payload Too Large",
       "media_type": "Unsupported Media Type",
       "uri_too_long": "URI Too Long",
+      "conflict": "Conflict",
       "busy": "Service Unavailable",
       "internal": "Server Error",
+      "WO422": {"error": {"message": "$message", "errors": "$data"}},
+      "required": {"status": 422, "message": "The given data was invalid.",
+        "error": {"message": "$message", "errors": {"$name": ["The $label field is required."]}}},
       "parameter": {"status": 422, "message": "The given data was invalid.",
         "error": {"message": "$message", "errors": {"$name": ["The $label must be a string."]}}}}}');
   PERFORM workorder.add_routes('call_center', '[

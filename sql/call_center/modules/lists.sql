@@ -99,21 +99,41 @@ COMMENT ON FUNCTION call_center.page(text, text, jsonb, boolean, bigint, text, b
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION call_center.filter_rules() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '[
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN replace('[
   {"name": "search", "kind": "text", "max": 200, "last": true},
   {"name": "contact_id", "kind": "int", "last": true},
   {"name": "sponsor_id", "kind": "int", "last": true},
   {"name": "statuses", "kind": "ints", "in": [0, 1, 2, 3]},
-  {"name": "due_at__start", "kind": "time", "last": true},
-  {"name": "due_at__end", "kind": "time", "end": true, "last": true},
-  {"name": "created_at__start", "kind": "time", "last": true},
-  {"name": "created_at__end", "kind": "time", "end": true, "last": true},
+  {"name": "due_at__start", "kind": "time", "zone": "$zone", "last": true},
+  {"name": "due_at__end", "kind": "time", "zone": "$zone", "end": true, "last": true},
+  {"name": "created_at__start", "kind": "time", "zone": "$zone", "last": true},
+  {"name": "created_at__end", "kind": "time", "zone": "$zone", "end": true, "last": true},
   {"name": "termination_code_ids", "kind": "ints"},
   {"name": "handler_ids", "kind": "ints"},
-  {"name": "creater_ids", "kind": "ints", "from": ["creator_ids", "creater_id"]}]'::jsonb;
+  {"name": "creater_ids", "kind": "ints", "from": ["creator_ids", "creater_id"]}]', '$zone', call_center.time_zone())::jsonb;
 COMMENT ON FUNCTION call_center.filter_rules() IS
   'The filters of TK-1 as rules of workorder.read_input(); page and per_page are read by call_center.page().';
+
+CREATE FUNCTION call_center.time_condition("column" text, given text, at_end boolean, zone text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  bounds CONSTANT record := workorder.times_of(given, zone);
+  result text := CASE WHEN at_end THEN format('t.%I < %L', "column", bounds.latest + interval '1 second')
+    ELSE format('t.%I >= %L', "column", bounds.earliest) END;
+BEGIN
+  -- What is shown as this second counts, and near a change of the clock nothing else does.
+  IF bounds.earliest < bounds.latest THEN
+    result := result || format(' AND date_trunc(''second'', t.%I AT TIME ZONE %L) %s %L::timestamp',
+      "column", zone, CASE WHEN at_end THEN '<=' ELSE '>=' END, given);
+  END IF;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION call_center.time_condition(text, text, boolean, text) IS
+  'The condition that a column of call_center.ticket AS t is shown, in this zone, as a time from the one given, or up to it. Contract TK-1.';
 
 CREATE FUNCTION call_center.ticket_filter(
   filters jsonb, OUT condition text, OUT "column" text, OUT numbers bigint[])
@@ -124,7 +144,6 @@ DECLARE
   zone CONSTANT text := call_center.time_zone();
   name text;
   value jsonb;
-  at timestamptz;
   parts text[] := '{}';
 BEGIN
   FOR name, value IN SELECT f.key, f.value FROM jsonb_each(filters) AS f WHERE f.value <> '""' ORDER BY f.key LOOP
@@ -144,11 +163,7 @@ BEGIN
     ELSIF name = 'search' THEN
       parts := parts || call_center.contains('{subject,content}', value #>> '{}');
     ELSE
-      at := workorder.time_of(value #>> '{}', zone);
-      parts := parts || CASE
-        WHEN name ~ '__start$' THEN format('t.%I >= %L', left(name, -7), at)
-        -- What is shown as this second still counts.
-        ELSE format('t.%I < %L', left(name, -5), at + interval '1 second') END;
+      parts := parts || call_center.time_condition(split_part(name, '__', 1), value #>> '{}', name ~ '__end$', zone);
     END IF;
   END LOOP;
   condition := nullif(array_to_string(parts, ' AND '), '');

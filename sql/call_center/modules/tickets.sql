@@ -3,11 +3,11 @@
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION call_center.ticket_rules() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '[
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN replace('[
   {"name": "subject", "kind": "text", "max": 255, "required": true},
   {"name": "content", "kind": "text", "max": 65535, "required": true},
-  {"name": "due_at", "kind": "time"},
+  {"name": "due_at", "kind": "time", "zone": "$zone"},
   {"name": "priority", "kind": "int", "min": 0, "max": 3, "default": 0},
   {"name": "status", "kind": "int", "min": 0, "max": 3, "default": 0},
   {"name": "status_memo", "kind": "text", "max": 1000},
@@ -15,12 +15,12 @@ RETURN '[
   {"name": "handler_id", "kind": "int"},
   {"name": "termination_code_id", "kind": "int", "from": ["termination_code"]},
   {"name": "sub_category_id", "kind": "int"},
-  {"name": "contact_id", "kind": "int"}]'::jsonb;
+  {"name": "contact_id", "kind": "int"}]', '$zone', call_center.time_zone())::jsonb;
 COMMENT ON FUNCTION call_center.ticket_rules() IS
   'The fields of TK-2 as rules of workorder.read_input().';
 
 CREATE FUNCTION call_center.change_rules() RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
   SELECT jsonb_agg(CASE
     WHEN r.value ? 'required' THEN r.value || '{"required": "if given"}'
@@ -40,6 +40,7 @@ DECLARE
   -- A ticket that is sent back whole has an object here, which is not for us.
   given CONSTANT jsonb := CASE WHEN jsonb_typeof(fields -> 'termination_code') = 'object'
     THEN fields - 'termination_code' ELSE fields END;
+  zone CONSTANT text := call_center.time_zone();
   problems jsonb := call_center.problems(given, rules);
   result jsonb;
   reference record;
@@ -57,7 +58,7 @@ BEGIN
     result := result || jsonb_build_object(reference.name,
       CASE WHEN reference.name = 'handler_id' THEN (call_center.actors_of(ARRAY[reference.id]))[1] ELSE reference.id END);
     -- What the ticket has already is never refused, even if it is deleted since.
-    IF result -> reference.name IS DISTINCT FROM old -> reference.name
+    IF (result ->> reference.name IS NULL OR result -> reference.name IS DISTINCT FROM old -> reference.name)
        AND NOT call_center.is_known(reference.directory, reference.id) THEN
       problems := problems || jsonb_build_object(reference.name, jsonb_build_array(
         workorder.input_message(call_center.wording(), 'invalid', reference.name, NULL)));
@@ -66,7 +67,10 @@ BEGIN
   PERFORM call_center.refuse_problems(problems);
 
   IF result ->> 'due_at' IS NOT NULL THEN
-    result := result || jsonb_build_object('due_at', workorder.time_of(result ->> 'due_at', call_center.time_zone()));
+    -- Where clocks are put back two moments are shown alike: the one that is sent back is the one it has.
+    result := result || jsonb_build_object('due_at',
+      CASE workorder.time_text((old ->> 'due_at')::timestamptz, zone) WHEN result ->> 'due_at' THEN old -> 'due_at'
+        ELSE to_jsonb(workorder.time_of(result ->> 'due_at', zone)) END);
   END IF;
   RETURN result;
 END

@@ -162,7 +162,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.add_api('cloud_support', '/v3_1', '{"meta":{"message":"$message","code":"$status"},"data":{}}', false,
-    '{"object": true, "messages": {"malformed": "malformed JSON", "parameter": "$name: not a valid string"}}');
+    '{"object": true, "messages": {"malformed": "malformed JSON", "required": "$name: this field is required",
+      "parameter": "$name: not a valid string", "denied": "permission denied", "not_found": "not found", "conflict": "permission denied"}}');
   PERFORM workorder.import_dictionary('cloud_support', 'type', cloud_support.types());
   PERFORM workorder.add_routes('cloud_support', '[
     ["POST", "/workorder/workorder", "http_create_workorder", {"accept": ["application/json", "application/x-www-form-urlencoded"]}],

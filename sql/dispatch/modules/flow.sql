@@ -33,7 +33,7 @@ BEGIN
     SELECT s.code
     FROM dispatch.steps() s
     WHERE (jsonb_typeof(given) = 'string' AND translate(lower(btrim(given #>> '{}')), '_-', '  ') = ANY (s.names))
-       OR (jsonb_typeof(given) IN ('string', 'number') AND given #>> '{}' = s.code::text));
+       OR given IN (to_jsonb(s.code), to_jsonb(s.code::text)));
 END
 $$;
 COMMENT ON FUNCTION dispatch.status_named(jsonb) IS

@@ -112,7 +112,8 @@ BEGIN
       'accept', '["application/json", "multipart/form-data"]'::jsonb,
       'max_body', '{"application/json": 16777216, "multipart/form-data": 67108864}'::jsonb,
       'messages', '{"unauthenticated": "invalid credential", "too_large": "request too large",
-        "parameter": "malformed request", "busy": "credential service unavailable"}'::jsonb));
+        "malformed": "malformed request", "required": "missing $name", "parameter": "malformed request",
+        "denied": "You are not allowed to check this ticket", "not_found": "not found", "conflict": "conflict", "busy": "credential service unavailable"}'::jsonb));
   PERFORM workorder.add_routes('dispatch', '[
     ["POST", "", "http_ticket"],
     ["GET", "/images/{name}", "http_image"]]');

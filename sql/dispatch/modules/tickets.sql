@@ -144,7 +144,7 @@ BEGIN
   IF workorder.is_blank(given -> 'content') AND NOT dispatch.has_images(fields, files) THEN
     PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
   END IF;
-  images := dispatch.read_images(fields -> 'images', files);
+  images := dispatch.read_images(nullif(fields -> 'images', 'null'), files);
   IF workorder.is_blank(given -> 'content') AND images = '{}' THEN
     PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
   END IF;
@@ -184,7 +184,7 @@ DECLARE
   allowed text[];
 BEGIN
   IF with_images THEN
-    images := dispatch.read_images(fields -> 'images', files);
+    images := dispatch.read_images(nullif(fields -> 'images', 'null'), files);
     IF images = '{}' AND with_content AND workorder.is_blank(given -> 'content') THEN
       PERFORM workorder.refuse_input(dispatch.wording(), 'required', 'content');
     END IF;
@@ -264,12 +264,12 @@ BEGIN
   ELSE
     SELECT r.role INTO role
     FROM unnest('{customer,staff,scheduler}'::text[]) WITH ORDINALITY AS r (role, code)
-    WHERE jsonb_typeof(operator) IN ('string', 'number') AND lower(operator #>> '{}') IN (r.role, r.code::text);
+    WHERE (jsonb_typeof(operator) = 'string' AND lower(operator #>> '{}') = r.role) OR operator IN (to_jsonb(r.code), to_jsonb(r.code::text));
     IF role IS NULL OR (only_scheduler AND role <> 'scheduler') THEN
       PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'operator');
     END IF;
   END IF;
-  IF NOT (jsonb_typeof(status) IN ('string', 'number') AND lower(status #>> '{}') IN ('all', '0')) THEN
+  IF status NOT IN ('0', '"0"') AND NOT (jsonb_typeof(status) = 'string' AND lower(status #>> '{}') = 'all') THEN
     SELECT s.state INTO wanted FROM dispatch.steps() s WHERE s.code = dispatch.status_named(status);
     IF wanted IS NULL THEN
       PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');

@@ -89,34 +89,46 @@ REVOKE ALL ON FUNCTION workorder.http_error(int, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_error(int, text, text, text) IS
 'Raises WO<status> with this message, which becomes the error body of the API with that status. Never returns; so a handler can say RETURN workorder.http_error(404, ''not found''). Raises 22023 for a status that is no error''s.';
 
+CREATE FUNCTION workorder.http_last(fields jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT coalesce(jsonb_object_agg(f.key, CASE jsonb_typeof(f.value) WHEN 'array' THEN f.value -> -1 ELSE f.value END), '{}')
+  FROM jsonb_each(fields) AS f;
+END;
+REVOKE ALL ON FUNCTION workorder.http_last(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.http_last(jsonb) IS
+'The fields of a query or form, of each that came several times the last. Not for JSON, where a list is a value.';
+
 CREATE FUNCTION workorder.http_fields(
-  request workorder.http_request, malformed text DEFAULT NULL, blank_is_null boolean DEFAULT false) RETURNS jsonb
+  request workorder.http_request, malformed text DEFAULT NULL, blank_is_null boolean DEFAULT false, last boolean DEFAULT false) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  fields CONSTANT jsonb := CASE WHEN last THEN workorder.http_last(request.form) ELSE request.form END;
 BEGIN
   IF request.body IS NOT NULL THEN
     RETURN request.body;
   ELSIF malformed IS NOT NULL AND request.content_type IS NULL THEN
     PERFORM workorder.refuse('WO400', malformed, 'There is no body.', 'Send a JSON object.');
   ELSIF NOT blank_is_null THEN
-    RETURN request.form;
+    RETURN fields;
   END IF;
   RETURN (
     SELECT coalesce(jsonb_object_agg(f.key, CASE WHEN f.value <> '""' THEN f.value ELSE 'null' END), '{}')
-    FROM jsonb_each(request.form) AS f);
+    FROM jsonb_each(fields) AS f);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean) IS
-'The fields of a request''s body: its JSON, or its form, of which blank fields become null if blank_is_null, for a form has no null. Raises WO400 with the message malformed, if there is one, for a request without a body.';
+REVOKE ALL ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean, boolean) IS
+'The fields of a request''s body: its JSON, or its form, of which blank fields become null if blank_is_null, for a form has no null; with last, of a field that came several times in the form the last. Raises WO400 with the message malformed, if there is one, for a request without a body.';
 
 CREATE FUNCTION workorder.http_value(fields jsonb, name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(fields -> name) = 'array' THEN fields -> name ->> -1 ELSE fields ->> name END;
 REVOKE ALL ON FUNCTION workorder.http_value(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_value(jsonb, text) IS
-'One value of a field of query or form, the last if it came several times; null if it did not come.';
+'One value of a field of query or form, the last if it came several times; null if it did not come. Not for JSON, where a list is a value.';
 
 CREATE FUNCTION workorder.http_list(fields jsonb, name text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -201,9 +213,9 @@ CREATE TABLE workorder.api (
 COMMENT ON TABLE workorder.api IS 'HTTP interfaces: whose paths they are and what an error looks like.';
 COMMENT ON COLUMN workorder.api.name IS 'Name, as routes give it.';
 COMMENT ON COLUMN workorder.api.prefix IS 'Paths below this one are the API''s; the longest prefix decides.';
-COMMENT ON COLUMN workorder.api.error IS 'Error body: JSON in which the strings $status, $message, $code, $reason, $detail, $hint, $name and $label are replaced.';
+COMMENT ON COLUMN workorder.api.error IS 'Error body: JSON in which the strings $status, $message, $code, $reason, $detail, $data (the detail as JSON), $hint, $name and $label are replaced.';
 COMMENT ON COLUMN workorder.api.anonymous IS 'Whether requests are served when nobody acts; otherwise they are answered with 401.';
-COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, members, identify, run_as, run_as_anonymous; other keys are the add-on''s own.';
+COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, members, identify, run_as, run_as_anonymous; other keys are the add-on''s own. messages says what the API says in its own words, a text or {"status", "message", "error": a body of its own}: of what the dispatcher refuses (not_found, method, media_type, malformed, parameter ...), of what the engine refuses while a handler runs (required, of the column $name; denied, not_found, conflict; else the engine''s own words are sent), and, by SQLSTATE (WO422), the body of what handlers raise.';
 
 CREATE TABLE workorder.route (
   api text NOT NULL,

@@ -19,13 +19,11 @@ COMMENT ON FUNCTION workorder.refuse(text, text, text, text) IS
 'Raises an error: SQLSTATE (WO400, WO403, WO404, WO409 ...), message, detail and hint. Never returns; not immutable, or the planner would run it.';
 
 CREATE FUNCTION workorder.is_blank(value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN value IS NULL OR value = 'null'::jsonb
-  OR (jsonb_typeof(value) = 'string'
-      AND btrim(value #>> '{}', '" \u0009\u000A\u000B\u000C\u000D\u0085\u00A0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000"'::jsonb #>> '{}') = '');
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_is_blank';
 REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
-'Whether a field is absent, null, or a text of nothing but white space (the ideographic space too).';
+'Whether a field is absent, null, or a text of nothing but white space and characters that show nothing (the ideographic space and the zero-width space, too): what "require" of a flow calls blank in a text.';
 
 CREATE FUNCTION workorder.only_texts(value jsonb, names text[] DEFAULT NULL) RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE
@@ -80,7 +78,9 @@ AS $$
 DECLARE
   kind CONSTANT text := rule ->> 'kind';
   type CONSTANT text := jsonb_typeof(given);
-  said CONSTANT text := given #>> '{}';
+  -- A number is the same number however it is written: 1, 1.0, 1e0.
+  said CONSTANT text := CASE type WHEN 'number' THEN trim_scale(given::numeric)::text ELSE given #>> '{}' END;
+  zone CONSTANT text := coalesce(rule ->> 'zone', 'UTC');
   n numeric;
 BEGIN
   IF kind IS NULL THEN
@@ -118,6 +118,10 @@ BEGIN
   ELSIF kind IN ('time', 'day') THEN
     IF type = 'string' THEN
       value := to_jsonb(workorder.input_time(said, kind = 'day', coalesce((rule -> 'end')::boolean, false)));
+    END IF;
+    -- By its offset a time may leave the years that are written with four digits.
+    IF workorder.time_of(value #>> '{}', zone) AT TIME ZONE zone NOT BETWEEN '0001-01-01' AND '9999-12-31 23:59:59' THEN
+      value := NULL;
     END IF;
   ELSIF kind = 'url' THEN
     n := char_length(said);
@@ -325,7 +329,7 @@ $$;
 REVOKE ALL ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) IS
 'Takes the fields of a request (body, query or form), judges them by rules and returns the values: one key for each rule whose field was given or has a default. Raises WO400 for the first problem, in the words of the API (input_message()).
-A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "pattern": a regular expression that the value as text must match, and "otherwise": the rule that it breaks if not (its kind); "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a field that came several times; "end": true completes a day to its last second; "from": other names, read if the first is absent}.
+A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "pattern": a regular expression that the value as text must match, and "otherwise": the rule that it breaks if not (its kind); "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a list, which in a query is a field that came several times (for a form see http_fields(); in JSON a list is no value of a field that takes none); "end": true completes a day to its last second; "zone": the time zone that a time is shown in, UTC without it, where it must lie in the years 1 to 9999, whatever its offset; "from": other names, read if the first is absent}.
 Absent are null too and, but for a text that is not required, blank text. Text is kept verbatim, a time as YYYY-MM-DD HH:MM:SS with the offset it came with (see time_of()).';
 
 CREATE FUNCTION workorder.time_of(given text, zone text) RETURNS timestamptz
@@ -333,7 +337,28 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN given ~ ':[0-9]{2}[+-][0-9:]+$' THEN given::timestamptz ELSE given::timestamp AT TIME ZONE zone END;
 REVOKE ALL ON FUNCTION workorder.time_of(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.time_of(text, text) IS
-'The moment that read_input() has read: by its own offset, else in this time zone.';
+'The moment that read_input() has read: by its own offset, else in this time zone. Where clocks are put back, a time that comes twice is the later one; see times_of().';
+
+CREATE FUNCTION workorder.times_of(given text, zone text, OUT earliest timestamptz, OUT latest timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  at CONSTANT timestamptz := workorder.time_of(given, zone);
+BEGIN
+  earliest := at;
+  latest := at;
+  IF given !~ ':[0-9]{2}[+-][0-9:]+$' THEN
+    -- By the clock as it goes before, and as it goes after.
+    SELECT least(at, min(m.moment)), greatest(at, max(m.moment)) INTO earliest, latest
+    FROM (VALUES (at - interval '1 day'), (at + interval '1 day')) AS around (day),
+      LATERAL (SELECT (given::timestamp - ((around.day AT TIME ZONE zone) - (around.day AT TIME ZONE 'UTC'))) AT TIME ZONE 'UTC' AS moment) AS m;
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.times_of(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.times_of(text, text) IS
+'Bounds of the moments that a time could stand for which read_input() has read. They differ only within a day of a change of the zone''s clock, where a time may come twice or not at all; who looks for what is shown as a time then compares with what is shown, too.';
 
 CREATE FUNCTION workorder.time_text(at timestamptz, zone text DEFAULT 'UTC') RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
