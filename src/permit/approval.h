@@ -108,6 +108,7 @@ extern WoReason *wo_approval_foresee(const WoCase *c, const char *action, const 
 extern WoReason *wo_approval_nobody(WoCase *c, const WoApprovers *approvers);
 /* deputy.c */
 extern List *wo_deputy_of(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
+extern List *wo_deputies(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 
 /* task_command.c */
 extern bool wo_task_is_order(const char *action);

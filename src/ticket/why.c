@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(workorder_movers);
 PG_FUNCTION_INFO_V1(workorder_clocks);
+PG_FUNCTION_INFO_V1(workorder_decides_for);
 
 /*
  * find_ticket opens the table and finds a ticket that the caller may see.
@@ -71,7 +72,8 @@ add_person(List *people, int64 id)
 }
 
 /*
- * gather_approvers adds those who have been asked to decide.
+ * gather_approvers adds those who have been asked to decide, and those who
+ * stand in for them.
  */
 static List *
 gather_approvers(WoCase *c, List *people)
@@ -84,7 +86,12 @@ gather_approvers(WoCase *c, List *people)
 		const WoTask *task = lfirst(lc);
 
 		if (task->who != 0)
+		{
 			people = add_person(people, task->who);
+			if (task->vote == 0)
+				foreach(holder, wo_deputies(c->actor->tenant, task->who, c->now))
+					people = add_person(people, *(int64 *) lfirst(holder));
+		}
 		else if (task->role != NULL)
 			foreach(holder, wo_actor_holders(c->actor->tenant, task->role))
 				if (list_length(people) < MAX_JUDGED)
@@ -299,4 +306,36 @@ workorder_clocks(PG_FUNCTION_ARGS)
 	wo_read_as_owner(&read, values, (ReturnSetInfo *) fcinfo->resultinfo);
 	table_close(rel, NoLock);
 	return (Datum) 0;
+}
+
+/*
+ * decides_for(relation, id) tells in whose name the caller could decide a
+ * ticket now; null if in nobody's but his own, or not at all.
+ */
+Datum
+workorder_decides_for(PG_FUNCTION_ARGS)
+{
+	Relation	rel;
+	WoBinding  *binding;
+	HeapTuple	tuple;
+	int64		result = 0;
+
+	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	tuple = wo_ticket_find(rel, binding, PG_GETARG_INT64(1));
+	if (tuple != NULL)
+	{
+		WoRow		row = wo_row(binding, tuple);
+		WoCase		c;
+		WoVerdict	verdict;
+		WoTask	   *task;
+
+		wo_case_begin(&c, binding, &row, &row);
+		for (int a = 0; a < c.flow->nactions && result == 0; a++)
+			if (may(&c, a, c.actor, &verdict) && verdict.taken->approvers != NULL)
+				(void) wo_approval_standing(&c, verdict.taken, &task, &result);
+	}
+	table_close(rel, AccessShareLock);
+	if (result == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(result);
 }

@@ -21,7 +21,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -34,6 +36,8 @@
 
 #define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"
+
+PG_FUNCTION_INFO_V1(workorder_read_delay);
 
 const WoFiring *wo_firing = NULL;
 
@@ -478,4 +482,29 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 								   wo_binding_history(binding, row->values, row->nulls)),
 				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
 	wo_timer_save(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+}
+
+/*
+ * read_delay(given) tells what is wrong with a duration, and which calendar
+ * it names.
+ */
+Datum
+workorder_read_delay(PG_FUNCTION_ARGS)
+{
+	Interval	interval;
+	const char *calendar;
+	const char *problem;
+	TupleDesc	desc;
+	Datum		values[2] = {0};
+	bool		nulls[2];
+
+	nulls[1] = wo_delay_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &interval, &calendar, &problem);
+	nulls[0] = calendar == NULL;
+	if (!nulls[0])
+		values[0] = CStringGetTextDatum(calendar);
+	if (!nulls[1])
+		values[1] = CStringGetTextDatum(problem);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -195,6 +195,21 @@ SELECT say('out', :t, 'approve'), say('out', :t, 'approve'), say('c1', :t, 'appr
 SELECT actor, for_actor, action, changes -> 'votes' -> 1 -> '$act' AS act FROM workorder.history
 WHERE relation = 'expense'::regclass AND ticket_id = :t ORDER BY revision DESC LIMIT 1;
 SELECT say('m1', :t, 'approve'), todo(:t);
+-- Who stands in for somebody and has a task too decides once: the lists show what can be decided, and nothing else.
+SELECT begin('ann', 'all') AS t \gset
+SELECT run('m1', 'SELECT workorder.deputise(''m2'')'), run('m1', 'SELECT workorder.deputise(''ann'')');
+\set lists 'SELECT p.login, run(p.login, format($$SELECT string_agg(coalesce((SELECT a.login FROM workorder.actor a WHERE a.id = t.for_actor), ''self'') || '' '' || workorder.can(''expense'', t.ticket_id, ''approve''), '', '') FROM workorder.my_tasks t WHERE t.ticket_id = %s$$, :t)) AS tasks FROM unnest(ARRAY[''m1'', ''m2'', ''m3'', ''out'', ''ann'']) AS p (login);'
+:lists
+SELECT set_config('workorder.actor', 'm1', false);
+SELECT a.value ->> 'action' AS action, jsonb_path_query_array(a.value, '$.people[*].login') AS people FROM jsonb_array_elements(workorder.why('expense', :t) -> 'actions') AS a WHERE a.value ->> 'action' = 'approve';
+SELECT say('m2', :t, 'approve');
+:lists
+SELECT say('m2', :t, 'approve'), say('out', :t, 'approve');
+:lists
+SELECT set_config('workorder.actor', 'm1', false);
+SELECT a.value ->> 'action' AS action, jsonb_path_query_array(a.value, '$.people[*].login') AS people FROM jsonb_array_elements(workorder.why('expense', :t) -> 'actions') AS a WHERE a.value ->> 'action' = 'approve';
+SELECT say('m3', :t, 'approve'), todo(:t);
+SELECT run('m1', 'SELECT workorder.deputise(''m2'', until => now() - interval ''1 day'')'), run('m1', 'SELECT workorder.deputise(''ann'', until => now() - interval ''1 day'')');
 SELECT run('m2', 'SELECT workorder.deputise(''out'', until => now() - interval ''1 day'')');
 SELECT run('m2', 'SELECT workorder.deputise(''nobody'')'), run('m2', 'SELECT workorder.deputise(''m2'')');
 

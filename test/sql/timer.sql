@@ -186,7 +186,12 @@ SET workorder.now = '2026-04-01 00:00Z';
 INSERT INTO request (id, days) VALUES (21, 9), (22, 0), (23, 200);
 UPDATE request SET action = 'submit' WHERE id > 20;
 UPDATE request SET action = 'ask' WHERE id > 20;
+SELECT v, d.* FROM unnest('{P3D,PT16H@office,a while,"",forever,3 days,P-3D,pt1h,P1M@office,P1D@,P0D,P1000Y,NULL}'::text[]) AS v, LATERAL workorder.read_delay(v) AS d;
 SELECT workorder.set_setting('regress_timer', 'patience', 'a while');
+SELECT workorder.set_setting('regress_timer', 'patience', 'P1D@nowhere');
+SELECT workorder.set_setting('regress_timer', 'temper', 'a while'), workorder.set_setting('regress_timer', 'temper', NULL);
+-- Who writes the table itself is told when it counts.
+INSERT INTO workorder.setting (system, name, value) VALUES ('regress_timer', 'patience', 'a while');
 UPDATE request SET action = 'drop' WHERE id = 21;
 SELECT workorder.set_setting('regress_timer', 'patience', NULL);
 UPDATE request SET action = 'drop' WHERE id = 21;

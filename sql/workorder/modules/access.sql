@@ -27,7 +27,7 @@ BEGIN
     'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
     'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'flow_actions(jsonb)', 'api_relation(text)',
-    'standing(regclass, bigint)', 'movers(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
+    'standing(regclass, bigint)', 'movers(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'decides_for(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)',
     'round_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
@@ -126,12 +126,12 @@ BEGIN
     'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.sign_in(bigint, text, text)',
     'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
     'workorder.http_empty(int, jsonb)', 'workorder.http_error(int, text, text, text)',
-    'workorder.http_fields(workorder.http_request, text, boolean)', 'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
+    'workorder.http_fields(workorder.http_request, text, boolean, boolean)', 'workorder.http_last(jsonb)', 'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',
     'workorder.read_input(jsonb, jsonb, jsonb)', 'workorder.check_input(jsonb, jsonb)',
     'workorder.judge_input(jsonb, jsonb)', 'workorder.input_value(jsonb, jsonb)',
     'workorder.input_time(text, boolean, boolean)', 'workorder.input_message(jsonb, text, text, text)',
     'workorder.is_blank(jsonb)', 'workorder.refuse(text, text, text, text)', 'workorder.refuse_input(jsonb, text, text, text, text)', 'workorder.path_id(text)',
-    'workorder.time_of(text, text)', 'workorder.time_text(timestamptz, text)', 'workorder.api_schema()']
+    'workorder.time_of(text, text)', 'workorder.times_of(text, text)', 'workorder.time_text(timestamptz, text)', 'workorder.api_schema()']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grant_anonymous.role);
   END LOOP;

@@ -142,14 +142,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   person CONSTANT bigint := workorder.person_id(disable.login);
+  tasks bigint;
 BEGIN
   UPDATE workorder.actor a SET active = false
   WHERE a.tenant_id = workorder.tenant_id() AND a.id = person AND a.active IS NOT FALSE;
+  SELECT count(*) INTO tasks FROM workorder.task t
+  WHERE t.tenant_id = workorder.tenant_id() AND person IN (t.actor_id, t.owner_id);
+  IF tasks > 0 THEN
+    RAISE WARNING USING MESSAGE = format('"%s" has undecided tasks: %s', disable.login, tasks),
+      DETAIL = 'They stay, and a step that needs everybody waits for them.',
+      HINT = 'Give them to somebody else with workorder.hand_over() or transfer_task().';
+  END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.disable(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.disable(text) IS
-'Takes everything from a person of the current tenant: he may not sign in, tokens he has make him anonymous, and he counts in no quorum. His roles are kept for enrol(), which enables him again. Raises WO404 for an unknown login.';
+'Takes everything from a person of the current tenant: he may not sign in, tokens he has make him anonymous, and he counts in no quorum. His roles are kept for enrol(), which enables him again. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
 
 CREATE FUNCTION workorder.map_role(login text, db_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

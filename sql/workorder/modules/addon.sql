@@ -218,11 +218,28 @@ CREATE FUNCTION workorder.set_setting(system text, name text, value text) RETURN
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  delay record;
 BEGIN
   IF set_setting.name = 'time_zone' AND set_setting.value IS NOT NULL
     AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = set_setting.value) THEN
     PERFORM workorder.refuse('WO400', 'there is no such time zone',
       'The value of time_zone is used to read and write times.', 'The view pg_timezone_names lists them.');
+  END IF;
+  IF set_setting.value IS NOT NULL AND EXISTS (
+      SELECT FROM workorder.flow f
+      WHERE f.name = set_setting.system AND jsonb_path_exists(f.definition,
+        '$.**.after ? (@.type() == "object").keyvalue() ? (@.key == $key)', jsonb_build_object('key', '$' || set_setting.name))) THEN
+    SELECT * INTO delay FROM workorder.read_delay(set_setting.value);
+    IF delay.problem IS NULL AND delay.calendar IS NOT NULL AND NOT EXISTS (
+        SELECT FROM workorder.calendar c WHERE c.tenant_id = workorder.tenant_id() AND c.name = delay.calendar) THEN
+      delay.problem := 'names a calendar that does not exist';
+    END IF;
+    IF delay.problem IS NOT NULL THEN
+      PERFORM workorder.refuse('WO400', format('setting "%s" of "%s" is no duration', set_setting.name, set_setting.system),
+        format('"%s" %s.', left(set_setting.value, 63), delay.problem),
+        'A timer of the flow runs as long as it says: P3D, PT30M, PT16H@office, or null for no timer.');
+    END IF;
   END IF;
   IF set_setting.value IS NULL THEN
     DELETE FROM workorder.setting s
@@ -236,7 +253,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.set_setting(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_setting(text, text, text) IS
-'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting. Raises WO400 for a time_zone that there is not.';
+'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting. Raises WO400 for a time_zone that does not exist, and, where a timer of the flow named as the system runs as long as the setting says ("after": {"$name": ...}), for what is no duration.';
 
 CREATE FUNCTION workorder.in_dictionary(system text, kind text, code text) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -101,9 +101,9 @@ JOIN workorder.task t ON t.tenant_id = d.tenant_id AND t.actor_id = d.actor_id A
 JOIN workorder.guarded g ON g.id = t.relation_id
 WHERE d.tenant_id = workorder.tenant_id() AND d.deputy_id = workorder.actor_id()
   AND d.since <= workorder.clock() AND (d.until IS NULL OR workorder.clock() < d.until)
-  AND NOT EXISTS (SELECT FROM workorder.task o WHERE o.tenant_id = t.tenant_id AND o.relation_id = t.relation_id
-    AND o.ticket_id = t.ticket_id AND workorder.actor_id() IN (o.actor_id, o.owner_id));
-COMMENT ON VIEW workorder.my_tasks IS 'What the caller has to decide now, and, with for_actor, what he may decide for whom he stands in. Page by (since, relation_id, ticket_id, number) > the last row''s.';
+  -- Everybody decides a step once, for themselves or for one other.
+  AND t.actor_id = workorder.decides_for(g.relation, t.ticket_id);
+COMMENT ON VIEW workorder.my_tasks IS 'What the caller has to decide now, and, with for_actor, what they may decide now for whom they stand in. Page by (since, relation_id, ticket_id, number) > the last row''s.';
 
 CREATE VIEW workorder.group_tasks WITH (security_barrier = true) AS
 SELECT t.since, t.relation_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.role

@@ -100,6 +100,13 @@ REVOKE ALL ON FUNCTION workorder.timer_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.timer_parts() IS
 'The tables of timers and calendars and the view on them, as workorder.parts() reads them.';
 
+CREATE FUNCTION workorder.read_delay(given text, OUT calendar text, OUT problem text)
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_read_delay';
+REVOKE ALL ON FUNCTION workorder.read_delay(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.read_delay(text) IS
+'What is wrong with the duration of a timer as a flow or a setting writes it (P3D, PT16H@office), null if nothing is, and the calendar that it names.';
+
 CREATE FUNCTION workorder.sweep(max int DEFAULT 1000) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_sweep';

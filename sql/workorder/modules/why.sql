@@ -17,6 +17,13 @@ REVOKE ALL ON FUNCTION workorder.clocks(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.clocks(regclass, bigint) IS
 'The timers of a ticket that have not fired: the state that declares each, when it is due, or, while it stands still, what is left of it. Raises WO404 for a ticket that the caller may not see.';
 
+CREATE FUNCTION workorder.decides_for(relation regclass, id bigint) RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000
+AS 'MODULE_PATHNAME', 'workorder_decides_for';
+REVOKE ALL ON FUNCTION workorder.decides_for(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.decides_for(regclass, bigint) IS
+'In whose name the caller, as a deputy, could decide a ticket now; null if in nobody''s, or if they would decide it for themselves. Of several the first, since everybody decides a step once.';
+
 CREATE FUNCTION workorder.why(relation regclass, id bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
