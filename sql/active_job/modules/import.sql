@@ -202,7 +202,7 @@ BEGIN
     LEFT JOIN active_job.active_workers() w ON w.worker_id = g.worker_id
     LEFT JOIN LATERAL (SELECT * FROM active_job.orders o WHERE o.tenant_id = tenant
       AND o.order_id BETWEEN g.order_id AND g.order_id ORDER BY o.order_id LIMIT 1) o ON true
-    -- An order stays with its holder, unless it is open and he is not active any more.
+    -- An order stays with its holder, unless it is open and they are not active any more.
     LEFT JOIN workorder.actor keeps ON keeps.tenant_id = tenant AND keeps.id = o.holder_id
       AND (keeps.active OR active_job.status(o.state) = 3)) AS j;
 

@@ -129,7 +129,7 @@ END
 $f$;
 REVOKE ALL ON FUNCTION active_job.import(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION active_job.import(jsonb, boolean) IS
-  'Brings orders in, [{"order_id", "activity_id", "worker_id", "customer_name", "customer_type", "phone", "mobile", "broadband_account", "email", "qq", "marketing_info": {"name": "text"}}], any number in one call. An order_id that is new is dispatched to the worker; one that is there gets what differs in activity, customer and marketing_info, but stays with its holder unless he is not active any more. problems lists the rows refused, [{"row", "order_id", "reason"}]; with all_or_nothing the others are not imported either. Progress shows in application_name (pg_stat_activity) and as notices. Contract T1. Raises WO400 for what is no list, WO403 unless the caller acts as a feed. Runs as the owner of the tables.';
+  'Brings orders in, [{"order_id", "activity_id", "worker_id", "customer_name", "customer_type", "phone", "mobile", "broadband_account", "email", "qq", "marketing_info": {"name": "text"}}], any number in one call. An order_id that is new is dispatched to the worker; one that is there gets what differs in activity, customer and marketing_info, but stays with its holder unless they are not active any more. problems lists the rows refused, [{"row", "order_id", "reason"}]; with all_or_nothing the others are not imported either. Progress shows in application_name (pg_stat_activity) and as notices. Contract T1. Raises WO400 for what is no list, WO403 unless the caller acts as a feed. Runs as the owner of the tables.';
 
 CREATE FUNCTION active_job.import_activities(activities jsonb,
   OUT imported int, OUT changed int, OUT unchanged int, OUT refused int, OUT problems jsonb)

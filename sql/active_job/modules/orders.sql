@@ -1,5 +1,5 @@
 -- ---------------------------------------------------------------------------
--- Reading an order.  Policies show a worker the orders he holds and no others.
+-- Reading an order.  Policies show a worker the orders they hold and no others.
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION active_job.refuse_order(order_id text) RETURNS void

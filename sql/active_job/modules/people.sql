@@ -66,4 +66,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION active_job.import_workers(jsonb) IS
-  'Enrols workers, [{"worker_id", "login", "worker_name", "type": 1, "active": true}], or brings them up to date; returns how many. A person is found by his login; with active false he may not act any more. Other roles he has stay. Raises WO400; 23505 if a worker_id is somebody else''s. For whoever may write the people of the tenant.';
+  'Enrols workers, [{"worker_id", "login", "worker_name", "type": 1, "active": true}], or brings them up to date; returns how many. A person is found by their login; with active false they may not act any more. Other roles stay. Raises WO400; 23505 if a worker_id is somebody else''s. For whoever may write the people of the tenant.';

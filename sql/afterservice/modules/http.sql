@@ -240,7 +240,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION afterservice.trust_operator_name(boolean) IS
-  'Switches on or off that a request without a token acts as whoever it names in creator_name or operator_name; one that names nobody is then judged by the order''s status alone. Off unless switched on: with it, anybody who reaches the API is whoever he says. For the current tenant''s people. Contract 4.0.';
+  'Switches on or off that a request without a token acts as whoever it names in creator_name or operator_name; one that names nobody is then judged by the order''s status alone. Off unless switched on: with it, anybody who reaches the API is whoever they say. For the current tenant''s people. Contract 4.0.';
 
 CREATE FUNCTION afterservice.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -76,7 +76,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION call_center.ticket_values(jsonb, jsonb) IS
-  'Columns of call_center.ticket with the values that the fields of TK-2 give them, or of TK-4, if old is the row as it is; the handler, who is sent as an employee''s number, becomes the actor he is. Raises WO422 with all problems.';
+  'Columns of call_center.ticket with the values that the fields of TK-2 give them, or of TK-4, if old is the row as it is; the handler, who is sent as an employee''s number, becomes the actor they are. Raises WO422 with all problems.';
 
 CREATE FUNCTION call_center.ticket_json(ticket_id bigint) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -21,7 +21,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.enrol(bigint, text, text, text[]) IS
-  'Adds a person to the ticket desk of the current tenant, or changes the one with this login: the product''s number, name, and roles (customer, staff, scheduler; they replace his roles here). Returns the actor''s id. Raises WO400; 23505 for somebody else''s number. Set his password with workorder.set_password().';
+  'Adds a person to the ticket desk of the current tenant, or changes the one with this login: the product''s number, name, and roles (customer, staff, scheduler; they replace the roles held here). Returns the actor''s id. Raises WO400; 23505 for somebody else''s number. Set the password with workorder.set_password().';
 
 CREATE FUNCTION dispatch.userid(actor_id bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -33,7 +33,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.userid(bigint) IS
-  'The product''s number of a person, null if he has none.';
+  'The product''s number of a person, null if they have none.';
 
 CREATE FUNCTION dispatch.my_roles() RETURNS text[]
 LANGUAGE sql STABLE PARALLEL RESTRICTED

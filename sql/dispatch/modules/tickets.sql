@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.permissions(bigint[], text[]) IS
-  'The permission maps of tickets for who acts, or for him in one capacity (workorder.permitted()). Contract 4.0.';
+  'The permission maps of tickets for who acts, or for them in one capacity (workorder.permitted()). Contract 4.0.';
 
 CREATE FUNCTION dispatch.histories(ids bigint[]) RETURNS TABLE (id bigint, entries jsonb)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -80,7 +80,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.ticket_list(bigint[], text[]) IS
-  'The ticket objects of the API with these ids, in this order, each with its replies, its history and its permission map for who acts, or for him in one capacity; what the caller may not see is left out. One statement, however many. Contract 4.0, ticket object.';
+  'The ticket objects of the API with these ids, in this order, each with its replies, its history and its permission map for who acts, or for them in one capacity; what the caller may not see is left out. One statement, however many. Contract 4.0, ticket object.';
 
 CREATE FUNCTION dispatch.find_ticket(uuid text, to_change boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -118,7 +118,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.permitted(bigint, text[]) IS
-  'Which of these actions who acts may take on a ticket; none on one that he may not see (null).';
+  'Which of these actions who acts may take on a ticket; none on one that they may not see (null).';
 
 -- ---------------------------------------------------------------------------
 -- LU-2, LU-3, LU-10 to LU-16.
@@ -244,7 +244,7 @@ CREATE FUNCTION dispatch.permission_check() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN jsonb_build_object('userid', dispatch.userid(workorder.actor_id())::text, 'operator', dispatch.my_roles());
 COMMENT ON FUNCTION dispatch.permission_check() IS
-  'LU-1: who acts, and his roles.';
+  'LU-1: who acts, and their roles.';
 
 CREATE FUNCTION dispatch.list_tickets(fields jsonb DEFAULT '{}', only_scheduler boolean DEFAULT false) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -296,7 +296,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dispatch.list_tickets(jsonb, boolean) IS
-  'LU-4, LU-6, LU-7: the tickets of who acts in one of his roles, newest first, with the permissions of that role, as the fields operator and status say. Raises WO400, WO403.';
+  'LU-4, LU-6, LU-7: the tickets of who acts in one of their roles, newest first, with the permissions of that role, as the fields operator and status say. Raises WO400, WO403.';
 
 CREATE FUNCTION dispatch.ticket_detail(fields jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

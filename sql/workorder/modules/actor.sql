@@ -36,7 +36,7 @@ DECLARE
 BEGIN
   IF enrol.login IS NULL OR enrol.login !~ '[^[:space:]]' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'login is blank',
-      DETAIL = 'A person is found by his login.', HINT = 'Give a login.';
+      DETAIL = 'A person is found by their login.', HINT = 'Give a login.';
   END IF;
   IF enrol.name IS NULL OR enrol.name !~ '[^[:space:]]' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'name is blank',
@@ -86,7 +86,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.enrol(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.enrol(text, text, text[]) IS
-'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become his roles: others are taken away. Returns his id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
+'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become their roles: others are taken away. Returns their id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
 
 CREATE FUNCTION workorder.person_id(login text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -157,7 +157,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.disable(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.disable(text) IS
-'Takes everything from a person of the current tenant: he may not sign in, tokens he has make him anonymous, and he counts in no quorum. His roles are kept for enrol(), which enables him again. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
+'Takes everything from a person of the current tenant: they may not sign in, their tokens make them anonymous, and they count in no quorum. Their roles are kept for enrol(), which enables them again. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
 
 CREATE FUNCTION workorder.map_role(login text, db_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -171,7 +171,7 @@ BEGIN
   IF map_role.db_role IS NOT NULL
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = map_role.db_role) THEN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such database role',
-      DETAIL = 'A person is recognised by the role he logs in as.', HINT = 'Create the role first, or give null to end a mapping.';
+      DETAIL = 'A person is recognised by the role that they log in as.', HINT = 'Create the role first, or give null to end a mapping.';
   END IF;
   IF EXISTS (SELECT FROM workorder.actor a
              WHERE a.tenant_id = home AND a.db_role = map_role.db_role AND a.id <> person) THEN

@@ -136,7 +136,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) IS
-'Enrols a person of an add-on (enrol()) with these roles of its flow, named without the flow''s name before them: instead of those that he holds there, or, with keep, besides. Roles in other flows stay. Returns his id. Raises WO400 for a role that the published flow does not declare.';
+'Enrols a person of an add-on (enrol()) with these roles of its flow, named without the flow''s name before them: instead of those held there, or, with keep, besides. Roles in other flows stay. Returns their id. Raises WO400 for a role that the published flow does not declare.';
 
 CREATE FUNCTION workorder.open_directory(relation regclass, system text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -151,7 +151,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.open_directory(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
-'Row-level security of a table that tickets refer to: whoever takes part in the system (takes_part()) reads the rows of his tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
+'Row-level security of a table that tickets refer to: whoever takes part in the system (takes_part()) reads the rows of their tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
 
 -- Settings and lists, per tenant.
 

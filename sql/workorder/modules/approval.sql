@@ -41,7 +41,7 @@ COMMENT ON COLUMN workorder.task.relation_id IS 'The table (workorder.guarded.id
 COMMENT ON COLUMN workorder.task.ticket_id IS 'The ticket.';
 COMMENT ON COLUMN workorder.task.number IS 'Which task of the ticket''s step.';
 COMMENT ON COLUMN workorder.task.actor_id IS 'Who has it; null: whoever of the role claims it.';
-COMMENT ON COLUMN workorder.task.owner_id IS 'Whose it is, if he has asked the other one for advice.';
+COMMENT ON COLUMN workorder.task.owner_id IS 'Whose it is, if they have asked the other one for advice.';
 COMMENT ON COLUMN workorder.task.role IS 'The role that it belongs to until it is claimed; null for a person''s own.';
 COMMENT ON COLUMN workorder.task.open IS 'False while others have to decide first.';
 COMMENT ON COLUMN workorder.task.state IS 'Leaf that the ticket is in.';
@@ -80,7 +80,7 @@ CREATE TABLE workorder.deputy (
   since timestamptz NOT NULL,
   until timestamptz CHECK (until > since),
   PRIMARY KEY (tenant_id, actor_id, deputy_id, since));
-COMMENT ON TABLE workorder.deputy IS 'Who stands in for whom, and when: he decides the other''s tasks, in his name. Kept by workorder.deputise().';
+COMMENT ON TABLE workorder.deputy IS 'Who stands in for whom, and when: the deputy decides the other''s tasks, in their name. Kept by workorder.deputise().';
 COMMENT ON COLUMN workorder.deputy.tenant_id IS 'Whose people.';
 COMMENT ON COLUMN workorder.deputy.actor_id IS 'Who is away.';
 COMMENT ON COLUMN workorder.deputy.deputy_id IS 'Who stands in.';
@@ -134,7 +134,7 @@ CREATE VIEW workorder.decided_by_me WITH (security_barrier = true) AS
 SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation, p.action
 FROM workorder.part p JOIN workorder.guarded g ON g.id = p.relation_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'decided';
-COMMENT ON VIEW workorder.decided_by_me IS 'What the caller has decided, or a deputy in his name. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
+COMMENT ON VIEW workorder.decided_by_me IS 'What the caller has decided, or a deputy in their name. Page by (at, relation_id, ticket_id, revision) < the last row''s.';
 
 CREATE VIEW workorder.copied_to_me WITH (security_barrier = true) AS
 SELECT p.at, p.relation_id, p.ticket_id, p.revision, g.relation
@@ -153,7 +153,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) IS
-'Gives one person more (a login) a task in the ticket''s step: how says whether before the caller''s own, after it, or parallel to it. For who has a task that is undecided, and his deputy. One line in the journal, "task add". Raises like act().';
+'Gives one person more (a login) a task in the ticket''s step: how says whether before the caller''s own, after it, or parallel to it. For who has a task that is undecided, and their deputy. One line in the journal, "task add". Raises like act().';
 
 CREATE FUNCTION workorder.remove_approver(relation regclass, id bigint, person text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -162,7 +162,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) IS
-'Takes an undecided task away again: one that the caller has added, or anybody''s, if the flow''s "manage" names a role of his. Refused (WO409) if what is left would decide the step. One line in the journal, "task remove". Raises like act().';
+'Takes an undecided task away again: one that the caller has added, or anybody''s, if the flow''s "manage" names a role of theirs. Refused (WO409) if what is left would decide the step. One line in the journal, "task remove". Raises like act().';
 
 CREATE FUNCTION workorder.transfer_task(relation regclass, id bigint, person text, note text DEFAULT NULL, owner text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -180,7 +180,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) IS
-'Asks somebody for advice: he has the task until he returns it, and cannot decide it. One line in the journal, "task delegate". Raises like act().';
+'Asks somebody for advice: they have the task until they return it, and cannot decide it. One line in the journal, "task delegate". Raises like act().';
 
 CREATE FUNCTION workorder.return_task(relation regclass, id bigint, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -310,14 +310,14 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.hand_over(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.hand_over(text, text, text) IS
-'Gives all tasks that a person (a login, active or not) has on tickets which the caller may see to somebody else: a row for each ticket, with what was in the way, or null. For the person himself, and for roles that the flows'' "manage" names. One line in the journal for each ticket, "task hand_over".';
+'Gives all tasks that a person (a login, active or not) has on tickets which the caller may see to somebody else: a row for each ticket, with what was in the way, or null. For that person, and for roles that the flows'' "manage" names. One line in the journal for each ticket, "task hand_over".';
 
 CREATE FUNCTION workorder.deputise(deputy text, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_deputise';
 REVOKE ALL ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) IS
-'Has somebody (a login) decide the caller''s tasks in his name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';
+'Has somebody (a login) decide the caller''s tasks in the caller''s name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';
 
 CREATE FUNCTION workorder.refresh_tasks(relation regclass) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

@@ -35,7 +35,7 @@ LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'workorder_actions';
 REVOKE ALL ON FUNCTION workorder.actions(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.actions(regclass, bigint) IS
-'What may be done with a ticket now: each action its state knows, where it leads (null: nowhere), whether the caller may take it once he gives what it needs (columns, or note), and otherwise every reason why not. Raises WO404 for a ticket that the caller may not see.';
+'What may be done with a ticket now: each action its state knows, where it leads (null: nowhere), whether the caller may take it once they give what it needs (columns, or note), and otherwise every reason why not. Raises WO404 for a ticket that the caller may not see.';
 
 CREATE FUNCTION workorder.permitted(relation regclass, ids bigint[], actions text[], capacity text[] DEFAULT NULL)
 RETURNS TABLE (id bigint, permitted text[])
@@ -43,7 +43,7 @@ LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
 AS 'MODULE_PATHNAME', 'workorder_permitted';
 REVOKE ALL ON FUNCTION workorder.permitted(regclass, bigint[], text[], text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.permitted(regclass, bigint[], text[], text[]) IS
-'For lists: of each of these tickets that the caller may see, which of these actions he may take now, once he gives what they need: what actions() calls allowed, for many tickets at once. capacity limits in which capacity he is judged, in the words of a flow''s "allow": ARRAY[''manager''] counts that role of his and no other, and no relation; ARRAY[''worker'', ''$holder_id''] that role and being the holder. Null: all he is. Tickets that are not there or not his to see are left out; an action that a ticket''s flow does not know is permitted to nobody. Raises WO400 for null arguments and null elements.';
+'For lists: of each of these tickets that the caller may see, which of these actions they may take now, once they give what is needed: what actions() calls allowed, for many tickets at once. capacity limits in which capacity the caller is judged, in the words of a flow''s "allow": ARRAY[''manager''] counts that role and no other, and no relation; ARRAY[''worker'', ''$holder_id''] that role and being the holder. Null: all that the caller is. Tickets that are not there or not for the caller to see are left out; an action that a ticket''s flow does not know is permitted to nobody. Raises WO400 for null arguments and null elements.';
 
 CREATE FUNCTION workorder.taken(relation regclass, key text, value text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED

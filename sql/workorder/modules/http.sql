@@ -1,4 +1,4 @@
--- The door for HTTP: what handlers take and return, and the functions that a
+-- HTTP: what handlers take and return, and the functions that a
 -- gateway calls.  Routes and APIs are rows in tables of yours (install.sql).
 
 CREATE TYPE workorder.http_file AS (name text, filename text, content_type text, content bytea);
@@ -199,7 +199,7 @@ REVOKE ALL ON FUNCTION workorder.api_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_relation(text) IS
 'The guarded table behind a name: a view or table in the schema that clients are shown, or a table as schema.table. Of a view over several guarded tables, the one with the view''s name. Raises WO404 otherwise.';
 
--- The door's tables, and the schema that a gateway shows.
+-- The tables of APIs and routes, and the schema that a gateway shows.
 
 CREATE FUNCTION workorder.http_parts() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -261,7 +261,7 @@ COMMENT ON FUNCTION @api@.http_write(bytea) IS 'Serves all other methods for the
 CREATE FUNCTION @api@.sign_in(login text, password text, tenant bigint DEFAULT 1) RETURNS text
 LANGUAGE sql VOLATILE RETURN workorder.sign_in(tenant, login, password);
 REVOKE ALL ON FUNCTION @api@.sign_in(text, text, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION @api@.sign_in(text, text, bigint) IS 'Token for who knows his password; the same answer for every other case.';
+COMMENT ON FUNCTION @api@.sign_in(text, text, bigint) IS 'Token for who knows their password; the same answer for every other case.';
 CREATE FUNCTION @api@.act(relation text, id bigint, action text, note text DEFAULT NULL, changes jsonb DEFAULT NULL,
   expect_revision int DEFAULT NULL, OUT revision int, OUT state text) RETURNS record
 LANGUAGE sql VOLATILE

@@ -1,4 +1,4 @@
--- Requests that may come again.  The door does it by itself for requests with
+-- Requests that may come again.  The dispatcher does it by itself for requests with
 -- the header Idempotency-Key; recall() and remember() are for functions in SQL.
 
 CREATE FUNCTION workorder.idempotency_parts() RETURNS text

@@ -21,7 +21,7 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_has_role';
 REVOKE ALL ON FUNCTION workorder.has_role(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.has_role(text) IS
-'Whether the person who acts holds the role in his tenant (workorder.membership). Anonymous holds none. In a policy write (SELECT workorder.has_role(''...'')): it then runs once per query.';
+'Whether the person who acts holds the role in their tenant (workorder.membership). Anonymous holds none. In a policy write (SELECT workorder.has_role(''...'')): it then runs once per query.';
 
 CREATE FUNCTION workorder.takes_part(system text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
@@ -35,7 +35,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_sign_in';
 REVOKE ALL ON FUNCTION workorder.sign_in(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.sign_in(bigint, text, text) IS
-'Token (JWT, HS256) for who knows his password: role, sub, tenant_id, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one; WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
+'Token (JWT, HS256) for who knows their password: role, sub, tenant_id, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one; WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
 
 CREATE FUNCTION workorder.open_credential(credential text) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -49,7 +49,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_token';
 REVOKE ALL ON FUNCTION workorder.token(bigint, text, integer) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.token(bigint, text, integer) IS
-'Token for any active person without his password, for the administrator''s tools: whoever may execute this may act as anybody. seconds is its lifetime (default as sign_in(); a negative one makes an expired token). Raises WO404 for an unknown login or without a key, WO403 for a disabled person.';
+'Token for any active person without their password, for the administrator''s tools: whoever may execute this may act as anybody. seconds is its lifetime (default as sign_in(); a negative one makes an expired token). Raises WO404 for an unknown login or without a key, WO403 for a disabled person.';
 
 CREATE FUNCTION workorder.clock() RETURNS timestamptz
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE

@@ -5,7 +5,7 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_visible';
 REVOKE ALL ON FUNCTION workorder.visible(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.visible(regclass, bigint) IS
-'Whether the caller may see a ticket of his tenant: its row is there, and his privileges and the flow''s "view" let him read it. False for a ticket that does not exist, or in a table that is not guarded, null for null arguments; whoever owns the table sees all that was ever in it. What tells anything of a ticket''s history asks this first.';
+'Whether the caller may see a ticket of their tenant: its row is there, and their privileges and the flow''s "view" let them read it. False for a ticket that does not exist, or in a table that is not guarded, null for null arguments; whoever owns the table sees all that was ever in it. What tells anything of a ticket''s history asks this first.';
 
 CREATE FUNCTION workorder.as_of(relation regclass, id bigint, at timestamptz) RETURNS jsonb
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED

@@ -100,7 +100,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.seal() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.seal() IS
-'Seals every line that the journal of the current tenant holds, and every version of a flow that was published, and returns the seal: tenant, number and digest, one line of text. Keep it where whoever may change this database may not change it (another server, a mail, paper), and give it to verify_seal() one day. It costs a pass over the journal and one row for each ticket with new lines; who acts meanwhile does not wait, and what he does is in the next seal. Needs to own the engine''s tables.';
+'Seals every line that the journal of the current tenant holds, and every version of a flow that was published, and returns the seal: tenant, number and digest, one line of text. Keep it where whoever may change this database may not change it (another server, a mail, paper), and give it to verify_seal() one day. It costs a pass over the journal and one row for each ticket with new lines; who acts meanwhile does not wait, and what they do is in the next seal. Needs to own the engine''s tables.';
 
 CREATE FUNCTION workorder.framed(value text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -85,7 +85,7 @@ BEGIN
       people := people || jsonb_build_object(person.login, number);
       number := number - 1;
     ELSIF person.roles IS NOT NULL THEN
-      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('"%s" has roles of his own', person.login),
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('"%s" has roles of their own', person.login),
         DETAIL = 'A step gives roles to somebody who is enrolled.', HINT = 'Leave the roles out, or give the step to somebody who does not exist.';
     ELSE
       people := people || jsonb_build_object(person.login, person.id);

@@ -135,7 +135,7 @@ COMMENT ON COLUMN workorder.journal.ticket_id IS 'The ticket.';
 COMMENT ON COLUMN workorder.journal.revision IS 'Counts from 1; line 0 opens the history of a row that was there before.';
 COMMENT ON COLUMN workorder.journal.at IS 'Server clock, read after the row was locked.';
 COMMENT ON COLUMN workorder.journal.actor_id IS 'Who; null for anonymous.';
-COMMENT ON COLUMN workorder.journal.for_actor IS 'For whom, if not for himself.';
+COMMENT ON COLUMN workorder.journal.for_actor IS 'For whom, if not for themselves.';
 COMMENT ON COLUMN workorder.journal.action IS 'What was done.';
 COMMENT ON COLUMN workorder.journal.from_state IS 'Leaf before; null if the row is new.';
 COMMENT ON COLUMN workorder.journal.to_state IS 'Leaf after; null if the row is gone.';

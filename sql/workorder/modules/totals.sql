@@ -43,7 +43,7 @@ LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_total';
 REVOKE ALL ON FUNCTION workorder.total(regclass, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.total(regclass, text[]) IS
-'How many tickets of his tenant the caller sees in a guarded table: all of them, or those in these states (paths; a compound state stands for the leaves in it). Equals count(*) in the same snapshot, the caller''s own uncommitted changes included. Of a table that count_rows() has put on the tally it costs the same however many there are, for states of which the flow''s "view" lets the caller see every ticket; the others are counted under row-level security. Needs SELECT on the tenant and the state column. Raises WO400 for a null state, WO404 for a table that is not guarded and for a state that no version of its flow has.';
+'How many tickets of their tenant the caller sees in a guarded table: all of them, or those in these states (paths; a compound state stands for the leaves in it). Equals count(*) in the same snapshot, the caller''s own uncommitted changes included. Of a table that count_rows() has put on the tally it costs the same however many there are, for states of which the flow''s "view" lets the caller see every ticket; the others are counted under row-level security. Needs SELECT on the tenant and the state column. Raises WO400 for a null state, WO404 for a table that is not guarded and for a state that no version of its flow has.';
 
 CREATE FUNCTION workorder.fold_totals() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
