@@ -284,6 +284,9 @@ engine_key(const ErrorData *error, int status)
 {
 	if (error->domain == NULL || strcmp(error->domain, TEXTDOMAIN) != 0)
 		return NULL;
+	/* what is wrong with a credential is worded for clients */
+	if (status == 401 || status == 503)
+		return NULL;
 	return status == 400 && error->column_name != NULL ? "required" : reasons[reason_of(status)].name;
 }
 

@@ -238,7 +238,7 @@ BEGIN
     IF delay.problem IS NOT NULL THEN
       PERFORM workorder.refuse('WO400', format('setting "%s" of "%s" is no duration', set_setting.name, set_setting.system),
         format('"%s" %s.', left(set_setting.value, 63), delay.problem),
-        'A timer of the flow runs as long as it says: P3D, PT30M, PT16H@office, or null for no timer.');
+        'Set it to P3D, PT30M or PT16H@office with workorder.set_setting(), or to null for none.');
     END IF;
   END IF;
   IF set_setting.value IS NULL THEN
