@@ -108,15 +108,20 @@ is 'every answer of the dispatcher' "$(documented HTTP)" \
   "$(source | words '\[WO_REASON_[A-Z_]+\] = \{"[a-z_]+", *[45][0-9]{2}' '"[a-z_]+"')"
 is 'every reason' "$(documented Reasons)" "$(source | words '[^a-z_](wo_reason|conflict)\( *"[a-z_]+"' '"[a-z_]+"')"
 is 'every finding of check_flow' "$(documented 'Findings of check_flow')" \
-  "$(source | words '(wo_compile_(defect|broken|path)|wo_flow_add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"')"
+  "$({
+    source | words '(wo_compile_(defect|broken|path)|wo_flow_add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"'
+    cat src/flow/*.c | words '[^a-z_]code = "[a-z_]+"' '"[a-z_]+"'
+  } | LC_ALL=C sort -u)"
 is 'every finding of verify' "$(documented 'Findings of verify')" \
   "$({
     source | words 'wo_verify_report\([^"()]+, *"[a-z_]+"' '"[a-z_]+"'
-    source | words '[^a-z_]code = "[a-z_]+"' '"[a-z_]+"'
-    # In SQL a finding's code comes before its message, or is chosen by a CASE.
+    cat src/verify/*.c | words '[^a-z_]code = "[a-z_]+"' '"[a-z_]+"'
+    # In SQL a finding's code comes before its message, or is chosen by a CASE;
+    # of what install() makes, it is made of the kind.
     cat sql/workorder/modules/{verify,seal}.sql | tr '\n' ' ' |
-      words "(NULL(::(oid|int))?|\.oid(::regclass)?|revision), '[a-z_]+'," "'[a-z_]+'"
-    cat sql/workorder/modules/{verify,seal}.sql | words "(THEN|ELSE) '[a-z]+(_[a-z]+)*'" "'[a-z_]+'" | grep -vx public
+      words "(NULL(::(oid|int|regclass))?|\.oid(::regclass)?|revision), '[a-z_]+', *(format|'|CASE)" "^.*, '[a-z_]+'" | grep -oE '[a-z_]+$'
+    cat sql/workorder/modules/{verify,seal}.sql | words "(THEN|ELSE) '[a-z]+_(missing|changed|disabled)'" "'[a-z_]+'"
+    words "kind := '[a-z_]+'" "'[a-z_]+'" <sql/workorder/modules/install.sql | sed '/^row_security$/!s/$/_missing/'
   } | LC_ALL=C sort -u)"
 
 done_testing
