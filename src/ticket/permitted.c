@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -223,6 +224,32 @@ is_key(Relation rel, const WoBinding *binding, AttrNumber attnum)
 }
 
 /*
+ * has_value tells whether a row of a table, or of any of its partitions, has
+ * these values.
+ */
+static bool
+has_value(Relation rel, const WoLookupKey *keys, int nkeys)
+{
+	List	   *tables = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
+		find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL) : list_make1_oid(RelationGetRelid(rel));
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		WoLookup	lookup;
+
+		CHECK_FOR_INTERRUPTS();
+		if (found || get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
+			continue;
+		wo_lookup_begin(&lookup, lfirst_oid(lc), keys, nkeys);
+		found = wo_lookup_next(&lookup) != NULL;
+		wo_lookup_end(&lookup);
+	}
+	return found;
+}
+
+/*
  * taken(relation, key, value) tells whether a ticket of the tenant has this
  * value in a column that is a unique key, whoever may see the ticket.
  */
@@ -231,16 +258,16 @@ workorder_taken(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	WoLookupKey keys[2];
-	WoLookup	lookup;
 	WoBinding  *binding;
 	Relation	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
-	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+	AttrNumber	attnum = wo_binding_attribute(binding, name);
 	bool		found;
 
 	if (pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck(RelationGetRelid(rel), attnum, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		(attnum == InvalidAttrNumber ||
+		 pg_attribute_aclcheck(RelationGetRelid(rel), attnum, GetUserId(), ACL_SELECT) != ACLCHECK_OK))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
-	if (attnum <= 0 || !is_key(rel, binding, attnum) ||
+	if (attnum == InvalidAttrNumber || !is_key(rel, binding, attnum) ||
 		TupleDescAttr(binding->desc, attnum - 1)->atttypid != TEXTOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
@@ -255,9 +282,7 @@ workorder_taken(PG_FUNCTION_ARGS)
 	keys[1].column = name;
 	keys[1].type = TEXTOID;
 	keys[1].value = PG_GETARG_DATUM(2);
-	wo_lookup_begin(&lookup, RelationGetRelid(rel), keys, 2);
-	found = wo_lookup_next(&lookup) != NULL;
-	wo_lookup_end(&lookup);
+	found = has_value(rel, keys, lengthof(keys));
 	table_close(rel, NoLock);
 	PG_RETURN_BOOL(found);
 }

@@ -65,13 +65,18 @@ sees_by_policy(Relation rel)
 }
 
 /*
- * is_plain tells whether the short way serves this table.
+ * is_plain tells whether the short way serves this table: it knows neither
+ * partitions nor rules nor policies of others, and keeps no rows for triggers
+ * that have transition tables.
  */
 static bool
 is_plain(Relation rel)
 {
-	return rel->rd_rel->relkind == RELKIND_RELATION && OidIsValid(wo_primary_key(rel)) &&
-		wo_policies_are_ours(rel);
+	const TriggerDesc *triggers = rel->trigdesc;
+
+	return rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
+		(triggers == NULL || (!triggers->trig_update_old_table && !triggers->trig_update_new_table)) &&
+		wo_policies_are_ours(rel) && OidIsValid(wo_primary_key(rel));
 }
 
 /*
@@ -269,10 +274,10 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 	while ((token = JsonbIteratorNext(&it, &v, true)) == WJB_KEY)
 	{
 		char	   *column = pnstrdup(v.val.string.val, v.val.string.len);
-		AttrNumber	attnum = get_attnum(binding->relid, column);
+		AttrNumber	attnum = wo_binding_attribute(binding, column);
 
 		token = JsonbIteratorNext(&it, &v, true);
-		if (attnum <= 0)
+		if (attnum == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
 					 errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), wo_shown(column)),

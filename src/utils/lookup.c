@@ -129,6 +129,14 @@ wo_lookup_begin_in(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nke
 
 	Assert(nkeys <= WO_LOOKUP_KEYS);
 	lookup->rel = table_open(table, AccessShareLock);
+	/* a partitioned table has no rows of its own, and a foreign one is elsewhere */
+	if (lookup->rel->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(lookup->rel)),
+				 errdetail("The engine reads this table directly."),
+				 errhint("Put an ordinary table in its place."),
+				 errtable(lookup->rel)));
 	for (int i = 0; i < nkeys; i++)
 	{
 		AttrNumber	attnum = column_number(lookup->rel, keys[i].column, keys[i].type);

@@ -143,6 +143,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  IF open_directory.relation IS NULL OR open_directory.system IS NULL
+    OR NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = open_directory.relation AND r.relkind IN ('r', 'p')) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s is not a table', coalesce(open_directory.relation::text, 'null')),
+      DETAIL = 'Only tables have row-level security.', HINT = 'Give a table that exists, and the system that it belongs to.';
+  END IF;
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
   EXECUTE format('CREATE POLICY directory_view ON %s FOR SELECT
     USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part(%L)))', relation, system);

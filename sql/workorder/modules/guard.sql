@@ -79,6 +79,18 @@ REVOKE ALL ON FUNCTION workorder.ticket_key(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.ticket_key(regclass) IS
 'The two key columns of a table that can be guarded. Raises WO400 if its primary key is not (tenant bigint, number).';
 
+CREATE FUNCTION workorder.refuse_unguarded(relation regclass) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(refuse_unguarded.relation::text, 'null')),
+    DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refuse_unguarded(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refuse_unguarded(regclass) IS 'Raises WO404 for a table that is not guarded.';
+
 CREATE FUNCTION workorder.refresh_policies(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -91,7 +103,10 @@ DECLARE
   wanted text;
   policy name;
 BEGIN
-  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = refresh_policies.relation;
+  SELECT * INTO g FROM workorder.guarded x WHERE x.relation = refresh_policies.relation;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse_unguarded(refresh_policies.relation);
+  END IF;
   key := workorder.ticket_key(g.relation);
   own := format('%I = workorder.tenant_id()', key.tenant_column);
   sees := format('%s AND (%s)', own, workorder.view_predicate(g.flow, g.columns));
@@ -127,7 +142,10 @@ DECLARE
   key record;
   args text;
 BEGIN
-  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = make_record_trigger.relation;
+  SELECT * INTO g FROM workorder.guarded x WHERE x.relation = make_record_trigger.relation;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse_unguarded(make_record_trigger.relation);
+  END IF;
   key := workorder.ticket_key(g.relation);
   -- Arguments more tell the trigger to count, and to publish events.
   args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
@@ -232,14 +250,26 @@ BEGIN
       DETAIL = format('Table %s, flow "%s".', guard.relation, left(guard.flow, 63)),
       HINT = 'Give the name of a table, and the name of a published flow.';
   END IF;
-  SELECT r.relkind, r.relpersistence, r.relhassubclass, r.relispartition, r.relrowsecurity,
-    EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = r.oid) AS inherits
+  SELECT r.relkind, r.relpersistence, r.relispartition,
+    (SELECT i.inhparent::regclass FROM pg_inherits i WHERE i.inhrelid = r.oid ORDER BY i.inhseqno LIMIT 1) AS parent,
+    (SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = r.oid AND r.relkind <> 'p' LIMIT 1) AS child
   INTO STRICT target FROM pg_class r WHERE r.oid = guard.relation;
-  IF target.relkind NOT IN ('r', 'p') OR target.relpersistence <> 'p' OR target.inherits
-    OR (target.relhassubclass AND target.relkind = 'r') THEN
+  IF target.relkind NOT IN ('r', 'p') OR target.relpersistence <> 'p' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
-      DETAIL = 'Only permanent tables can, plain or partitioned, that neither inherit nor are a partition: every way to a row must pass the guard, and every row must survive a crash.',
-      HINT = 'Guard the table at the top, or make it an ordinary table.';
+      DETAIL = 'Only permanent tables can, plain or partitioned: every way to a row must pass the guard, and every row must survive a crash.',
+      HINT = 'Make it an ordinary table, or guard the one that its rows come from.';
+  ELSIF target.relispartition THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
+      DETAIL = format('It is a partition of %s.', target.parent),
+      HINT = format('Guard %s, and all its partitions are.', target.parent);
+  ELSIF target.parent IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
+      DETAIL = format('It inherits from %s, and statements on that table would reach its rows.', target.parent),
+      HINT = format('ALTER TABLE %s NO INHERIT %s, or use partitions.', guard.relation, target.parent);
+  ELSIF target.child IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
+      DETAIL = format('Table %s inherits from it, and has no triggers of the guard''s: its rows would be read and changed unjudged.', target.child),
+      HINT = format('ALTER TABLE %s NO INHERIT %s, or use partitions.', target.child, guard.relation);
   END IF;
   -- In the order in which publish() takes them: a version that comes out meanwhile is not missed.
   LOCK TABLE workorder.flow IN SHARE MODE;
@@ -363,8 +393,7 @@ DECLARE
 BEGIN
   IF unguard.relation IS NULL
     OR NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = unguard.relation AND t.tgname = '~workorder_guard') THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(unguard.relation::text, 'null')),
-      DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
+    PERFORM workorder.refuse_unguarded(unguard.relation);
   END IF;
   PERFORM workorder.count_rows(unguard.relation, false);
   PERFORM workorder.publish_events(unguard.relation, false);

@@ -32,7 +32,10 @@ DECLARE
   new record;
   ends text[];
 BEGIN
-  SELECT x.id, x.columns INTO STRICT g FROM workorder.guarded x WHERE x.relation = migration_report.relation;
+  SELECT x.id, x.columns INTO g FROM workorder.guarded x WHERE x.relation = migration_report.relation;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse_unguarded(migration_report.relation);
+  END IF;
   k := workorder.ticket_key(migration_report.relation);
   SELECT f.definition INTO STRICT old FROM workorder.flow f WHERE f.id = from_flow;
   SELECT f.definition, f.version INTO STRICT new FROM workorder.flow f WHERE f.id = to_flow;
@@ -125,8 +128,7 @@ BEGIN
     WHERE g.relation = migrate.relation;
   END IF;
   IF flow IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', migrate.relation),
-      DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
+    PERFORM workorder.refuse_unguarded(migrate.relation);
   END IF;
   IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = migrate.relation), 'USAGE') THEN
     RAISE EXCEPTION USING ERRCODE = 'WO403', MESSAGE = format('you do not own table %s', migrate.relation),
