@@ -6,8 +6,9 @@
  * Bytes are stored once for each tenant and digest (workorder.attachment);
  * that a ticket has them is a row with a number of its own
  * (workorder.attached).  Both are written as their owner, for a caller who may
- * take a certain action on the ticket: the flow says which.  What is journalled
- * is that action, when it is taken; a file by itself changes no ticket.
+ * take the action "attach" on the ticket: who that is, and in which states, is
+ * the flow's to say, and nobody may if it does not.  The action is not taken,
+ * for a file by itself changes no ticket.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +27,9 @@
 
 PG_FUNCTION_INFO_V1(workorder_attach);
 
+/* The action of a flow that is for files. */
+#define ACTION_ATTACH	"attach"
+
 static WoStatement store = {
 	.table = "attached",
 	.text = "WITH given AS MATERIALIZED (SELECT pg_catalog.sha256($5) AS digest),"
@@ -38,14 +42,14 @@ static WoStatement store = {
 };
 
 /*
- * attach(relation, ticket_id, content, content_type, filename, action, uuid)
+ * attach(relation, ticket_id, content, content_type, filename, uuid)
  * stores a file with a ticket.
  */
 Datum
 workorder_attach(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {
-		"relation", "ticket_id", "content", "content_type", "filename", "action", "uuid"
+		"relation", "ticket_id", "content", "content_type", "filename", "uuid"
 	};
 	const WoActor *actor;
 	Datum		values[9];
@@ -66,12 +70,11 @@ workorder_attach(PG_FUNCTION_ARGS)
 				 errmsg("media type of the file is blank"),
 				 errdetail("A file is served under the type that it was stored with."),
 				 errhint("Give a type, such as application/octet-stream.")));
-	relation_id = wo_require(PG_GETARG_OID(0), PG_GETARG_INT64(1),
-							 text_to_cstring(PG_GETARG_TEXT_PP(5)));
+	relation_id = wo_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
 	actor = wo_actor_current();
 
 	values[0] = Int64GetDatum(actor->tenant);
-	values[1] = PG_GETARG_DATUM(6);
+	values[1] = PG_GETARG_DATUM(5);
 	values[2] = Int32GetDatum(relation_id);
 	values[3] = PG_GETARG_DATUM(1);
 	values[4] = PG_GETARG_DATUM(2);
@@ -81,5 +84,5 @@ workorder_attach(PG_FUNCTION_ARGS)
 	values[8] = TimestampTzGetDatum(wo_now());
 	if (!wo_run_as_owner(&store, values, NULL))
 		elog(ERROR, "workorder.attached took no row");
-	PG_RETURN_DATUM(PG_GETARG_DATUM(6));
+	PG_RETURN_DATUM(PG_GETARG_DATUM(5));
 }

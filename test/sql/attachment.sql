@@ -15,7 +15,7 @@ SELECT workorder.publish('{
   "on": {"create": {"allow": ["clerk"]}, "view": {"allow": ["$creator_id", "reader"]}},
   "states": {
     "open": {"on": {
-      "attach": {"allow": ["$creator_id"]}, "sign": {"allow": ["reader"], "require": ["note"]},
+      "attach": {"allow": ["$creator_id"], "require": ["note"]}, "sign": {"allow": ["reader"], "require": ["note"]},
       "shut": {"target": "shut", "allow": ["$creator_id"]}}},
     "shut": {"type": "final"}}}') > 0 AS published;
 CREATE TABLE ticket (
@@ -38,7 +38,7 @@ SET workorder.actor = 'att_bob';
 INSERT INTO ticket (title) VALUES ('2: of Bob') RETURNING id;
 
 --
--- Who may take the action may store a file
+-- Who may take the action may store a file; what it needs besides is asked when it is taken
 --
 SET workorder.actor = 'att_ann';
 SELECT workorder.attach('ticket', 1, 'hello', 'text/plain', 'a.txt', uuid => '00000001-0000-4000-8000-000000000000');
@@ -46,8 +46,7 @@ SELECT workorder.attach('ticket', 1, 'hello', 'text/x-again', uuid => '00000002-
 SELECT workorder.attach('ticket', 1, '', 'text/plain', 'empty', uuid => '00000003-0000-4000-8000-000000000000');
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain')::text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab]' AS version_4;
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain', uuid => '00000001-0000-4000-8000-000000000000');
-SELECT workorder.attach('ticket', 1, 'x', 'text/plain', action => 'sign');
-SELECT workorder.attach('ticket', 1, 'x', 'text/plain', action => 'nothing');
+SELECT workorder.attach('ticket', 1, 'x', 'text/plain', action => 'view');
 SELECT workorder.attach('ticket', 1, 'x', ' ');
 SELECT workorder.attach('ticket', 1, NULL, 'text/plain');
 SELECT workorder.attach('ticket', 2, 'x', 'text/plain');
@@ -55,10 +54,10 @@ SELECT workorder.attach('ticket', 99, 'x', 'text/plain');
 SELECT workorder.attach('pg_class', 1, 'x', 'text/plain');
 SET workorder.actor = 'att_bob';
 SELECT workorder.attach('ticket', 2, 'hello', 'text/plain', uuid => '00000004-0000-4000-8000-000000000000');
-SET workorder.actor = 'att_max';
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain');
--- what the action needs besides is asked when it is taken
-SELECT workorder.attach('ticket', 1, 'by Max', 'text/plain', action => 'sign', uuid => '00000005-0000-4000-8000-000000000000');
+-- to see the ticket is not enough
+SET workorder.actor = 'att_max';
+SELECT workorder.can('ticket', 1, 'sign', 'seen'), workorder.attach('ticket', 1, 'x', 'text/plain');
 
 --
 -- Who sees the ticket sees its files

@@ -114,13 +114,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.attach('dispatch.ticket', ticket_id, i.content, i.content_type,
-    action => 'update', uuid => split_part(i.name, '.', 1)::uuid)
+    uuid => split_part(i.name, '.', 1)::uuid)
   FROM unnest(images) AS i
   WHERE i.content IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION dispatch.attach_images(bigint, dispatch.image[]) IS
-  'Stores the images that were uploaded with a ticket, for who may edit it.';
+  'Stores the images that were uploaded with a ticket, for who may edit it: the flow allows "attach" to whom it allows "update".';
 
 CREATE FUNCTION dispatch.image_file(name text, OUT content bytea, OUT content_type text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -22,7 +22,7 @@ BEGIN
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',
-    'attach(regclass, bigint, bytea, text, text, text, uuid)', 'image_type(bytea)', 'image_extension(text)',
+    'attach(regclass, bigint, bytea, text, text, uuid)', 'image_type(bytea)', 'image_extension(text)',
     'decode_base64(text)', 'read_image(text)',
     'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',

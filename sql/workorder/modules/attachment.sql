@@ -2,12 +2,12 @@
 -- ticket that has them a number of its own, under which they are served.
 
 CREATE FUNCTION workorder.attach(relation regclass, ticket_id bigint, content bytea, content_type text,
-  filename text DEFAULT '', action text DEFAULT 'attach', uuid uuid DEFAULT gen_random_uuid()) RETURNS uuid
+  filename text DEFAULT '', uuid uuid DEFAULT gen_random_uuid()) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_attach';
-REVOKE ALL ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, text, uuid) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, text, uuid) IS
-'Stores a file with a ticket and returns the number that workorder.attachments shows it under. Who may is the flow''s: the caller must be able to take the action on the ticket (workorder.explain()); it is not taken, for a file by itself changes nothing of the ticket. Bytes that the tenant has already are not stored again. The type is believed: see image_type(). Raises WO400 for an argument that is null and for a blank type, and for the action what explain() tells: WO403, WO404, WO409; 23505 for a number that is there already.';
+REVOKE ALL ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, uuid) IS
+'Stores a file with a ticket and returns the number that workorder.attachments shows it under. Who may is the flow''s: the caller must be able to take its action "attach" on the ticket (workorder.explain()), so a flow without that action takes no files, and a final state none unless the flow has the action there or for all states. The action is not taken, for a file by itself changes nothing of the ticket. Bytes that the tenant has already are not stored again. The type is believed: see image_type(). Raises WO400 for an argument that is null and for a blank type, and for the action what explain() tells: WO403, WO404, WO409; 23505 for a number that is there already.';
 
 CREATE FUNCTION workorder.image_type(content bytea) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
