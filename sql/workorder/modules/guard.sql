@@ -166,7 +166,10 @@ DECLARE
   key record;
   part record;
 BEGIN
-  SELECT * INTO STRICT g FROM workorder.guarded x WHERE x.relation = restore_guard.relation;
+  SELECT * INTO g FROM workorder.guarded x WHERE x.relation = restore_guard.relation;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse_unguarded(restore_guard.relation);
+  END IF;
   IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = g.relation), 'USAGE') THEN
     IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '~workorder_guard') THEN
       RAISE WARNING USING MESSAGE = format('table %s has lost its guard', g.relation),
