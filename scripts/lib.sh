@@ -107,8 +107,8 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt() { as_root env DEBIAN_FRONTEND=noninteractive ${apt_path:+"PATH=$apt_path:$PATH"} \
-  apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
+  -o Dpkg::Use-Pty=0 ${apt_path:+-o "DPkg::Path=$apt_path:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"} "$@"; }
 
 # Reads the lists of packages, once.
 apt_update() {
@@ -133,7 +133,7 @@ need() {
 }
 
 # Debian's package of the server would make a cluster of its own and start it,
-# which nobody asked for.  It finds programs by PATH, and here two that do nothing.
+# which nobody asked for.  It finds programs by its path, and here two that do nothing.
 need_server() {
   local apt_path program
   apt_path=$(mktemp -d /tmp/workorder-path.XXXXXX)

@@ -251,6 +251,7 @@ DECLARE
   line text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    line := regexp_replace(line, 'InitPlan expr_(\d+)', 'InitPlan \1', 'g');
     RETURN NEXT regexp_replace(regexp_replace(line, ' \(returns \$\d+\)', ''), '\$\d+|\(InitPlan \d+\)\.col1', '(select)', 'g');
   END LOOP;
 END $$;

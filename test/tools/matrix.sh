@@ -6,118 +6,86 @@
 # scripts/test prints in each, and the sum last.
 #
 #   WORKORDER_MATRIX         suites and majors, oldest first, default "bookworm:15
-#                            trixie:17 forky:18"; of the first there are the
-#                            programs only, to upgrade from
+#                            trixie:17 forky:18 sid+experimental:19"; of the first
+#                            there are the programs only, to upgrade from
 #   WORKORDER_MATRIX_KINDS   kinds of tests, <kind> or <kind>/<name>, default
 #                            "regress isolation pgtap pg_upgrade totals"
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+# shellcheck source=test/tools/debian.sh
+. "$root/test/tools/debian.sh"
 
-read -ra matrix <<<"${WORKORDER_MATRIX:-bookworm:15 trixie:17 forky:18}"
-read -ra kinds <<<"${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals}"
+read -ra matrix <<<"${WORKORDER_MATRIX:-bookworm:15 trixie:17 forky:18 sid+experimental:19}"
+kinds=${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals}
 home=${WORKORDER_HOME:-$run_dir}/matrix
 passed=0
 failed=0
-mounted=
-admin=()
-[ "$(id -u)" = 0 ] || admin=(sudo)
-
-leave() {
-  local part
-  [ -z "$mounted" ] || for part in dev/shm dev proc; do
-    "${admin[@]}" umount -l "$mounted/$part" 2>/dev/null || true
-  done
-  mounted=
-}
-trap leave EXIT
+dir=
+trap '[ -z "$dir" ] || debian_leave "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-inside() {
-  "${admin[@]}" chroot "$1" env -i HOME=/root PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    WORKORDER_TEST_HOME=/srv/workorder "${@:2}" 9>&-
-}
-# Writes a file in there: <directory> <path>
-put() { "${admin[@]}" mkdir -p "$1${2%/*}" && "${admin[@]}" tee "$1$2" >/dev/null; }
+quietly() { inside "$dir" DEBIAN_FRONTEND=noninteractive "$@" </dev/null >>"$dir.log" 2>&1; }
+apt_in_there() { quietly apt-get -qq -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"; }
 
-# Makes a Debian in a directory: <directory> <suite>
-bootstrap() {
-  local dir=$1 suite=$2 script=()
-  [ ! -e "$dir/complete" ] || return 0
-  need debootstrap
-  # A suite newer than debootstrap is made like sid.
-  [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=(/usr/share/debootstrap/scripts/sid)
-  "${admin[@]}" rm -rf "$dir"
-  mkdir -p "$dir"
-  "${admin[@]}" debootstrap --variant=minbase "$suite" "$dir" "$mirror" "${script[@]}" >"$dir.log" 2>&1 ||
-    die "debootstrap could not make $suite; see $dir.log"
-  # No service starts in there, no cluster is made, now or later.
-  printf '#!/bin/sh\nexit 101\n' | put "$dir" /usr/sbin/policy-rc.d
-  "${admin[@]}" chmod 755 "$dir/usr/sbin/policy-rc.d"
-  say 'create_main_cluster = false' | put "$dir" /etc/postgresql-common/createcluster.d/matrix.conf
-  # What is in here can be fetched again.
-  say 'force-unsafe-io' | put "$dir" /etc/dpkg/dpkg.cfg.d/matrix
-  # Mirrors of testing may lag behind; what they have is signed all the same.
-  say 'Acquire::Check-Valid-Until "false";' | put "$dir" /etc/apt/apt.conf.d/99matrix
-  "${admin[@]}" touch "$dir/complete"
-}
-
-# Brings in a major and its development files: <directory> <suite> <major>
+# Brings in a major and its development files: <suite> <major>
 bring() {
-  local dir=$1 suite=$2 major=$3
-  [ ! -e "$dir/usr/lib/postgresql/$major/lib/pgxs/src/makefiles/pgxs.mk" ] || [ ! -e "$dir/usr/lib/postgresql/$major/bin/postgres" ] || return 0
+  local suite=${1%%+*} extra=${1#"${1%%+*}"} major=$2 before=$(($2 - 1)) mirror
+  [ ! -e "$dir/brought-$major" ] || return 0
+  mirror=$(debian_mirror)
   say "deb $mirror $suite main" | put "$dir" "/etc/apt/sources.list.d/$suite.list"
-  if ! { inside "$dir" apt-get -qq -o Acquire::Retries=3 update &&
-    inside "$dir" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
-      install ccache "postgresql-$major" "postgresql-server-dev-$major"; } </dev/null >>"$dir.log" 2>&1; then
-    die "apt-get could not install PostgreSQL $major; see $dir.log"
+  if [ -n "$extra" ]; then
+    # Of the other suite this server and nothing else, whatever is newer there.
+    say "deb $mirror ${extra#+} main" | put "$dir" "/etc/apt/sources.list.d/${extra#+}.list"
+    printf '%s\n' "Package: src:postgresql-$major" "Pin: release a=${extra#+}" 'Pin-Priority: 990' | put "$dir" "/etc/apt/preferences.d/$major"
   fi
+  apt_in_there update && apt_in_there install ccache "postgresql-$major" "postgresql-server-dev-$major" ||
+    die "apt-get could not install PostgreSQL $major; see $dir.log"
+  # pgTAP is SQL; a major that is not out yet gets that of the one before.
+  apt_in_there install "postgresql-$major-pgtap" || {
+    apt_in_there install "postgresql-$before-pgtap" &&
+      quietly sh -c "cp /usr/share/postgresql/$before/extension/pgtap* /usr/share/postgresql/$major/extension/"
+  } || die "there is no pgTAP for PostgreSQL $major; see $dir.log"
+  as_root touch "$dir/brought-$major"
 }
 
-need apt
-# The mirror that this machine uses.
-# shellcheck disable=SC2016
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
+debian_may "$home/try" || die "a Debian of one's own cannot be made here: $debian_why"
 mkdir -p "$home"
 lock_home 5
 before=${matrix[0]}
 for pair in "${matrix[@]:1}"; do
   suite=${pair%%:*} major=${pair##*:}
-  dir=$home/$suite good=0 bad=0
+  dir=$home/${suite%%+*} log=$home/$major.log
   say "PostgreSQL $major, Debian $suite"
-  bootstrap "$dir" "$suite"
-  "${admin[@]}" mount -t proc proc "$dir/proc"
-  mounted=$dir
-  "${admin[@]}" mount --bind /dev "$dir/dev"
-  "${admin[@]}" mount --make-private "$dir/dev"
-  "${admin[@]}" mount -t tmpfs tmpfs "$dir/dev/shm"
-  bring "$dir" "$suite" "$major"
-  bring "$dir" "${before%%:*}" "${before##*:}"
+  debian_make "$dir" "${suite%%+*}"
+  debian_leave "$dir"
+  debian_mount "$dir"
+  # No service starts in there, no cluster is made, now or later.
+  printf '#!/bin/sh\nexit 101\n' | put "$dir" /usr/sbin/policy-rc.d
+  as_root chmod 755 "$dir/usr/sbin/policy-rc.d"
+  say 'create_main_cluster = false' | put "$dir" /etc/postgresql-common/createcluster.d/matrix.conf
+  bring "$suite" "$major"
+  bring "${before%%:*}" "${before##*:}"
   inside "$dir" rm -rf /checkout
   inside "$dir" mkdir -p /checkout /srv/workorder
   tar -C "$root" -cf - --exclude=.git --exclude=.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' . |
     inside "$dir" tar -xf - -C /checkout --no-same-owner
-  for kind in "${kinds[@]}"; do
-    log=$dir.${kind%%/*}.log
-    read -ra words <<<"${kind/\// }"
-    inside "$dir" bash /checkout/scripts/test "${words[@]}" >"$log" 2>&1 || true
-    grep -E '^(build|'"${words[0]}"') +[0-9]+ passed|^not ok|^#' "$log" || tail -n 20 "$log"
-    counts=$(tail -n 1 "$log")
-    if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-      good=$((good + BASH_REMATCH[1]))
-      bad=$((bad + BASH_REMATCH[2]))
-    else
-      bad=$((bad + 1))
-    fi
-  done
+  inside "$dir" PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 WORKORDER_TEST_HOME=/srv/workorder \
+    bash /checkout/scripts/test "${kinds// /,}" >"$log" 2>&1 || true
+  grep -E '^[a-z_]+ +[0-9]+ passed|^not ok|^not run|^#' "$log" || tail -n 20 "$log"
+  good=0 bad=1
+  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    good=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+  fi
   # What was tested is the major that was meant.
   # shellcheck disable=SC2016
   if ! inside "$dir" bash -c '. /checkout/scripts/lib.sh && need_postgres && [ "$pg_major" = "$1" ]' - "$major"; then
     say "not ok - this is not PostgreSQL $major"
     bad=$((bad + 1))
   fi
-  leave
+  debian_leave "$dir"
+  dir=
   say "PostgreSQL $major: $good passed, $bad failed"
   passed=$((passed + good))
   failed=$((failed + bad))
