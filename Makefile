@@ -47,7 +47,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 # Without the server's development files there would be no rule for anything.
-ifneq ($(filter-out dist,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out dist deb,$(or $(MAKECMDGOALS),all)),)
 MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
 PACKAGE = install it (in Debian: apt install postgresql-server-dev-$(or $(MAJOR),15)), or say PG_CONFIG=<path of another>
 ifeq ($(MAJOR),)
@@ -96,3 +96,8 @@ check-release: $(DATA_built)
 	  echo "update scripts to it: docs/operations.md, Making a release." >&2; \
 	  exit 1; \
 	done
+
+# A PGXN distribution, and Debian packages.  Both are made in a copy; the paths are printed.
+.PHONY: dist deb
+dist deb:
+	@scripts/package $@

@@ -92,7 +92,7 @@ web_configure() {
   cluster_psql "$cluster" -d "$database" -At -f "$root/deploy/apis.sql" | web_file apis.conf
   fill postgrest.conf WORKORDER_RUN="$web" WORKORDER_JWT="$web/jwt" WORKORDER_URL="http://127.0.0.1:$port" \
     WORKORDER_DB="host=$cluster/socket port=5432 dbname=$database user=authenticator" | web_file postgrest.conf
-  fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' | web_file nginx.conf
+  fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LOG="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' | web_file nginx.conf
   say "$port" | web_file port
 }
 
