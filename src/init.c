@@ -20,11 +20,8 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
-#include "journal/journal.h"
 #include "journal/entry.h"
 #include "http/postgrest_error.h"
-#include "journal/outbox.h"
-#include "journal/state_count.h"
 #include "timer/worker.h"
 #include "utils/workorder.h"
 
@@ -152,7 +149,7 @@ at_transaction_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (durability_wanted && synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+			if (durability_wanted && synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH)
 				(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
 										 GUC_ACTION_LOCAL, true, 0, false);
 			break;
@@ -223,9 +220,6 @@ _PG_init(void)
 	RegisterXactCallback(at_transaction_event, NULL);
 	wo_flow_cache_init();
 	wo_actor_init();
-	wo_journal_init();
 	wo_line_init();
-	wo_tally_init();
-	wo_outbox_init();
 	wo_native_init();
 }

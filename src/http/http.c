@@ -40,6 +40,7 @@
 
 #include "actor/actor.h"
 #include "http/http.h"
+#include "utils/as_owner.h"
 
 #define HEADERS		"request.headers"
 
@@ -52,7 +53,7 @@ static void serve_safely(WoHttpRequest *request, WoHttpAnswer *answer);
 static WoHttpReason serve(WoHttpRequest *request, WoHttpAnswer *answer);
 static bool identify(const WoApi *api, Datum datum);
 static bool is_member(const WoApi *api);
-static void run_as(const char *role);
+static void run_as(WoSection *section, const char *role);
 static void check_constraints(void);
 static void log_error(const WoHttpRequest *request, const ErrorData *error);
 static char *without_quotes(const char *message);
@@ -295,8 +296,8 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	Oid			response_type = wo_http_type("http_response");
 	bool		somebody = wo_actor_current()->id != 0;
 	WoHttpReason reason;
-	Oid			user;
-	int			security;
+	WoSection	section;
+	bool		lent = false;
 	Datum		datum;
 	Datum		response;
 	bool		isnull;
@@ -311,7 +312,6 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 		return reason;
 	datum = wo_http_request_datum(request);
 
-	GetUserIdAndSecContext(&user, &security);
 	if (!somebody)
 	{
 		bool		identified = api->identify != NULL && identify(api, datum);
@@ -319,7 +319,10 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 		if (identified ? !is_member(api) : !api->anonymous)
 			return WO_REASON_UNAUTHENTICATED;
 		if (api->run_as != NULL && (identified || api->run_as_anonymous))
-			run_as(api->run_as);
+		{
+			run_as(&section, api->run_as);
+			lent = true;
+		}
 		somebody = identified;
 	}
 	if (!wo_http_may_call(&route->handler, response_type))
@@ -327,11 +330,13 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	reason = wo_http_begin_once(request, &once, answer);
 	if (reason != WO_REASON_NONE || answer->status != 0)
 	{
-		SetUserIdAndSecContext(user, security);
+		if (lent)
+			wo_as_owner_end(&section);
 		return reason;
 	}
 	response = wo_http_call(&route->handler, response_type, datum, &isnull);
-	SetUserIdAndSecContext(user, security);
+	if (lent)
+		wo_as_owner_end(&section);
 
 	if (isnull)
 		ereport(ERROR,
@@ -365,17 +370,15 @@ static bool
 identify(const WoApi *api, Datum datum)
 {
 	WoHandler  *handler = palloc0(sizeof(WoHandler));
-	Oid			user;
-	int			security;
+	WoSection	section;
 	Datum		actor;
 	bool		isnull;
 
 	handler->name = api->identify;
 	handler->home = CurrentMemoryContext;
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(wo_route_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
+	wo_as_owner_begin(&section, wo_route_owner(), WO_SECTION_FUNCTION);
 	actor = wo_http_call(handler, INT8OID, datum, &isnull);
-	SetUserIdAndSecContext(user, security);
+	wo_as_owner_end(&section);
 	if (isnull)
 		return false;
 	wo_actor_assume(wo_actor_current()->tenant, DatumGetInt64(actor));
@@ -387,11 +390,9 @@ identify(const WoApi *api, Datum datum)
  * have changed to.
  */
 static void
-run_as(const char *role)
+run_as(WoSection *section, const char *role)
 {
 	Oid			roleid = get_role_oid(role, true);
-	Oid			user;
-	int			security;
 
 	if (!OidIsValid(roleid) || !wo_may_become(GetSessionUserId(), roleid))
 		ereport(ERROR,
@@ -399,8 +400,7 @@ run_as(const char *role)
 				 errmsg("the session may not become role \"%s\"", role),
 				 errdetail("The API names it as run_as."),
 				 errhint("Grant the role to the one that the gateway connects as.")));
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(roleid, security | SECURITY_LOCAL_USERID_CHANGE);
+	wo_as_owner_begin(section, roleid, WO_SECTION_FUNCTION);
 }
 
 /*

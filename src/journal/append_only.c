@@ -169,26 +169,19 @@ last_line(int64 tenant, int64 ticket, uint8 *digest)
 	Datum		values[3] = {
 		Int64GetDatum(tenant), Int64GetDatum(ticket), Int32GetDatum(WO_RELATION_JOURNAL)
 	};
-	Relation	journal = table_open(wo_lookup_table("journal", false), AccessShareLock);
 	int32		revision = 0;
-	Oid			user;
-	int			context;
 
 	memset(digest, 0, WO_DIGEST_LENGTH);
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(journal->rd_rel->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-
-	/* Not read-only: the lines that this statement has written count. */
-	if (SPI_execute_with_args("SELECT revision, digest FROM workorder.journal"
-							  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
-							  " AND ticket_id OPERATOR(pg_catalog.=) $2"
-							  " AND relation_id OPERATOR(pg_catalog.=) $3"
-							  " ORDER BY revision DESC LIMIT 1",
-							  3, types, values, NULL, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read workorder.journal");
+	/* the lines that this statement has written count */
+	wo_execute_as(wo_relation_owner(wo_lookup_table("journal", false)), WO_SECTION_RESTRICTED,
+				  "SELECT revision, digest FROM workorder.journal"
+				  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+				  " AND ticket_id OPERATOR(pg_catalog.=) $2"
+				  " AND relation_id OPERATOR(pg_catalog.=) $3"
+				  " ORDER BY revision DESC LIMIT 1",
+				  SPI_OK_SELECT, 3, types, values);
 	if (SPI_processed == 1)
 	{
 		bool		isnull;
@@ -205,7 +198,5 @@ last_line(int64 tenant, int64 ticket, uint8 *digest)
 		}
 	}
 	SPI_finish();
-	SetUserIdAndSecContext(user, context);
-	table_close(journal, AccessShareLock);
 	return revision;
 }

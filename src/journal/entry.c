@@ -221,7 +221,7 @@ fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoR
 	fill_line(line, binding, row != NULL ? row : old);
 	if (row == NULL)
 	{
-		line->revision++;
+		line->revision = wo_row_next_revision(binding, old);
 		line->for_actor = 0;
 		line->action = WO_ACTION_DELETE;
 		line->note = NULL;

@@ -9,11 +9,8 @@
  * written together when its statement trigger calls wo_journal_flush(); what
  * is still waiting is written before the transaction commits.
  *
- * Pending lines live in a child of TopTransactionContext and are marked with
- * their subtransaction, so that ROLLBACK TO drops just what it undoes.  For
- * the same reason a statement inside a subtransaction, run by a trigger say,
- * writes the lines of that subtransaction only.  The
- * journal has one index of ours, its key; indexes that users add are served.
+ * Lines that wait are pending.c's.  The journal has one index of ours, its key;
+ * what users add to it is served by store.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +31,7 @@
 #include "flow/flow.h"
 #include "journal/entry.h"
 #include "utils/lookup.h"
+#include "utils/pending.h"
 #include "utils/store.h"
 
 /* Columns of workorder.journal, as install() makes them. */
@@ -60,64 +58,27 @@ enum
 #define FLUSH_LINES	1000
 #define FLUSH_BYTES	(256 * 1024)
 
+#define COLUMN(name)	(1 << (Anum_journal_##name - 1))
+
+static WoTable journal_table = {
+	.name = "journal",
+	.natts = Natts_journal,
+	.filled = COLUMN(tenant) | COLUMN(relation) | COLUMN(ticket) | COLUMN(revision) | COLUMN(at) |
+	COLUMN(action) | COLUMN(digest)
+};
+
 typedef struct PendingLine
 {
-	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
+	SubTransactionId subid;		/* first, see pending.c */
 	HeapTuple	tuple;
 } PendingLine;
 
-static WoTable journal_table = {.name = "journal"};
+static WoPending pending = {
+	.name = "journal", .size = sizeof(PendingLine), .flush = wo_journal_flush
+};
 
-/* Lines of the statement that is running; reset when the transaction ends. */
-static MemoryContext pending_context = NULL;
-static PendingLine *pending = NULL;
-static int	npending = 0;
-static int	pending_allocated = 0;
+/* About how much the waiting lines are. */
 static Size pending_bytes = 0;
-
-static void
-forget_pending(void)
-{
-	/* the memory goes with the transaction */
-	pending_context = NULL;
-	pending = NULL;
-	npending = 0;
-	pending_allocated = 0;
-	pending_bytes = 0;
-}
-
-static void
-at_transaction_event(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			wo_journal_flush();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-		case XACT_EVENT_ABORT:
-			forget_pending();
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
-						SubTransactionId parent, void *arg)
-{
-	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
-}
-
-void
-wo_journal_init(void)
-{
-	RegisterXactCallback(at_transaction_event, NULL);
-	RegisterSubXactCallback(at_subtransaction_event, NULL);
-}
 
 /*
  * begin_scan opens the journal's key for one ticket.  The snapshot sees
@@ -159,7 +120,7 @@ open_key(Relation journal, LOCKMODE lockmode)
 static bool
 find_previous(const WoJournalLine *line, uint8 *digest)
 {
-	Relation	journal = wo_table_open(&journal_table, AccessShareLock);
+	Relation	journal = wo_store_open(&journal_table, AccessShareLock);
 	Relation	index = open_key(journal, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(journal, NULL);
 	bool		found = false;
@@ -181,7 +142,7 @@ find_previous(const WoJournalLine *line, uint8 *digest)
 		}
 		index_endscan(scan);
 		/* the line may still be waiting, if one statement acts twice on a ticket */
-		if (!found && npending > 0)
+		if (!found && pending.n > 0)
 			wo_journal_flush();
 		else
 			break;
@@ -266,7 +227,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	List	   *takers = NIL;
 
 	wo_journal_flush();
-	journal = wo_table_open(&journal_table, AccessShareLock);
+	journal = wo_store_open(&journal_table, AccessShareLock);
 	index = open_key(journal, AccessShareLock);
 	slot = table_slot_create(journal, NULL);
 	scan = begin_scan(journal, index, &key, 3);
@@ -280,11 +241,11 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 
 	/* a statement that this one interrupts may have lines waiting */
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
-	for (int i = 0; i < npending; i++)
+	for (int i = 0; i < pending.n; i++)
 	{
 		bool		isnull;
 
-		ExecStoreHeapTuple(pending[i].tuple, slot, false);
+		ExecStoreHeapTuple(((PendingLine *) pending.rows)[i].tuple, slot, false);
 		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
 			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->relation_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
@@ -300,18 +261,11 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
  * form_line makes the journal's tuple in the current context.
  */
 static HeapTuple
-form_line(TupleDesc desc, const WoJournalLine *line)
+form_line(Relation journal, const WoJournalLine *line)
 {
-	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
-	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum		values[Natts_journal] = {0};
+	bool		nulls[Natts_journal] = {0};
 	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
-
-	if (desc->natts < Natts_journal)
-		elog(ERROR, "workorder.journal has %d columns, expected at least %d",
-			 desc->natts, (int) Natts_journal);
-	memset(nulls, false, sizeof(bool) * Natts_journal);
-	/* columns that users added take no value */
-	memset(nulls + Natts_journal, true, sizeof(bool) * (desc->natts - Natts_journal));
 
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line->digest, WO_DIGEST_LENGTH);
@@ -339,7 +293,7 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
 	SET_VALUE(digest, PointerGetDatum(digest));
 	SET_OR_NULL(salt, line->salt != NULL, PointerGetDatum(line->salt));
-	return heap_form_tuple(desc, values, nulls);
+	return wo_store_form(&journal_table, journal, values, nulls);
 }
 
 /*
@@ -349,33 +303,19 @@ form_line(TupleDesc desc, const WoJournalLine *line)
 void
 wo_journal_append(const WoJournalLine *line, bool together)
 {
-	Relation	journal = wo_table_open(&journal_table, RowExclusiveLock);
-	HeapTuple	tuple;
+	Relation	journal = wo_store_open(&journal_table, RowExclusiveLock);
+	HeapTuple	tuple = form_line(journal, line);
+	PendingLine *row;
 	MemoryContext old;
 
-	tuple = form_line(RelationGetDescr(journal), line);
 	table_close(journal, NoLock);
-
-	if (pending_context == NULL)
-	{
-		pending_context = AllocSetContextCreate(TopTransactionContext, "workorder journal lines",
-												ALLOCSET_DEFAULT_SIZES);
-		pending_allocated = 16;
-		pending = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLine) * pending_allocated);
-	}
-	else if (npending >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
+	if (pending.n >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
 		wo_journal_flush();
-	if (npending == pending_allocated)
-	{
-		pending_allocated *= 2;
-		pending = repalloc(pending, sizeof(PendingLine) * pending_allocated);
-	}
-	old = MemoryContextSwitchTo(pending_context);
-	pending[npending].tuple = heap_copytuple(tuple);
-	pending[npending].subid = GetCurrentSubTransactionId();
-	npending++;
-	pending_bytes += tuple->t_len;
+	row = wo_pending_add(&pending);
+	old = MemoryContextSwitchTo(pending.context);
+	row->tuple = heap_copytuple(tuple);
 	MemoryContextSwitchTo(old);
+	pending_bytes += tuple->t_len;
 
 	if (!together)
 		wo_journal_flush();
@@ -411,29 +351,22 @@ refuse_second_line(TupleTableSlot *slot)
 void
 wo_journal_flush(void)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	int			first = npending;
-	int			nlines;
+	int			first = wo_pending_first(&pending);
+	int			nlines = pending.n - first;
 	Relation	journal;
 	HeapTuple  *tuples;
 
-	while (first > 0 && pending[first - 1].subid == subid)
-		first--;
-	nlines = npending - first;
 	if (nlines == 0)
 		return;
 	tuples = palloc(sizeof(HeapTuple) * nlines);
 	for (int i = 0; i < nlines; i++)
-		tuples[i] = pending[first + i].tuple;
+		tuples[i] = ((PendingLine *) pending.rows)[first + i].tuple;
 
-	journal = wo_table_open(&journal_table, RowExclusiveLock);
-	wo_store(journal, tuples, nlines, refuse_second_line);
+	journal = wo_store_open(&journal_table, RowExclusiveLock);
+	wo_store(&journal_table, journal, tuples, nlines, refuse_second_line);
 	table_close(journal, NoLock);
 
-	npending = first;
+	wo_pending_keep(&pending, first);
 	pending_bytes = 0;
-	if (npending == 0)
-		MemoryContextReset(pending_context);
-
 	wo_ensure_durable();
 }

@@ -47,6 +47,5 @@ extern void wo_journal_append(const WoJournalLine *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 							   int64 ticket, const Bitmapset *actions);
-extern void wo_journal_init(void);
 
 #endif							/* WO_JOURNAL_H */

@@ -18,8 +18,8 @@
  * the order of their revisions.  No transaction id is kept, so none has to
  * mean the same after a restore.
  *
- * Keys of the running statement wait here, marked with their subtransaction as
- * the journal's lines are (see journal.c).  Who listens is woken by one NOTIFY
+ * Keys of the running statement wait here as the journal's lines do (pending.c).
+ * Who listens is woken by one NOTIFY
  * per transaction, sent before it commits and not by the trigger: one that is
  * prepared cannot send any, and must be possible all the same.
  *
@@ -43,6 +43,7 @@
 #include "utils/as_owner.h"
 #include "utils/lookup.h"
 #include "journal/outbox.h"
+#include "utils/pending.h"
 #include "utils/store.h"
 
 PG_FUNCTION_INFO_V1(workorder_subscribe);
@@ -65,9 +66,11 @@ enum
 /* More than these are not kept until the statement ends. */
 #define FLUSH_EVENTS	1000
 
+static WoTable outbox_table = {.name = "outbox", .natts = Natts_outbox, .filled = (1 << Natts_outbox) - 1};
+
 typedef struct Event
 {
-	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
+	SubTransactionId subid;		/* first, see pending.c */
 	int64		tenant;
 	int32		relation;		/* workorder.guarded.id */
 	int64		ticket;
@@ -75,11 +78,22 @@ typedef struct Event
 	TimestampTz at;
 } Event;
 
-/* Both live in TopTransactionContext and go with it. */
-static Event *pending = NULL;
-static int	npending = 0;
-static int	pending_allocated = 0;
-static List *told = NIL;		/* of int64 *: tenants whose listeners are to be woken */
+/* A tenant whose listeners are to be woken. */
+typedef struct Notice
+{
+	SubTransactionId subid;
+	int64		tenant;
+} Notice;
+
+static void wake(void);
+
+static WoPending pending = {
+	.name = "events", .size = sizeof(Event), .flush = wo_outbox_flush
+};
+
+static WoPending notices = {
+	.name = "notices", .size = sizeof(Notice), .flush = wake, .notices = true
+};
 
 /* One at a time puts a tenant's events in order; the others go on with those that are. */
 static WoStatement take_turn = {
@@ -162,62 +176,15 @@ static WoStatement enter_consumer = {
 	.types = {INT8OID, TEXTOID, INT8OID}
 };
 
-static void
-forget_pending(void)
-{
-	/* the memory goes with the transaction */
-	pending = NULL;
-	npending = 0;
-	pending_allocated = 0;
-	told = NIL;
-}
-
 /*
  * wake sends the notices of this transaction, whose payload is the tenant.
  */
 static void
 wake(void)
 {
-	ListCell   *lc;
-
-	foreach(lc, told)
-		Async_Notify(CHANNEL, psprintf(INT64_FORMAT, *(int64 *) lfirst(lc)));
-}
-
-static void
-at_transaction_event(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			wo_outbox_flush();
-			wake();
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			wo_outbox_flush();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-		case XACT_EVENT_ABORT:
-			forget_pending();
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
-						SubTransactionId parent, void *arg)
-{
-	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
-}
-
-void
-wo_outbox_init(void)
-{
-	RegisterXactCallback(at_transaction_event, NULL);
-	RegisterSubXactCallback(at_subtransaction_event, NULL);
+	for (int i = 0; i < notices.n; i++)
+		Async_Notify(CHANNEL, psprintf(INT64_FORMAT, ((Notice *) notices.rows)[i].tenant));
+	wo_pending_keep(&notices, 0);
 }
 
 /*
@@ -231,20 +198,9 @@ wo_outbox_append(const WoBinding *binding, const WoJournalLine *line)
 
 	if (!binding->heard)
 		return;
-	if (npending >= FLUSH_EVENTS)
+	if (pending.n >= FLUSH_EVENTS)
 		wo_outbox_flush();
-	if (pending == NULL)
-	{
-		pending_allocated = 16;
-		pending = MemoryContextAlloc(TopTransactionContext, sizeof(Event) * pending_allocated);
-	}
-	else if (npending == pending_allocated)
-	{
-		pending_allocated *= 2;
-		pending = repalloc(pending, sizeof(Event) * pending_allocated);
-	}
-	event = &pending[npending++];
-	event->subid = GetCurrentSubTransactionId();
+	event = wo_pending_add(&pending);
 	event->tenant = line->tenant;
 	event->relation = line->relation;
 	event->ticket = line->ticket;
@@ -253,40 +209,29 @@ wo_outbox_append(const WoBinding *binding, const WoJournalLine *line)
 }
 
 /*
- * tell remembers whose listeners are to be woken.
+ * add_notice remembers whose listeners are to be woken.
  */
 static void
-tell(int64 tenant)
+add_notice(int64 tenant)
 {
-	MemoryContext old;
-	int64	   *copy;
-	ListCell   *lc;
-
-	foreach(lc, told)
-		if (*(int64 *) lfirst(lc) == tenant)
+	for (int i = 0; i < notices.n; i++)
+		if (((Notice *) notices.rows)[i].tenant == tenant)
 			return;
-	old = MemoryContextSwitchTo(TopTransactionContext);
-	copy = palloc(sizeof(int64));
-	*copy = tenant;
-	told = lappend(told, copy);
-	MemoryContextSwitchTo(old);
+	((Notice *) wo_pending_add(&notices))->tenant = tenant;
 }
 
 static HeapTuple
-form_event(TupleDesc desc, const Event *event)
+form_event(Relation outbox, const Event *event)
 {
-	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
-	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum		values[Natts_outbox];
+	bool		nulls[Natts_outbox] = {0};
 
-	memset(nulls, false, sizeof(bool) * Natts_outbox);
-	/* columns that users added take no value */
-	memset(nulls + Natts_outbox, true, sizeof(bool) * (desc->natts - Natts_outbox));
 	values[Anum_outbox_tenant - 1] = Int64GetDatum(event->tenant);
 	values[Anum_outbox_relation - 1] = Int32GetDatum(event->relation);
 	values[Anum_outbox_ticket - 1] = Int64GetDatum(event->ticket);
 	values[Anum_outbox_revision - 1] = Int32GetDatum(event->revision);
 	values[Anum_outbox_at - 1] = TimestampTzGetDatum(event->at);
-	return heap_form_tuple(desc, values, nulls);
+	return wo_store_form(&outbox_table, outbox, values, nulls);
 }
 
 /*
@@ -296,28 +241,24 @@ form_event(TupleDesc desc, const Event *event)
 void
 wo_outbox_flush(void)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	int			first = npending;
+	int			first = wo_pending_first(&pending);
+	int			n = pending.n - first;
+	const Event *events = (Event *) pending.rows + first;
 	Relation	outbox;
 	HeapTuple  *tuples;
 
-	while (first > 0 && pending[first - 1].subid == subid)
-		first--;
-	if (first == npending)
+	if (n == 0)
 		return;
-	outbox = table_open(wo_lookup_table("outbox", false), RowExclusiveLock);
-	if (RelationGetDescr(outbox)->natts < Natts_outbox)
-		elog(ERROR, "workorder.outbox has %d columns, expected at least %d",
-			 RelationGetDescr(outbox)->natts, (int) Natts_outbox);
-	tuples = palloc(sizeof(HeapTuple) * (npending - first));
-	for (int i = first; i < npending; i++)
+	outbox = wo_store_open(&outbox_table, RowExclusiveLock);
+	tuples = palloc(sizeof(HeapTuple) * n);
+	for (int i = 0; i < n; i++)
 	{
-		tuples[i - first] = form_event(RelationGetDescr(outbox), &pending[i]);
-		tell(pending[i].tenant);
+		tuples[i] = form_event(outbox, &events[i]);
+		add_notice(events[i].tenant);
 	}
-	wo_store(outbox, tuples, npending - first, NULL);
+	wo_store(&outbox_table, outbox, tuples, n, NULL);
 	table_close(outbox, NoLock);
-	npending = first;
+	wo_pending_keep(&pending, first);
 }
 
 /*
@@ -397,8 +338,7 @@ workorder_subscribe(PG_FUNCTION_ARGS)
 				 errhint("Add it to workorder.tenant.")));
 	(void) wo_run_as_owner(&put_in_order, values, NULL);
 	values[2] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);
-	enter_consumer.nulls = PG_ARGISNULL(1) ? "  n" : NULL;
-	if (!wo_run_as_owner(&enter_consumer, values, &number))
+	if (!wo_run_as_owner_with_nulls(&enter_consumer, values, PG_ARGISNULL(1) ? "  n" : NULL, &number))
 		elog(ERROR, "could not write workorder.consumer");
 	PG_RETURN_INT64(number);
 }

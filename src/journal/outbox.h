@@ -12,6 +12,5 @@
 
 extern void wo_outbox_append(const WoBinding *binding, const WoJournalLine *line);
 extern void wo_outbox_flush(void);
-extern void wo_outbox_init(void);
 
 #endif							/* WO_OUTBOX_H */

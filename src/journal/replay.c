@@ -34,8 +34,6 @@
 #include "journal/replay.h"
 #include "utils/value.h"
 
-#define BATCH_ROWS	256
-
 /* What wo_replay_open() selects, in this order. */
 enum
 {
@@ -67,76 +65,6 @@ static void set_digest(WoFold *fold, const WoJournalLine *line, bool sealed);
 static void set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value);
 static bool apply_changes(WoFold *fold, const WoJournalLine *line,
 						  Bitmapset **told, Bitmapset **surprises);
-
-/*
- * Opens a cursor on a query over a table, as the table's owner.
- */
-void
-wo_stream_open(WoStream *stream, Oid relid, const char *query,
-			   int nargs, Oid *types, Datum *values)
-{
-	wo_stream_open_as(stream, wo_relation_owner(relid), query, nargs, types, values);
-}
-
-/*
- * Opens a cursor on a query, as somebody whose rights suffice for it.
- */
-void
-wo_stream_open_as(WoStream *stream, Oid role, const char *query,
-				  int nargs, Oid *types, Datum *values)
-{
-	SPIPlanPtr	plan;
-	Oid			user;
-	int			context;
-
-	memset(stream, 0, sizeof(*stream));
-	stream->role = role;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(role,
-						   context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_NO_SCROLL);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	stream->portal = SPI_cursor_open(NULL, plan, values, NULL, true);
-	SPI_freeplan(plan);
-	SetUserIdAndSecContext(user, context);
-}
-
-/* Returns the next row, good until the next call; NULL at the end. */
-HeapTuple
-wo_stream_next(WoStream *stream)
-{
-	if (stream->next == stream->n)
-	{
-		Oid			user;
-		int			context;
-
-		if (stream->batch != NULL)
-			SPI_freetuptable(stream->batch);
-		/* functions that the query calls run now */
-		GetUserIdAndSecContext(&user, &context);
-		SetUserIdAndSecContext(stream->role,
-							   context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-		SPI_cursor_fetch(stream->portal, true, BATCH_ROWS);
-		SetUserIdAndSecContext(user, context);
-		stream->batch = SPI_tuptable;
-		stream->n = SPI_processed;
-		stream->next = 0;
-		if (stream->n == 0)
-			return NULL;
-	}
-	return stream->batch->vals[stream->next++];
-}
-
-void
-wo_stream_close(WoStream *stream)
-{
-	if (stream->batch != NULL)
-		SPI_freetuptable(stream->batch);
-	SPI_cursor_close(stream->portal);
-}
 
 /*
  * Starts reading a table's journal, ordered by tenant, ticket and revision:

@@ -8,23 +8,12 @@
 #ifndef WO_REPLAY_H
 #define WO_REPLAY_H
 
-#include "executor/spi.h"
-
-#include "row/binding.h"
 #include "journal/journal.h"
+#include "row/binding.h"
+#include "utils/as_owner.h"
 
 /* relation_id of lines that are about the journal itself */
 #define WO_RELATION_JOURNAL	0
-
-/* A query read through a cursor, opened by the owner of the table it reads. */
-typedef struct WoStream
-{
-	Portal		portal;
-	Oid			role;			/* who reads */
-	SPITupleTable *batch;
-	uint64		next;			/* in batch */
-	uint64		n;				/* in batch */
-} WoStream;
 
 /* The lines of a journal, one at a time. */
 typedef struct WoReplay
@@ -51,13 +40,6 @@ typedef struct WoFold
 	bool		sealed;			/* the last line has a digest */
 	uint8		digest[WO_DIGEST_LENGTH];
 } WoFold;
-
-extern void wo_stream_open(WoStream *stream, Oid relid, const char *query,
-						   int nargs, Oid *types, Datum *values);
-extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
-							  int nargs, Oid *types, Datum *values);
-extern HeapTuple wo_stream_next(WoStream *stream);
-extern void wo_stream_close(WoStream *stream);
 
 extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket);
 extern const WoJournalLine *wo_replay_next(WoReplay *replay);

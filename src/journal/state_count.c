@@ -10,8 +10,7 @@
  * What a snapshot sees of both tables together is what it sees of the counted
  * table, since a change commits with its tickets and a fold all at once.
  *
- * Changes of the running statement wait here, marked with their
- * subtransaction as the journal's lines are (see journal.c).  While a table
+ * Changes of the running statement wait here (pending.c).  While a table
  * has anything waiting here, its tally is not what the table holds; so a mark
  * stands here from the first row that a statement touches until its changes
  * are written.
@@ -44,6 +43,7 @@
 #include "utils/as_owner.h"
 #include "utils/lookup.h"
 #include "journal/replay.h"
+#include "utils/pending.h"
 #include "utils/store.h"
 #include "journal/state_count.h"
 
@@ -75,7 +75,7 @@ enum
 /* Rows that the running statement has moved, or the mark that it is running. */
 typedef struct Move
 {
-	SubTransactionId subid;		/* first: wo_pending_at_subtransaction() */
+	SubTransactionId subid;		/* first, see pending.c */
 	int32		relation;		/* workorder.guarded.id */
 	int			depth;			/* of triggers, to know a statement's end by */
 	int64		n;				/* 0 = a mark */
@@ -93,13 +93,19 @@ typedef struct Sums
 	Datum	   *sums;
 } Sums;
 
-/* Both live in TopTransactionContext and go with it. */
-static Move *pending = NULL;
-static int	npending = 0;
-static int	pending_allocated = 0;
-static MemoryContext name_context = NULL;
+static void write_at_commit(void);
 
-static WoTable change_table = {.name = "tally_change"};
+#define COLUMN(name)	(1 << (Anum_change_##name - 1))
+
+static WoTable change_table = {
+	.name = "tally_change",
+	.natts = Natts_change,
+	.filled = COLUMN(tenant) | COLUMN(relation) | COLUMN(n)
+};
+
+static WoPending pending = {
+	.name = "changes of totals", .size = sizeof(Move), .flush = write_at_commit
+};
 
 /* One at a time folds the changes of a table; the others go on. */
 static WoStatement take_turn = {
@@ -144,46 +150,15 @@ static WoStatement read_tally = {
 static bool write_moves(void);
 
 static void
-forget_pending(void)
+write_at_commit(void)
 {
-	/* the memory goes with the transaction */
-	pending = NULL;
-	npending = 0;
-	pending_allocated = 0;
-	name_context = NULL;
+	(void) write_moves();
 }
 
-static void
-at_transaction_event(XactEvent event, void *arg)
+static Move *
+move_at(int i)
 {
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			(void) write_moves();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-		case XACT_EVENT_ABORT:
-			forget_pending();
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
-						SubTransactionId parent, void *arg)
-{
-	wo_pending_at_subtransaction(pending, &npending, sizeof(*pending), event, subid, parent);
-}
-
-void
-wo_tally_init(void)
-{
-	RegisterXactCallback(at_transaction_event, NULL);
-	RegisterSubXactCallback(at_subtransaction_event, NULL);
+	return (Move *) pending.rows + i;
 }
 
 static int
@@ -193,46 +168,26 @@ trigger_depth(void)
 }
 
 /*
- * add_pending makes room for one more.
- */
-static Move *
-add_pending(int32 relation)
-{
-	if (pending == NULL)
-	{
-		pending_allocated = 16;
-		pending = MemoryContextAlloc(TopTransactionContext, sizeof(Move) * pending_allocated);
-		name_context = AllocSetContextCreate(TopTransactionContext, "workorder states moved between",
-											 ALLOCSET_SMALL_SIZES);
-	}
-	else if (npending == pending_allocated)
-	{
-		pending_allocated *= 2;
-		pending = repalloc(pending, sizeof(Move) * pending_allocated);
-	}
-	memset(&pending[npending], 0, sizeof(Move));
-	pending[npending].subid = GetCurrentSubTransactionId();
-	pending[npending].relation = relation;
-	return &pending[npending++];
-}
-
-/*
  * wo_tally_begin marks that a statement is about to change rows of a table.
  */
 void
 wo_tally_begin(const WoBinding *binding)
 {
-	SubTransactionId subid;
+	Move	   *mark;
 	int			depth;
 
 	if (!binding->counted)
 		return;
-	subid = GetCurrentSubTransactionId();
 	depth = trigger_depth();
-	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
-		if (pending[i].n == 0 && pending[i].relation == binding->relation_id && pending[i].depth == depth)
+	for (int i = wo_pending_first(&pending); i < pending.n; i++)
+	{
+		mark = move_at(i);
+		if (mark->n == 0 && mark->relation == binding->relation_id && mark->depth == depth)
 			return;
-	add_pending(binding->relation_id)->depth = depth;
+	}
+	mark = wo_pending_add(&pending);
+	mark->relation = binding->relation_id;
+	mark->depth = depth;
 }
 
 static bool
@@ -247,15 +202,14 @@ same_state(const char *a, const char *b)
 void
 wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
 	int			nmoves = 0;
 	Move	   *move;
 
 	if (!binding->counted || same_state(from, to))
 		return;
-	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
+	for (int i = wo_pending_first(&pending); i < pending.n; i++)
 	{
-		move = &pending[i];
+		move = move_at(i);
 		if (move->n == 0)
 			continue;
 		if (move->relation == binding->relation_id && move->tenant == tenant &&
@@ -268,36 +222,20 @@ wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const ch
 	}
 	if (nmoves >= FLUSH_MOVES)
 		(void) write_moves();
-	move = add_pending(binding->relation_id);
+	move = wo_pending_add(&pending);
+	move->relation = binding->relation_id;
 	move->n = 1;
 	move->tenant = tenant;
-	move->from = from != NULL ? MemoryContextStrdup(name_context, from) : NULL;
-	move->to = to != NULL ? MemoryContextStrdup(name_context, to) : NULL;
-}
-
-/*
- * open_change opens the table.
- */
-static Relation
-open_change(void)
-{
-	Relation	change = wo_table_open(&change_table, RowExclusiveLock);
-
-	if (RelationGetDescr(change)->natts < Natts_change)
-		elog(ERROR, "workorder.tally_change has %d columns, expected at least %d",
-			 RelationGetDescr(change)->natts, (int) Natts_change);
-	return change;
+	move->from = from != NULL ? MemoryContextStrdup(pending.context, from) : NULL;
+	move->to = to != NULL ? MemoryContextStrdup(pending.context, to) : NULL;
 }
 
 static HeapTuple
-form_change(TupleDesc desc, const Move *move)
+form_change(Relation change, const Move *move)
 {
-	Datum	   *values = palloc0(sizeof(Datum) * desc->natts);
-	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum		values[Natts_change] = {0};
+	bool		nulls[Natts_change] = {0};
 
-	memset(nulls, false, sizeof(bool) * Natts_change);
-	/* columns that users added take no value */
-	memset(nulls + Natts_change, true, sizeof(bool) * (desc->natts - Natts_change));
 	values[Anum_change_tenant - 1] = Int64GetDatum(move->tenant);
 	values[Anum_change_relation - 1] = Int32GetDatum(move->relation);
 	values[Anum_change_n - 1] = Int64GetDatum(move->n);
@@ -309,7 +247,7 @@ form_change(TupleDesc desc, const Move *move)
 		values[Anum_change_to_state - 1] = CStringGetTextDatum(move->to);
 	else
 		nulls[Anum_change_to_state - 1] = true;
-	return heap_form_tuple(desc, values, nulls);
+	return wo_store_form(&change_table, change, values, nulls);
 }
 
 /*
@@ -319,44 +257,37 @@ form_change(TupleDesc desc, const Move *move)
 static bool
 write_moves(void)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	int			first = npending;
-	int			kept;
+	int			first = wo_pending_first(&pending);
+	int			kept = first;
 	int			ntuples = 0;
-	HeapTuple  *tuples;
+	HeapTuple  *tuples = NULL;
 	Relation	change;
 	bool		due = false;
 
-	while (first > 0 && pending[first - 1].subid == subid)
-		if (pending[--first].n != 0)
+	for (int i = first; i < pending.n; i++)
+		if (move_at(i)->n != 0)
 			ntuples++;
 	if (ntuples == 0)
 		return false;
 
-	change = open_change();
+	change = wo_store_open(&change_table, RowExclusiveLock);
 	tuples = palloc(sizeof(HeapTuple) * ntuples);
 	ntuples = 0;
-	kept = first;
-	for (int i = first; i < npending; i++)
+	for (int i = first; i < pending.n; i++)
 	{
-		if (pending[i].n != 0)
-			tuples[ntuples++] = form_change(RelationGetDescr(change), &pending[i]);
+		if (move_at(i)->n != 0)
+			tuples[ntuples++] = form_change(change, move_at(i));
 		else
-			pending[kept++] = pending[i];
+			*move_at(kept++) = *move_at(i);
 	}
-	npending = kept;
-	wo_store(change, tuples, ntuples, NULL);
+	wo_pending_keep(&pending, kept);
+	wo_store(&change_table, change, tuples, ntuples, NULL);
 	table_close(change, NoLock);
 
 	for (int i = 0; i < ntuples; i++)
 		if (ItemPointerGetOffsetNumber(&tuples[i]->t_self) == FirstOffsetNumber &&
 			ItemPointerGetBlockNumber(&tuples[i]->t_self) % FOLD_PAGES == 0)
 			due = true;
-	/* marks name no states */
-	while (first > 0 && pending[first - 1].n == 0)
-		first--;
-	if (first == 0)
-		MemoryContextReset(name_context);
 	return due;
 }
 
@@ -385,7 +316,7 @@ add_sum(Sums *sums, int64 tenant, Datum state, int64 n)
 static int
 take_changes(int32 relation, Sums *sums)
 {
-	Relation	change = open_change();
+	Relation	change = wo_store_open(&change_table, RowExclusiveLock);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -457,22 +388,21 @@ void
 wo_tally_flush(Relation rel)
 {
 	const WoBinding *binding;
-	SubTransactionId subid = GetCurrentSubTransactionId();
 	int			depth = trigger_depth();
+	int			kept;
 	bool		due;
 
-	if (npending == 0)
+	if (pending.n == 0)
 		return;
 	due = write_moves();
 	binding = wo_binding_if_guarded(rel);
 	if (binding == NULL)
 		return;
-	for (int i = npending - 1; i >= 0 && pending[i].subid == subid; i--)
-		if (pending[i].relation == binding->relation_id && pending[i].depth >= depth)
-		{
-			npending--;
-			memmove(&pending[i], &pending[i + 1], sizeof(Move) * (npending - i));
-		}
+	kept = wo_pending_first(&pending);
+	for (int i = kept; i < pending.n; i++)
+		if (move_at(i)->relation != binding->relation_id || move_at(i)->depth < depth)
+			*move_at(kept++) = *move_at(i);
+	wo_pending_keep(&pending, kept);
 	if (due && !IsolationUsesXactSnapshot())
 		(void) fold(binding->relation_id);
 }
@@ -495,8 +425,8 @@ wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *
 
 	if (!binding->counted)
 		return false;
-	for (int i = 0; i < npending; i++)
-		if (pending[i].relation == binding->relation_id)
+	for (int i = 0; i < pending.n; i++)
+		if (move_at(i)->relation == binding->relation_id)
 			return false;
 	return wo_run_as_owner(&read_tally, values, total);
 }

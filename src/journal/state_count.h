@@ -16,6 +16,5 @@ extern void wo_tally_begin(const WoBinding *binding);
 extern void wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to);
 extern void wo_tally_flush(Relation rel);
 extern bool wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total);
-extern void wo_tally_init(void);
 
 #endif							/* WO_TALLY_H */

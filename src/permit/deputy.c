@@ -122,8 +122,7 @@ workorder_deputise(PG_FUNCTION_ARGS)
 		(void) wo_run_as_owner(&end_deputy, values, NULL);
 	else
 	{
-		name_deputy.nulls = PG_ARGISNULL(2) ? "    n" : NULL;
-		(void) wo_run_as_owner(&name_deputy, values, NULL);
+		(void) wo_run_as_owner_with_nulls(&name_deputy, values, PG_ARGISNULL(2) ? "    n" : NULL, NULL);
 	}
 	PG_RETURN_VOID();
 }

@@ -148,7 +148,7 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 	int			leaf = c->leaf;
 	bool		creates = c->old == NULL;
 	bool		visits = creates;
-	int			revision = 0;
+	int			revision = 1;
 
 	if (verdict->complete)
 	{
@@ -170,7 +170,7 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 	{
 		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 
-		revision = wo_row_revision(c->binding, &old);
+		revision = wo_row_next_revision(c->binding, &old);
 		/* the caller's own idea of the new state must be what the action does */
 		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
 		{
@@ -196,7 +196,7 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 	}
 	else
 		wo_case_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
-	wo_case_set(c, WO_REVISION, Int32GetDatum(Max(revision, 0) + 1), false);
+	wo_case_set(c, WO_REVISION, Int32GetDatum(revision), false);
 	wo_case_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
 	wo_case_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
 	if (visits)

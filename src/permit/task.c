@@ -211,8 +211,7 @@ wo_task_refresh(WoBinding *binding, const WoRow *row)
 
 	if (flow == NULL || row->nulls[binding->engine[WO_VOTES] - 1])
 		return;
-	set_tasks.nulls = describe(binding, row, flow, values);
-	(void) wo_run_as_owner(&set_tasks, values, NULL);
+	(void) wo_run_as_owner_with_nulls(&set_tasks, values, describe(binding, row, flow, values), NULL);
 }
 
 /*
@@ -228,8 +227,7 @@ wo_task_check(WoBinding *binding, const WoRow *row)
 
 	if (flow == NULL)
 		return 0;
-	check_tasks.nulls = describe(binding, row, flow, values);
-	(void) wo_run_as_owner(&check_tasks, values, &result);
+	(void) wo_run_as_owner_with_nulls(&check_tasks, values, describe(binding, row, flow, values), &result);
 	return result;
 }
 

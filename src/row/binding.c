@@ -490,6 +490,23 @@ wo_row_revision(const WoBinding *binding, const WoRow *row)
 }
 
 /*
+ * wo_row_next_revision returns the revision that a row gets by its next change.
+ */
+int
+wo_row_next_revision(const WoBinding *binding, const WoRow *row)
+{
+	int			revision = Max(wo_row_revision(binding, row), 0);
+
+	if (revision == PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(binding, row->values)),
+				 errdetail("After revision %d there is none.", PG_INT32_MAX),
+				 errhint("Import the ticket with a lower revision.")));
+	return revision + 1;
+}
+
+/*
  * wo_binding_value reads JSON into a column.  What the column's type or domain
  * refuses is invalid input to us; the value itself is not repeated.
  */

@@ -36,7 +36,7 @@ static WoStatement store = {
 	" stored AS (INSERT INTO workorder.attachment (tenant_id, digest, content)"
 	" SELECT $1, digest, $5 FROM given ON CONFLICT DO NOTHING)"
 	" INSERT INTO workorder.attached (tenant_id, uuid, relation_id, ticket_id, digest, size, content_type, filename, actor_id, at)"
-	" SELECT $1, $2, $3, $4, digest, pg_catalog.octet_length($5), $6, $7, NULLIF($8, 0), $9 FROM given",
+	" SELECT $1, $2, $3, $4, digest, pg_catalog.octet_length($5), $6, $7, $8, $9 FROM given",
 	.nargs = 9,
 	.types = {INT8OID, UUIDOID, INT4OID, INT8OID, BYTEAOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID}
 };
@@ -82,7 +82,7 @@ workorder_attach(PG_FUNCTION_ARGS)
 	values[6] = PG_GETARG_DATUM(4);
 	values[7] = Int64GetDatum(actor->id);
 	values[8] = TimestampTzGetDatum(wo_now());
-	if (!wo_run_as_owner(&store, values, NULL))
+	if (!wo_run_as_owner_with_nulls(&store, values, actor->id == 0 ? "       n " : NULL, NULL))
 		elog(ERROR, "workorder.attached took no row");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(5));
 }

@@ -164,6 +164,8 @@ sweep_tenant(WoSweep *sweep)
 
 				if (!wo_run_as_owner(&find_system, &tenant, &id))
 					(void) wo_run_as_owner(&make_system, &tenant, &id);
+				/* what the caller has deferred is no ticket's fault */
+				wo_sweep_defer_nothing();
 				wo_actor_be_system(sweep->tenant, id);
 				begun = true;
 			}
@@ -202,7 +204,7 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 	WoDue	  **result;
 
 	SPI_connect();
-	wo_sweep_run(wo_relation_owner(table), due_query, SPI_OK_SELECT, 6, types, values);
+	wo_execute_as(wo_relation_owner(table), WO_SECTION_RESTRICTED, due_query, SPI_OK_SELECT, 6, types, values);
 	*n = SPI_processed;
 	result = MemoryContextAlloc(context, sizeof(WoDue *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)

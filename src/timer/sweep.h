@@ -35,6 +35,6 @@ typedef struct WoSweep
 /* sweep_fire.c */
 extern void wo_sweep_lock_tickets(WoSweep *sweep, WoDue **due, int n);
 extern void wo_sweep_fire_turn(WoSweep *sweep, WoDue **due, int n, int turn);
-extern void wo_sweep_run(Oid owner, const char *query, int expected, int nargs, Oid *types, Datum *values);
+extern void wo_sweep_defer_nothing(void);
 
 #endif							/* WO_SWEEP_H */

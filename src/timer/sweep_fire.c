@@ -16,7 +16,9 @@
  * and later each time, and says why in workorder.timer until then.
  *
  * Statements run as the owner of the table they are on, as those of
- * referential integrity do: who may sweep needs no right but to do that.
+ * referential integrity do: who may sweep needs no right but to do that.  What
+ * a table's triggers do then is restricted (as_owner.c), and nothing of it can
+ * be deferred: it would run with the rights of whoever sweeps.
  *
  * Called by sweep.c; memory is that of the chunk.
  *
@@ -115,7 +117,7 @@ wo_sweep_lock_tickets(WoSweep *sweep, WoDue **due, int n)
 		values[0] = Int64GetDatum(sweep->tenant);
 		values[1] = ticket_array(due + from, to - from);
 		SPI_connect();
-		wo_sweep_run(target->owner, query.data, SPI_OK_SELECT, 2, types, values);
+		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_SELECT, 2, types, values);
 		/* both are in order */
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{
@@ -159,6 +161,20 @@ wo_sweep_fire_turn(WoSweep *sweep, WoDue **due, int n, int turn)
 }
 
 /*
+ * wo_sweep_defer_nothing checks every constraint that was deferred, and has
+ * the others checked at once.
+ */
+void
+wo_sweep_defer_nothing(void)
+{
+	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+
+	immediate->constraints = NIL;
+	immediate->deferred = false;
+	AfterTriggerSetState(immediate);
+}
+
+/*
  * is_fatal tells whether an error is about the sweep as a whole: it was
  * cancelled, the server has no room, or this transaction sees too little.
  */
@@ -195,6 +211,8 @@ fire(WoSweep *sweep, const Target *target, WoDue **due, int n)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		/* what could be deferred is the ticket's fault, not the whole transaction's */
+		wo_sweep_defer_nothing();
 		wo_firing = &firing;
 		move_tickets(sweep, target, due, n);
 		wo_firing = NULL;
@@ -245,14 +263,12 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 	Datum	   *claimed = palloc(sizeof(Datum) * n);
 	int			nclaimed;
 	StringInfoData query;
-	ConstraintsSetStmt *check = makeNode(ConstraintsSetStmt);
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi;
-	Oid			user;
-	int			security;
 
 	SPI_connect();
-	wo_sweep_run(wo_relation_owner(wo_lookup_table("timer", false)), claim_query, SPI_OK_UPDATE_RETURNING, 6, types, values);
+	wo_execute_as(wo_relation_owner(wo_lookup_table("timer", false)), WO_SECTION_FULL, claim_query,
+				  SPI_OK_UPDATE_RETURNING, 6, types, values);
 	nclaimed = SPI_processed;
 	for (int i = 0; i < nclaimed; i++)
 	{
@@ -273,15 +289,10 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 						 target->name, target->action_column, target->tenant_column, target->id_column);
 		wo_timer_gather(sweep->tenant, due[0]->relation_id);
 		MemoryContextSwitchTo(spi);
-		wo_sweep_run(target->owner, query.data, SPI_OK_UPDATE, 3, order_types, order);
+		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
 		wo_timer_write();
 	}
 	SPI_finish();
-	/* what was deferred is the ticket's fault, not the whole transaction's */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(target->owner, security | SECURITY_LOCAL_USERID_CHANGE);
-	AfterTriggerSetState(check);
-	SetUserIdAndSecContext(user, security);
 	sweep->fired += nclaimed;
 	sweep->left -= nclaimed;
 }
@@ -353,30 +364,6 @@ ticket_array(WoDue **due, int n)
 	for (int i = 0; i < n; i++)
 		ids[i] = Int64GetDatum(due[i]->ticket);
 	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/*
- * wo_sweep_run executes a statement as somebody, in the SPI connection of the
- * caller.
- */
-void
-wo_sweep_run(Oid owner, const char *query, int expected, int nargs, Oid *types, Datum *values)
-{
-	Oid			user;
-	int			context;
-	SPIPlanPtr	plan;
-	int			code;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	/* by keys, however few rows there may be just now */
-	plan = SPI_prepare_cursor(query, nargs, types, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	code = SPI_execute_plan(plan, values, NULL, false, 0);
-	SetUserIdAndSecContext(user, context);
-	if (code != expected)
-		elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
 }
 
 /*

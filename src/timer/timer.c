@@ -410,8 +410,8 @@ wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
 		values[5] = TimestampTzGetDatum(clock->due);
 		values[6] = IntervalPGetDatum(&rest);
 		values[7] = TimestampTzGetDatum(clock->fired_at);
-		set_timer.nulls = clock->fired ? "      n " : clock->paused ? "     n n" : "      nn";
-		(void) wo_run_as_owner(&set_timer, values, NULL);
+		(void) wo_run_as_owner_with_nulls(&set_timer, values,
+										  clock->fired ? "      n " : clock->paused ? "     n n" : "      nn", NULL);
 	}
 }
 

@@ -49,6 +49,7 @@ wo_import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 				 errdetail("A row whose history begins with the import has revision 0."),
 				 errhint("Give the revision that the row had, or 0."),
 				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
+	(void) wo_row_next_revision(binding, row);
 	c.flow = row->nulls[flow_att - 1] ? wo_flow_by_name(binding->flow_name) :
 		wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
 	if (c.flow == NULL)
@@ -97,7 +98,7 @@ wo_maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *
 	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
 	const WoActor *actor = wo_actor_current();
 
-	wo_case_set(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
+	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
 	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
 	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_now()), false);
 	wo_case_set_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
@@ -178,7 +179,7 @@ wo_obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, W
 		c.old_null = old->nulls;
 	}
 	wo_case_set_text(&c, WO_STATE, c.flow->states[leaf].path);
-	wo_case_set(&c, WO_REVISION, Int32GetDatum(Max(wo_row_revision(binding, old), 0) + 1), false);
+	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
 	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
 	wo_case_set(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
 	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * as_owner.h
- *	  A statement on one of the engine's tables, run as its owner (as_owner.c).
+ *	  What the engine does with somebody else's rights (as_owner.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,23 @@
 
 #define WO_STATEMENT_ARGS	9
 
-/* Declare it static: the plan is kept in it. */
+/* What is put back at the end of a section; the fields are as_owner.c's. */
+typedef struct WoSection
+{
+	Oid			user;
+	int			security;
+	int			settings;		/* nest level */
+} WoSection;
+
+/* What a section may do. */
+typedef enum WoSectionKind
+{
+	WO_SECTION_RESTRICTED,		/* nothing that outlives it, see SECURITY_RESTRICTED_OPERATION */
+	WO_SECTION_FULL,			/* what the role may do at any time */
+	WO_SECTION_FUNCTION			/* so too, and row-level security that is forced on owners holds */
+} WoSectionKind;
+
+/* Declare it static: the plan is kept in it, for the life of the backend. */
 typedef struct WoStatement
 {
 	const char *table;			/* in schema workorder; its owner runs it */
@@ -23,11 +39,33 @@ typedef struct WoStatement
 	bool		reads;			/* in the caller's snapshot, and changes nothing */
 	int			nargs;
 	Oid			types[WO_STATEMENT_ARGS];
-	const char *nulls;			/* 'n' where an argument is null, for the next run; NULL = none */
 	SPIPlanPtr	plan;			/* NULL until first used */
 } WoStatement;
 
+/* Rows of a query as they are needed, in an SPI connection of the caller. */
+typedef struct WoStream
+{
+	Portal		portal;
+	Oid			role;
+	SPITupleTable *batch;
+	uint64		next;
+	uint64		n;
+} WoStream;
+
+extern void wo_as_owner_begin(WoSection *section, Oid role, WoSectionKind kind);
+extern void wo_as_owner_end(const WoSection *section);
+
 extern bool wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result);
+extern bool wo_run_as_owner_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result);
 extern void wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result);
+extern void wo_execute_as(Oid role, WoSectionKind kind, const char *query, int expected,
+						  int nargs, Oid *types, Datum *values);
+
+extern void wo_stream_open(WoStream *stream, Oid relid, const char *query,
+						   int nargs, Oid *types, Datum *values);
+extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+							  int nargs, Oid *types, Datum *values);
+extern HeapTuple wo_stream_next(WoStream *stream);
+extern void wo_stream_close(WoStream *stream);
 
 #endif							/* WO_AS_OWNER_H */

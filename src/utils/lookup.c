@@ -11,7 +11,7 @@
  * The tables belong to the user (workorder.install() only makes them), who
  * may add columns and indexes or rebuild them.  Columns and indexes are
  * found by name and by shape at each scan, and so are tables, but for those
- * that every act writes (wo_table_open).  A scan reads the latest committed
+ * that every act writes (store.c).  A scan reads the latest committed
  * rows and those of its own transaction, whatever the isolation level and in a
  * parallel query too: rights are those of now, and what is kept of them must
  * not be older than the invalidations that were heard (cache.c).
@@ -69,24 +69,6 @@ wo_lookup_table(const char *name, bool missing_ok)
 				 errdetail("The engine reads this table directly."),
 				 errhint("Put back the table that workorder.install() made.")));
 	return table;
-}
-
-/*
- * wo_table_open opens a table of ours that is needed often: it is looked up
- * only if it may have changed.
- */
-Relation
-wo_table_open(WoTable *table, LOCKMODE lockmode)
-{
-	if (!wo_cache_current(&table->cache))
-	{
-		uint64		begun = wo_cache_begin(&table->cache);
-
-		table->oid = wo_lookup_table(table->name, false);
-		wo_cache_follow(&table->cache, 0, table->oid);
-		wo_cache_done(&table->cache, begun);
-	}
-	return table_open(table->oid, lockmode);
 }
 
 /*

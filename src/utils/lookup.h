@@ -12,7 +12,6 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-#include "utils/cache.h"
 #include "utils/workorder.h"
 
 #define WO_LOOKUP_KEYS	4
@@ -33,15 +32,6 @@ typedef struct WoLookup
 	Snapshot	snapshot;
 } WoLookup;
 
-/* A table of ours that is needed often; declare it static, with its name. */
-typedef struct WoTable
-{
-	const char *name;
-	WoCache		cache;
-	Oid			oid;
-} WoTable;
-
-extern Relation wo_table_open(WoTable *table, LOCKMODE lockmode);
 extern Oid	wo_lookup_table(const char *name, bool missing_ok);
 extern Oid	wo_relation_owner(Oid relid);
 extern void wo_lookup_begin(WoLookup *lookup, Oid table,

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * store.h
- *	  Rows written straight into one of the engine's tables, and those that
- *	  wait for it (store.c).
+ *	  Rows written straight into one of the engine's tables (store.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -10,15 +9,28 @@
 #define WO_STORE_H
 
 #include "access/htup.h"
-#include "access/xact.h"
 #include "executor/tuptable.h"
 #include "utils/rel.h"
+
+#include "utils/cache.h"
+
+/* A table that is written so; declare it static, with the first three fields. */
+typedef struct WoTable
+{
+	const char *name;
+	int			natts;			/* columns of ours, which come first */
+	uint32		filled;			/* bit per column of ours that is never null */
+
+	WoCache		cache;			/* of the rest */
+	Oid			oid;
+	bool		plain;			/* users have added nothing that has to be computed or checked */
+} WoTable;
 
 /* Raises what there is to say of a row whose primary key is taken. */
 typedef void (*WoDuplicate) (TupleTableSlot *slot);
 
-extern void wo_store(Relation table, HeapTuple *tuples, int ntuples, WoDuplicate duplicate);
-extern void wo_pending_at_subtransaction(void *rows, int *nrows, Size size, SubXactEvent event,
-										 SubTransactionId subid, SubTransactionId parent);
+extern Relation wo_store_open(WoTable *table, LOCKMODE lockmode);
+extern HeapTuple wo_store_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls);
+extern void wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate);
 
 #endif							/* WO_STORE_H */
