@@ -66,7 +66,7 @@ SET search_path = regress_climb_path, pg_catalog;
 SELECT NULLIF(1::bigint, 0);
 INSERT INTO regress_climb.ticket (title) VALUES ('one') RETURNING id;
 INSERT INTO regress_climb.ticket (title) VALUES ('two'), ('three');
-SELECT workorder.attach('regress_climb.ticket', 1, '\x61', 'text/plain', 'f', 'attach', '00000000-0000-0000-0000-000000000001');
+SELECT workorder.attach('regress_climb.ticket', 1, '\x61', 'text/plain', 'f', '00000000-0000-0000-0000-000000000001');
 SELECT workorder.add_reply('regress_climb.ticket', 1, 'Hello') IS NOT NULL AS replied;
 SELECT workorder.act('regress_climb.ticket', 1, 'send');
 SELECT pg_catalog.count(*) FROM workorder.my_tasks;
