@@ -140,4 +140,20 @@ vanished() {
 }
 is 'and every file that they name is there' "$(vanished)" ''
 
+# What runs with somebody else's rights does so in as_owner.c's sections, which
+# pin the path.  These run statements too, all of them as the caller: ticket.c,
+# total.c, migrate.c and simulate.c on the caller's own table, worker.c as the
+# role of the sweeper.
+lookups() {
+  awk -v users=src/utils/as_owner.c -v spi='src/utils/as_owner.c src/ticket/ticket.c src/ticket/total.c src/ticket/migrate.c src/ticket/simulate.c src/timer/worker.c' \
+    -f test/style/path.awk "$@"
+}
+is "nothing is looked up in a caller's path" "$(lookups src/*.c src/*/*.c sql/*/modules/*.sql)" ''
+planted=$(mktemp -d)
+trap 'rm -rf "$copy" "$planted"' EXIT
+printf '%s\n' 'SetUserIdAndSecContext(owner, 0);' 'SPI_execute("SELECT 1", true, 0);' '" SELECT NULLIF($1, 0)"' '" WHERE x IN ($1)"' \
+  '" WHERE x BETWEEN $1 AND $2"' '" WHERE x IS DISTINCT FROM $1"' '" SELECT CASE x WHEN 1 THEN 2 END"' '" FROM a JOIN b USING (id)"' >"$planted/planted.c"
+printf '%s\n' 'CREATE FUNCTION workorder.planted() RETURNS int' 'LANGUAGE sql STABLE' "AS \$\$ SELECT 1 \$\$;" >"$planted/planted.sql"
+is 'and whatever is planted is found' "$(lookups "$planted"/planted.* | wc -l)" 9
+
 done_testing
