@@ -18,6 +18,15 @@ cat >"$work/insert" <<'SQL'
 \set seed random(0, 999)
 SELECT work(:dice, :seed);
 SQL
+# What a new connection does first, it does with the table.
+cat >"$work/first" <<'SQL'
+\set dice random(0, 99)
+\if :dice < 70
+SELECT count(*) FROM workorder.actions('job', (SELECT max(id) FROM job WHERE id % 20 = :dice % 20));
+\else
+WITH made AS (INSERT INTO job (title) VALUES ('first') RETURNING id, revision) INSERT INTO done SELECT * FROM made;
+\endif
+SQL
 cat >"$work/ask" <<'SQL'
 \set dice random(0, 7)
 \set seed random(0, 999)
@@ -50,16 +59,20 @@ SQL
 cat >"$work/storage" <<'SQL'
 \set n random(1000, 1000000)
 ALTER TABLE job SET (autovacuum_analyze_threshold = :n);
+SQL
+cat >"$work/engine" <<'SQL'
+\set n random(1000, 1000000)
 ALTER TABLE workorder.journal SET (autovacuum_analyze_threshold = :n);
 ALTER TABLE workorder.flow SET (autovacuum_analyze_threshold = :n);
-\sleep 5 ms
+ALTER TABLE workorder.route SET (autovacuum_analyze_threshold = :n);
+\sleep 10 ms
 SQL
 cat >"$work/vacuum" <<'SQL'
 VACUUM ANALYZE job;
 VACUUM ANALYZE workorder.journal;
 ANALYZE workorder.outbox;
 ANALYZE workorder.route;
-\sleep 50 ms
+\sleep 300 ms
 SQL
 cat >"$work/columns" <<'SQL'
 \set n random(1, 1000000000)
@@ -98,9 +111,10 @@ again=(--max-tries=100)
 all() {
   PGOPTIONS='-c workorder.actor=writer' crowd fresh 2 insert -C
   PGOPTIONS='-c workorder.actor=writer' crowd fresh_ask 2 ask -C
+  PGOPTIONS='-c workorder.actor=writer' crowd fresh_first 3 first -C
   PGOPTIONS='-c workorder.actor=writer' crowd fresh_http 1 http -C
   PGOPTIONS='-c workorder.actor=writer' crowd kept 3 both
-  for name in storage vacuum columns flows people; do
+  for name in storage engine vacuum columns flows people; do
     crowd "$name" 1 "$name" "${again[@]}"
   done
 }
@@ -111,7 +125,7 @@ is 'no process of the server died' "$(crashes)" ''
 is 'it is the server that was there' "$(ask 'SELECT pg_postmaster_start_time()')" "$started"
 is 'nothing in the log is an error of the engine itself' \
   "$(grep -hE '(ERROR|PANIC):  (XX|cache lookup failed|could not open relation|unexpected|invalid memory)' "$WORKORDER_TEST_CLUSTER/log" | head -n 5)" ''
-held fresh fresh_ask fresh_http kept storage vacuum columns flows people
+held fresh fresh_ask fresh_first fresh_http kept storage engine vacuum columns flows people
 is 'no answer was wrong' "$(ask 'SELECT what FROM wrong ORDER BY at LIMIT 10')" ''
 is 'verify() finds nothing' "$(ask "SELECT code, ticket_id, message FROM workorder.verify('job') LIMIT 10")" ''
 export PGOPTIONS='-c workorder.actor=writer'
