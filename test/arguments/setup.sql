@@ -5,6 +5,50 @@ SELECT workorder.grant_access('arguments_app');
 CREATE TABLE plain (id int);
 CREATE VIEW seen AS SELECT * FROM job;
 CREATE TABLE parted (tenant_id bigint NOT NULL, id bigint NOT NULL, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (tenant_id);
+CREATE TABLE part (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint NOT NULL, done int, number text, PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, number)) PARTITION BY LIST (tenant_id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES IN (1);
+CREATE TABLE part_rest PARTITION OF part DEFAULT PARTITION BY HASH (tenant_id);
+CREATE TABLE part_rest_1 PARTITION OF part_rest FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+SELECT workorder.guard('part', 'loop');
+SELECT workorder.count_rows('part');
+SELECT workorder.publish_events('part');
+INSERT INTO part (id, done, number) SELECT n, n, n FROM generate_series(1, 5) n;
+CREATE TABLE child (own int) INHERITS (job);
+INSERT INTO child (id, own) VALUES (700, 1);
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE abroad (tenant_id bigint, id bigint, done int) SERVER files OPTIONS (filename '/dev/null', format 'csv');
+CREATE MATERIALIZED VIEW kept AS SELECT * FROM job;
+CREATE TYPE pair AS (tenant_id bigint, id bigint);
+CREATE UNLOGGED TABLE unlogged (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, PRIMARY KEY (tenant_id, id));
+CREATE TABLE odd (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), "id" bigint, "sel""ect" int, done int, gone int, made int GENERATED ALWAYS AS (1) STORED,
+  whole pair, many pair[], spans int4range, document xml, label text COLLATE "C", PRIMARY KEY (tenant_id, id));
+ALTER TABLE odd DROP COLUMN gone;
+SELECT workorder.guard('odd', 'loop');
+INSERT INTO odd (id, whole, many, spans) VALUES (1, (1, 2), ARRAY[(1, 2)::pair], '[1,2)');
+GRANT SELECT, INSERT, UPDATE, DELETE ON part, child, abroad, odd, unlogged TO arguments_app;
+
+-- What users may have made on the engine's own tables: they are its owners.
+CREATE FUNCTION lowered(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower($1) || (SELECT max(x) FROM (VALUES ('a')) v(x)) $$;
+CREATE FUNCTION looks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM count(*) FROM pg_class;
+  RETURN coalesce(NEW, OLD);
+END $$;
+DO $$
+DECLARE
+  t regclass;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['workorder.journal', 'workorder.outbox', 'workorder.timer', 'workorder.actor', 'workorder.flow', 'workorder.guarded', 'workorder.membership']::regclass[] LOOP
+    EXECUTE format('ALTER TABLE %s ADD COLUMN of_users text NOT NULL DEFAULT ''a'' || 1, ADD COLUMN of_users_made text GENERATED ALWAYS AS (''x'') STORED,
+      ADD COLUMN of_users_gone int, ADD CONSTRAINT of_users CHECK (of_users <> ''b'')', t);
+    EXECUTE format('ALTER TABLE %s DROP COLUMN of_users_gone', t);
+    EXECUTE format('CREATE INDEX ON %s (lowered(of_users))', t);
+    EXECUTE format('CREATE TRIGGER of_users BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION looks()', t);
+  END LOOP;
+END $$;
+
 CREATE TABLE emptied (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id int, done int, PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('emptied', 'loop');
 INSERT INTO workorder.secret VALUES ('jwt', repeat('k', 40)), ('credential', repeat('0', 64)) ON CONFLICT DO NOTHING;
@@ -17,9 +61,10 @@ SELECT t::regtype, unnest(v) FROM (VALUES
   ('int', ARRAY['0', '1', '2', '-1', '200', '2147483647', '-2147483648']),
   ('smallint', ARRAY['0', '1', '32767', '-32768']),
   ('boolean', ARRAY['true', 'false']),
-  ('numeric', ARRAY['0', '''NaN''', '''Infinity''', '1e1000', '-0.01']),
+  ('numeric', ARRAY['0', '''NaN''', '''Infinity''', '1e1000', '1e131071', '-1e131071', '1e-16383', '-0.01']),
   ('double precision', ARRAY['0', '''NaN''', '''-Infinity''', '1e308']),
-  ('regclass', ARRAY['''job''', '''job''', '''emptied''', '''plain''', '''seen''', '''parted''', '''pg_class''', '''workorder.journal''',
+  ('regclass', ARRAY['''job''', '''job''', '''emptied''', '''plain''', '''seen''', '''parted''',
+    '''part''', '''part''', '''part_1''', '''part_rest''', '''child''', '''abroad''', '''kept''', '''unlogged''', '''odd''', '''odd''', '''pair''', '''fleeting''', '''pg_class''', '''workorder.journal''',
     '''job_pkey''', '''job_id_seq''', '0', '4294967295', '987654']),
   ('oid', ARRAY['0', '1', '''job''::regclass', '4294967295']),
   ('regrole', ARRAY['''arguments_app''', '0', '4294967295']),
@@ -29,8 +74,10 @@ SELECT t::regtype, unnest(v) FROM (VALUES
   ('text', ARRAY['''''', ''' ''', '''job''', '''loop''', '''open''', '''next''', '''client1''', '''worker''', '''closed''', '''job''', '''done''',
     '''*''', '''$creator_id''', 'repeat(''x'', 300000)', 'repeat(''(['', 5000)', 'repeat(''./'', 9999)', 'E''\x01\x7f\n\\''', '''中文 🎉 ''',
     '''%n%s%$1''', '''$.a ? (@.b > 1)''', '''P1D''', '''PT0.5S''', '''P99999999999999D''', '''-P1Y''', '''{"a": [1''',
-    '''1.1.'' || repeat(''0'', 64)', '''2024-02-30 25:00:00''', '''infinity''', '''/a/../b?c=%00&d=%zz#''', '''a.b.c''', 'repeat(''a.'', 3000)']),
-  ('jsonb', ARRAY['''null''', '''{}''', '''[]''', '''0''', '''""''', '''"x"''', '''true''', '''1e1000''', '''[null]''', '''{"": {"": []}}''',
+    '''1.1.'' || repeat(''0'', 64)', '''2024-02-30 25:00:00''', '''infinity''', '''/a/../b?c=%00&d=%zz#''', '''a.b.c''', 'repeat(''a.'', 3000)', '''1e131071''', '''$.done == 1e131071''', '''$ > 1e1000000''', '''part''', '''number''', '''own''', '''sel"ect''', '''whole''']),
+  ('jsonb', ARRAY['''null''', '''{}''', '''[]''', '''0''', '''""''', '''"x"''', '''true''', '''1e1000''', '''1e131071''', '''-1e-16000''',
+    '''{"done": 1e131071}''', '''[1e131071, 1e131071]''', '''{"whole": {"id": 1e131071}}''', '(repeat(''{"a":['', 4000) || repeat(''1e131071]}'', 0) || ''1'' || repeat('']}'', 4000))::jsonb',
+    '(SELECT jsonb_agg(n) FROM generate_series(1, 100000) n)', '''[null]''', '''{"": {"": []}}''',
     '''{"id": "loop", "initial": "a", "states": {"a": {}}}''', '''{"id": "x", "states": []}''', '''{"done": 3}''', '''{"done": "x"}''',
     '''{"state": "closed", "revision": 5, "tenant_id": 2}''', '(repeat(''['', 3000) || repeat('']'', 3000))::jsonb',
     '(repeat(''{"states":'', 1500) || ''1'' || repeat(''}'', 1500))::jsonb', '(SELECT jsonb_object_agg(n, repeat(''y'', 50)) FROM generate_series(1, 5000) n)',
@@ -59,6 +106,10 @@ DECLARE
 BEGIN
   SELECT f.pronamespace::regnamespace AS room, f.proname, f.proargtypes::oid[] AS types, f.proretset, f.prorettype INTO p FROM pg_proc f WHERE f.oid = torment.function;
   PERFORM set_config('statement_timeout', '120s', true);
+  -- a temporary table belongs to the session
+  IF to_regclass('fleeting') IS NULL THEN
+    CREATE TEMP TABLE fleeting (tenant_id bigint NOT NULL DEFAULT 1, id bigint, done int, PRIMARY KEY (tenant_id, id));
+  END IF;
   FOR i IN 1..calls LOOP
     given := '{}';
     FOREACH t IN ARRAY p.types LOOP
@@ -91,7 +142,7 @@ DECLARE
 BEGIN
   PERFORM set_config('workorder.actor', 'client1', true);
   FOR i IN 1..calls LOOP
-    victim := (ARRAY['job', 'job', 'emptied', 'plain', 'parted', 'workorder.journal', 'workorder.flow', 'workorder.actor', 'workorder.guarded', 'seen'])[1 + floor(random() * 10)];
+    victim := (ARRAY['job', 'part', 'part_1', 'child', 'abroad', 'odd', 'emptied', 'plain', 'parted', 'workorder.journal', 'workorder.flow', 'workorder.actor', 'workorder.guarded', 'seen'])[1 + floor(random() * 14)];
     level := (ARRAY['ROW', 'ROW', 'STATEMENT'])[1 + floor(random() * 3)];
     event := (ARRAY['INSERT', 'UPDATE', 'DELETE', 'INSERT OR UPDATE OR DELETE', 'TRUNCATE'])[1 + floor(random() * 5)];
     call := format('CREATE TRIGGER %I %s %s ON %s FOR EACH %s EXECUTE FUNCTION %s(%s)',
@@ -101,7 +152,7 @@ BEGIN
         [1 + floor(random() * 14)]), ', '), '') FROM generate_series(1, floor(random() * 7)::int)));
     call := call || '; ' || CASE floor(random() * 4)::int
         WHEN 0 THEN format('INSERT INTO %s DEFAULT VALUES', victim)
-        WHEN 1 THEN format('UPDATE %s SET %s', victim, CASE victim WHEN 'job' THEN 'action = ''next''' WHEN 'emptied' THEN 'done = 1' WHEN 'seen' THEN 'done = 2'
+        WHEN 1 THEN format('UPDATE %s SET %s', victim, CASE victim WHEN 'job' THEN 'action = ''next''' WHEN 'emptied' THEN 'done = 1' WHEN 'odd' THEN 'label = ''x''' WHEN 'seen' THEN 'done = 2'
           WHEN 'plain' THEN 'id = 2' WHEN 'workorder.journal' THEN 'note = ''x''' WHEN 'workorder.flow' THEN 'life = ''fading''' WHEN 'workorder.actor' THEN 'name = ''x''' ELSE 'tenant_id = 1' END)
         WHEN 2 THEN format('DELETE FROM %s', victim)
         ELSE format('TRUNCATE %s CASCADE', victim)
