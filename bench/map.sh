@@ -36,5 +36,5 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 "$stack" up </dev/null >&2
-"$stack" fixture luci-ticket </dev/null
+"$stack" fixture dispatch </dev/null
 "$stack" psql -q -At -v ON_ERROR_STOP=1 -v rounds=$rounds -f "$here/sql/map.sql"

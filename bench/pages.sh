@@ -32,5 +32,5 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 "$stack" up </dev/null >&2
-"$stack" fixture ticket-v1 </dev/null
+"$stack" fixture call_center </dev/null
 "$stack" psql -q -At -v ON_ERROR_STOP=1 -v many="$many" -f "$here/sql/pages.sql"

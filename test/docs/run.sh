@@ -25,7 +25,7 @@ query -c 'CREATE DATABASE installed'
 PGDATABASE=installed query -o /dev/null -f "$root/scripts/install.sql"
 
 cd "$root"
-for file in README.md docs/*.md; do
+for file in README.md docs/*.md docs/systems/*.md; do
   [ "$file" != docs/your-own-system.md ] || continue
   sql=$(blocks sql "$file" | tr -d '\f')
   if [ -n "$sql" ]; then

@@ -9,9 +9,9 @@ import { ask, sql, stack, token } from './client.mjs';
 
 const rounds = 50;
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-const as = (worker) => ({ as: token('active-job', worker), agent });
+const as = (worker) => ({ as: token('active_job', worker), agent });
 
-before(() => stack('fixture', 'active-job'));
+before(() => stack('fixture', 'active_job'));
 after(() => agent.destroy());
 
 let last = 0;

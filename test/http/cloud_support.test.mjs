@@ -7,12 +7,12 @@ import assert from 'node:assert/strict';
 import { ask, base, sql, stack, token } from './client.mjs';
 
 const root = '/v3_1/workorder';
-const as = (actor) => token('workorder-v3', actor);
+const as = (actor) => token('cloud_support', actor);
 const get = (target, actor = 'U3') => ask('GET', target.startsWith('/v3_1') ? target : `${root}${target}`, { as: as(actor) });
 const post = (target, body, actor = 'U3', headers) => ask('POST', `${root}${target}`, { as: as(actor), body, headers });
 const form = [['Content-Type', 'application/x-www-form-urlencoded']];
 
-before(() => stack('fixture', 'workorder-v3'));
+before(() => stack('fixture', 'cloud_support'));
 
 function refused(answer, status, message) {
   assert.equal(answer.status, status, answer.text);

@@ -8,11 +8,11 @@ import { randomBytes } from 'node:crypto';
 import { load } from './contract.mjs';
 import { ask, multipart, sql, stack, token } from './client.mjs';
 
-const { credentials: who } = load('luci-ticket');
+const { credentials: who } = load('dispatch');
 const rounds = 50;
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 after(() => agent.destroy());
-beforeEach(() => stack('fixture', 'luci-ticket'));
+beforeEach(() => stack('fixture', 'dispatch'));
 
 const post = (name, action, fields = {}) =>
   ask('POST', '/api/ticket', { body: { action, credential: who[name], ...fields }, agent });
@@ -43,7 +43,7 @@ test('without a key every request answers 503, with it again 200', async () => {
     assert.deepEqual(said(answer), refused(503, 'credential service unavailable'));
   }
   assert.deepEqual(said(await ask('POST', '/api/ticket', { body: '[' })), refused(400, 'malformed request'));
-  stack('fixture', 'luci-ticket');
+  stack('fixture', 'dispatch');
   assert.equal((await post('C1', 'permission-check')).status, 200);
 });
 
@@ -144,7 +144,7 @@ const image = (type, size = 100) => {
 const dataUrl = (type, bytes) => `data:image/${type};base64,${bytes.toString('base64')}`;
 const create = (images, name = 'C1') => post(name, 'create-ticket', { content: 'x', images });
 const images = async (uuid, name = 'C1') => (await detail(name, uuid)).images;
-const fetchAs = (url, login) => ask('GET', url, { as: login && token('luci-ticket', login) });
+const fetchAs = (url, login) => ask('GET', url, { as: login && token('dispatch', login) });
 const invalid = refused(400, 'invalid images');
 
 test('an image goes up as a data URL and comes down to who may see its ticket', async () => {
@@ -307,7 +307,7 @@ test('the operating history keeps its uuids', async () => {
 
 test('the native view keeps the same rules, and a disabled person is nobody', async () => {
   const patch = (login, body) =>
-    ask('PATCH', '/rest/dispatch_ticket?uuid=eq.t3', { as: token('luci-ticket', login), body, headers: [['Prefer', 'return=representation']] });
+    ask('PATCH', '/rest/dispatch_ticket?uuid=eq.t3', { as: token('dispatch', login), body, headers: [['Prefer', 'return=representation']] });
   assert.equal((await patch('superadmin', { action: 'close' })).json[0].status, 4);
   assert.deepEqual((await patch('cust1', { action: 'reopen' })).json, []);
   assert.equal((await patch('cust2', { action: 'reopen' })).json[0].status, 5);
@@ -315,12 +315,12 @@ test('the native view keeps the same rules, and a disabled person is nobody', as
   assert.equal((await patch('cust2', { past: [] })).status, 403);
   assert.equal((await patch('superadmin', { action: 'assign', staff_id: 1 })).status, 422);
   const made = await ask('POST', '/rest/dispatch_ticket', {
-    as: token('luci-ticket', 'cust1'), body: { content: 'native' }, headers: [['Prefer', 'return=representation']],
+    as: token('dispatch', 'cust1'), body: { content: 'native' }, headers: [['Prefer', 'return=representation']],
   });
   assert.equal(made.json[0].status, 1);
-  assert.equal((await ask('POST', '/api/ticket', { as: token('luci-ticket', 'cust1'), body: { action: 'permission-check' } })).json.userid, '1001');
+  assert.equal((await ask('POST', '/api/ticket', { as: token('dispatch', 'cust1'), body: { action: 'permission-check' } })).json.userid, '1001');
   sql(`SELECT workorder.disable('cust1')`);
-  const answer = await ask('POST', '/api/ticket', { as: token('luci-ticket', 'cust1'), body: { action: 'permission-check' } });
+  const answer = await ask('POST', '/api/ticket', { as: token('dispatch', 'cust1'), body: { action: 'permission-check' } });
   assert.deepEqual(said(answer), refused(401, 'invalid credential'));
 });
 

@@ -82,7 +82,7 @@ function judge(value, field) {
 // said: what the contract says of a rule that a field breaks: status and body.
 // fields: of each route, with a body that is taken without the field in question.
 
-const credentials = load('luci-ticket').credentials;
+const credentials = load('dispatch').credentials;
 const label = (name) => name.replaceAll('_', ' ');
 
 const text = (name, max, more = {}) => ({ name, kind: 'text', max, ...more });
@@ -107,7 +107,7 @@ const ticket = (update) => [
 ];
 
 const apis = {
-  'active-job': {
+  active_job: {
     actor: 'W1',
     said: (rule, name) => [400, { code: 400, message: `${rule === 'required' ? 'missing' : 'invalid'} parameter: ${name}`, data: {} }],
     routes: [
@@ -136,7 +136,7 @@ const apis = {
     ],
   },
 
-  'workorder-v3': {
+  cloud_support: {
     actor: 'U3',
     said: (rule, name, { max } = {}) => [400, {
       meta: {
@@ -227,7 +227,7 @@ const apis = {
     ],
   },
 
-  'ticket-v1': {
+  call_center: {
     actor: 'E7',
     said: (rule, name, { max } = {}) => [422, {
       message: 'The given data was invalid.',
@@ -245,7 +245,7 @@ const apis = {
     ],
   },
 
-  'luci-ticket': {
+  dispatch: {
     said: (rule, name) => [400, { code: 400, message: `${rule === 'required' ? 'missing' : 'invalid'} ${name}` }],
     routes: [
       {

@@ -19,10 +19,10 @@ const seed = Number(process.env.WORKORDER_FUZZ_SEED ?? 1);
 const clients = 12;
 const prefixes = [
   ['/api/v1/afterservice', 'afterservice'],
-  ['/active-job', 'active-job'],
-  ['/v3_1', 'workorder-v3'],
-  ['/api/v1', 'ticket-v1'],
-  ['/api/ticket', 'luci-ticket'],
+  ['/active-job', 'active_job'],
+  ['/v3_1', 'cloud_support'],
+  ['/api/v1', 'call_center'],
+  ['/api/ticket', 'dispatch'],
 ];
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
 let log;
@@ -57,7 +57,7 @@ const contracts = systems.map((system) => {
   return { system, exchanges, actors };
 });
 const bodies = contracts.flatMap(({ exchanges }) => exchanges.map(({ body }) => body)).filter(Boolean);
-const credentials = Object.values(load('luci-ticket').credentials);
+const credentials = Object.values(load('dispatch').credentials);
 const words = [
   '', ' ', '0', '-1', '1', '2', '99999999999999999999', '1e309', 'NaN', 'null', 'true', '[]', '{}', '%', '%25', '%00', '%0d%0a', '%ff', '%c0%af', '%2F', '%2e%2e',
   '..', '.', '/', '//', ';', '&', '=', '+', '?', '#', '\\', "'", '"', '<script>', '${7*7}', "' OR 1=1 --", '$1', '中文', '😀', '%E4%B8%AD', '\u0000', '\u0001',
@@ -198,7 +198,7 @@ function make(n, tokens) {
   if (d.chance(0.05)) {
     forged = true;
     headers.push(['Authorization', `Bearer ${forge(d, tokens.all)}`]);
-  } else if (d.chance(0.85) && !(system === 'luci-ticket' && d.chance(0.7))) {
+  } else if (d.chance(0.85) && !(system === 'dispatch' && d.chance(0.7))) {
     // somebody of this API, mostly who the contract says, or of another
     const own = tokens[system];
     const who = model.actor in own && d.chance(0.6) ? own[model.actor] : d.one(d.chance(0.7) && Object.keys(own).length ? Object.values(own) : tokens.all);
@@ -239,10 +239,10 @@ const envelopes = {
   afterservice: ({ status }, json) =>
     (status === 200 ? json.status === 0 && json.message === 'ok' : json.status === status && typeof json.message === 'string') &&
     Array.isArray(json.data) && Object.keys(json).length === 3,
-  'active-job': ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
-  'workorder-v3': ({ status }, json) => status < 400 || (json.meta?.code === status && typeof json.meta?.message === 'string'),
-  'ticket-v1': ({ status }, json) => status < 400 || typeof json.message === 'string',
-  'luci-ticket': ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
+  active_job: ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
+  cloud_support: ({ status }, json) => status < 400 || (json.meta?.code === status && typeof json.meta?.message === 'string'),
+  call_center: ({ status }, json) => status < 400 || typeof json.message === 'string',
+  dispatch: ({ status }, json) => status < 400 || (json.code === status && typeof json.message === 'string'),
 };
 
 function complaint({ native, forged, method, target }, answer) {
@@ -261,7 +261,7 @@ function complaint({ native, forged, method, target }, answer) {
   if (native || api === undefined || method === 'HEAD' || compressed || answer.status === 204) {
     return answer.status >= 400 && method !== 'HEAD' && !compressed && answer.json === undefined ? 'an error that is not JSON' : undefined;
   }
-  if (answer.status < 400 && api === 'luci-ticket' && /^(image|application\/octet-stream)/.test(type)) {
+  if (answer.status < 400 && api === 'dispatch' && /^(image|application\/octet-stream)/.test(type)) {
     return undefined;
   }
   return answer.json !== undefined && answer.json !== null && envelopes[api](answer, answer.json) ? undefined : 'not the envelope of the API';

@@ -6,12 +6,12 @@ import { before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { ask, sql, stack, token } from './client.mjs';
 
-const people = { 'active-job': 'W1', afterservice: 'CR', 'ticket-v1': 'E7', 'workorder-v3': 'U3', 'luci-ticket': 'cust1' };
+const people = { active_job: 'W1', afterservice: 'CR', call_center: 'E7', cloud_support: 'U3', dispatch: 'cust1' };
 
 // A list, a ticket that is there, one that is not, and a change, of each; what
 // a stranger is answered, and what a list of his holds if he may have one.
 const endpoints = {
-  'active-job': [
+  active_job: [
     ['GET', '/active-job', undefined, 401],
     ['GET', '/active-job/1000001', undefined, 401],
     ['GET', '/active-job/none', undefined, 401],
@@ -24,20 +24,20 @@ const endpoints = {
     ['GET', '/api/v1/afterservice/orders/1/journals', undefined, 404],
     ['PUT', '/api/v1/afterservice/orders/1', { operation: 'done' }, 404],
   ],
-  'ticket-v1': [
+  call_center: [
     ['GET', '/api/v1/ticket', undefined, 401],
     ['GET', '/api/v1/ticket/66', undefined, 401],
     ['PUT', '/api/v1/ticket/66', 'no JSON', 401],
     ['GET', '/api/v1/employee', undefined, 401],
   ],
-  'workorder-v3': [
+  cloud_support: [
     ['GET', '/v3_1/workorder/workorder_list/', undefined, 200, ({ data }) => data.results],
     ['GET', '/v3_1/workorder/workorder_content/?workorder_id=5&type=tech', undefined, [403, 404]],
     ['POST', '/v3_1/workorder/workorder_status/', { workorder_id: 5, status: 0 }, 403],
     ['POST', '/v3_1/workorder/workorder_status/', { workorder_id: 999, status: 0 }, 404],
     ['POST', '/v3_1/workorder/workorder/', { support: true, type: 'sys', question: 'x' }, 403],
   ],
-  'luci-ticket': [
+  dispatch: [
     ['POST', '/api/ticket', { action: 'list', status: 'all' }, 403],
     ['POST', '/api/ticket', { action: 'ticket-detail', uuid: 't1' }, 403],
     ['POST', '/api/ticket', { action: 'ticket-detail', uuid: 'none' }, 404],
@@ -46,11 +46,11 @@ const endpoints = {
   ],
 };
 const views = {
-  'active-job': 'active_job_order',
+  active_job: 'active_job_order',
   afterservice: 'orders',
-  'ticket-v1': 'call_center_ticket',
-  'workorder-v3': 'cloud_support_workorder',
-  'luci-ticket': 'dispatch_ticket',
+  call_center: 'call_center_ticket',
+  cloud_support: 'cloud_support_workorder',
+  dispatch: 'dispatch_ticket',
 };
 const systems = Object.keys(people);
 

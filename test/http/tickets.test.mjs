@@ -10,7 +10,7 @@ import { ask, sql, stack, token } from './client.mjs';
 const prefix = '/api/v1';
 const rounds = 30;
 const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-const as = (actor) => token('ticket-v1', actor);
+const as = (actor) => token('call_center', actor);
 
 const get = (target, actor = 'E7') => ask('GET', `${prefix}${target}`, { as: as(actor), agent });
 const put = (id, body, actor = 'E7') => ask('PUT', `${prefix}/ticket/${id}`, { as: as(actor), body, agent });
@@ -20,8 +20,8 @@ const lines = (id) =>
   sql(`SELECT string_agg(action || ' ' || changes::text, E'\\n' ORDER BY revision) FROM workorder.history
        WHERE relation = 'call_center.ticket'::regclass AND ticket_id = ${id} AND action NOT IN ('import', 'create')`);
 
-before(() => stack('fixture', 'ticket-v1'));
-beforeEach(() => stack('fixture', 'ticket-v1'));
+before(() => stack('fixture', 'call_center'));
+beforeEach(() => stack('fixture', 'call_center'));
 after(() => agent.destroy());
 
 test(`${rounds} rounds: changes of different fields at one time both survive`, async () => {
@@ -58,7 +58,7 @@ test(`${rounds} rounds: of changes of one field the last wins, and both are jour
 
 test('a ticket that is deleted while somebody changes it is gone for both', async () => {
   for (let round = 0; round < 10; round++) {
-    stack('fixture', 'ticket-v1');
+    stack('fixture', 'call_center');
     const [changed, removed] = await Promise.all([put(66, { subject: 'x' }), remove(66, 'E6')]);
     assert.equal(removed.status, 204);
     assert.ok([200, 404].includes(changed.status));

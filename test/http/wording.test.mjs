@@ -8,7 +8,7 @@ import { ask, sql, stack, token } from './client.mjs';
 import { load } from './contract.mjs';
 
 const apis = {
-  'active-job': {
+  active_job: {
     schema: 'active_job', target: '/active-job/provoke', actor: 'W1',
     required: [400, { code: 400, message: 'missing parameter: days', data: {} }],
     malformed: [400, { code: 400, message: 'malformed JSON', data: {} }],
@@ -17,7 +17,7 @@ const apis = {
     conflict: [409, { code: 409, message: 'order already returned', data: {} }],
     own: [409, { code: 409, message: 'in its own words', data: {} }],
   },
-  'workorder-v3': {
+  cloud_support: {
     schema: 'cloud_support', target: '/v3_1/workorder/provoke', actor: 'U3',
     required: [400, { meta: { message: 'days: this field is required', code: 400 }, data: {} }],
     malformed: [400, { meta: { message: 'malformed JSON', code: 400 }, data: {} }],
@@ -35,7 +35,7 @@ const apis = {
     conflict: [409, { status: 409, message: 'order is not in progress', data: [] }],
     own: [409, { status: 409, message: 'in its own words', data: [] }],
   },
-  'ticket-v1': {
+  call_center: {
     schema: 'call_center', target: '/api/v1/provoke', actor: 'E7',
     required: [422, { message: 'The given data was invalid.', errors: { days: ['The days field is required.'] } }],
     malformed: [400, { message: 'Malformed JSON.' }],
@@ -44,7 +44,7 @@ const apis = {
     conflict: [409, { message: 'Conflict' }],
     own: [409, { message: 'in its own words' }],
   },
-  'luci-ticket': {
+  dispatch: {
     schema: 'dispatch', target: '/api/ticket/provoke',
     required: [400, { code: 400, message: 'missing days' }],
     malformed: [400, { code: 400, message: 'malformed request' }],
@@ -127,6 +127,6 @@ for (const [system, { target, actor, ...expected }] of Object.entries(apis)) {
 }
 
 test('the handler can succeed', async () => {
-  const answer = await ask('POST', '/api/v1/provoke', { as: token('ticket-v1', 'E7'), body: { do: 'act 1 go' } });
+  const answer = await ask('POST', '/api/v1/provoke', { as: token('call_center', 'E7'), body: { do: 'act 1 go' } });
   assert.deepEqual([answer.status, answer.json], [200, {}], answer.text);
 });

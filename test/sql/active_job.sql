@@ -1,5 +1,5 @@
 -- The marketing work orders: the upstream feed, the holder's acts, what others
--- are told, and the ways round it.  The vectors of docs/http/active-job.md run
+-- are told, and the ways round it.  The vectors of test/http/vectors/active_job.md run
 -- over HTTP.
 \set VERBOSITY default
 \set SHOW_CONTEXT never

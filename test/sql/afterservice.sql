@@ -1,4 +1,4 @@
--- The after-sale system: every vector of docs/http/afterservice.md that can be
+-- The after-sale system: every vector of test/http/vectors/afterservice.md that can be
 -- said in SQL, every step of its flow, and the ways round it.
 \set VERBOSITY default
 \set SHOW_CONTEXT never

@@ -1,5 +1,5 @@
 -- Call-centre tickets from plain SQL: the flow, what is taken and refused, the
--- directories and who may do what.  docs/http/ticket-v1.md has the rest.
+-- directories and who may do what.  test/http/vectors/call_center.md has the rest.
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 \pset format unaligned

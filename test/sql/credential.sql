@@ -1,4 +1,4 @@
--- The encrypted credential: the vectors of the contract luci-ticket and some more
+-- The encrypted credential: the vectors of dispatch and some more
 -- of the same key, who is let in, keys and their change, and the time it takes.
 \set SHOW_CONTEXT never
 \pset null null
