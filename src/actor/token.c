@@ -83,6 +83,12 @@ workorder_token(PG_FUNCTION_ARGS)
 	int64		seconds = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
 	WoPerson	person = wo_password_person(tenant, login);
 
+	if (login[0] == '$')
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("login \"%s\" is reserved", login),
+				 errdetail("Who begins with a \"$\" stands for the engine, such as its clock, and is nobody's."),
+				 errhint("Give the login of a person.")));
 	if (person.id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),

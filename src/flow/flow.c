@@ -335,3 +335,21 @@ wo_flow_where(const WoFlow *flow, int state)
 	}
 	return s.data;
 }
+
+/*
+ * wo_flow_excludes tells whether who took an action, of this version or of an
+ * earlier one, is kept from a transition.
+ */
+bool
+wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *action)
+{
+	int			number = wo_flow_action(flow, action);
+	ListCell   *lc;
+
+	if (number >= 0)
+		return bms_is_member(number, candidate->exclude);
+	foreach(lc, candidate->exclude_former)
+		if (strcmp(lfirst(lc), action) == 0)
+			return true;
+	return false;
+}

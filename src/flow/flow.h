@@ -49,6 +49,7 @@ extern bool wo_delay_parse(const char *text, Interval *interval, const char **ca
 /* flow.c */
 extern int	wo_flow_state(const WoFlow *flow, const char *path, int len);
 extern int	wo_flow_action(const WoFlow *flow, const char *name);
+extern bool wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *action);
 extern int	wo_flow_column(const WoFlow *flow, const char *name);
 extern int	wo_flow_initial(const WoFlow *flow);
 extern int	wo_flow_resolve(const WoFlow *flow, int target, Jsonb *history);

@@ -228,6 +228,7 @@ put_action(ReturnSetInfo *rsinfo, const WoFlow *flow, const WoCandidate *c, int 
 	allow = add_names(allow, c->roles, flow->roles, "");
 	allow = add_names(allow, c->relations, flow->columns, "$");
 	fields = add_names(fields, c->fields, flow->columns, "");
+	exclude = list_concat(exclude, list_copy(c->exclude_former));
 	exclude = add_names(exclude, c->exclude_relations, flow->columns, "$");
 	if (c->require_note)
 		require = lappend(require, "note");

@@ -11,12 +11,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
 #include "flow/flow_compile.h"
+#include "utils/lookup.h"
 
 static const char *const transition_keys = "Known keys here: target, allow, guard, require, fields, set, quorum, approvers, exclude, reenter, description, meta.";
 static const char *const quorum_forms = "Write a number from 1 to 1000, \"all\", \"60%\" or {\"each\": [roles]}.";
@@ -131,7 +133,64 @@ compile_allow(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 }
 
 /*
- * compile_exclude reads "exclude": actions and "$column".
+ * reacts_to tells whether any state of a document has an action.
+ */
+static bool
+reacts_to(JsonbContainer *container, const char *action)
+{
+	JsonbIterator *it = JsonbIteratorInit(container);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	bool		on = false;
+
+	check_stack_depth();
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			on = wo_compile_is_key(&value, "on");
+		else if (token == WJB_VALUE && value.type == jbvBinary)
+		{
+			if (on && JsonContainerIsObject(value.val.binary.data) &&
+				getKeyJsonValueFromContainer(value.val.binary.data, action, strlen(action), NULL) != NULL)
+				return true;
+			if (reacts_to(value.val.binary.data, action))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * is_former tells whether a version of the flow that is in workorder.flow has
+ * an action: tickets that come from there are kept apart by it.
+ */
+static bool
+is_former(const WoFlow *flow, const char *action)
+{
+	Oid			table = wo_lookup_table("flow", true);
+	WoLookupKey key = {"name", TEXTOID, 0};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (!OidIsValid(table) || flow->name == NULL)
+		return false;
+	key.value = CStringGetTextDatum(flow->name);
+	wo_lookup_begin(&lookup, table, &key, 1);
+	while (!found && (tuple = wo_lookup_next(&lookup)) != NULL)
+	{
+		bool		isnull;
+		Datum		definition = wo_lookup_datum(&lookup, tuple, "definition", JSONBOID, &isnull);
+
+		found = !isnull && reacts_to(&DatumGetJsonbP(definition)->root, action);
+	}
+	wo_lookup_end(&lookup);
+	return found;
+}
+
+/*
+ * compile_exclude reads "exclude": actions, those of earlier versions too, and
+ * "$column".
  */
 static void
 compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
@@ -147,8 +206,15 @@ compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 			c->exclude_relations = with_column(cx, c->exclude_relations, what + 1);
 		else if ((action = wo_flow_action(cx->flow, what)) >= 0)
 			c->exclude = with_member(cx, c->exclude, action);
+		else if (is_former(cx->flow, what))
+		{
+			MemoryContext old = MemoryContextSwitchTo(cx->flow->context);
+
+			c->exclude_former = lappend(c->exclude_former, pstrdup(what));
+			MemoryContextSwitchTo(old);
+		}
 		else
-			wo_compile_defect(cx, "unknown_action", "Name an action of this flow; a column is written with a \"$\" in front.",
+			wo_compile_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",
 							  "there is no action \"%s\"", wo_compile_shown(what, strlen(what)));
 	}
 }

@@ -18,12 +18,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
@@ -32,12 +34,15 @@
 #include "journal/entry.h"
 #include "utils/lookup.h"
 #include "journal/replay.h"
+#include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_journal_append_only);
 PG_FUNCTION_INFO_V1(workorder_journal_maintenance);
+PG_FUNCTION_INFO_V1(workorder_altered);
 
 static void refuse(Relation rel, const char *statement);
-static void record(int64 tenant, int64 ticket, const char *what);
+static void record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const char *what);
+static void check_names(const WoBinding *binding, Jsonb *columns, Jsonb *labels);
 static int64 key_column(TriggerData *trigdata, int column);
 static int32 last_line(int64 tenant, int64 ticket, uint8 *digest);
 
@@ -78,12 +83,12 @@ workorder_journal_append_only(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 	{
 		if (TRIGGER_FIRED_AFTER(trigdata->tg_event))
-			record(wo_actor_current()->tenant, 0, "TRUNCATE of the journal");
+			record(wo_actor_current()->tenant, 0, WO_ACTION_MAINTENANCE, NULL, "TRUNCATE of the journal");
 		return PointerGetDatum(NULL);
 	}
 
 	if (TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) && TRIGGER_FIRED_BEFORE(trigdata->tg_event))
-		record(key_column(trigdata, 1), key_column(trigdata, 3),
+		record(key_column(trigdata, 1), key_column(trigdata, 3), WO_ACTION_MAINTENANCE, NULL,
 			   psprintf("%s of revision " INT64_FORMAT " of relation " INT64_FORMAT,
 						statement, key_column(trigdata, 4), key_column(trigdata, 2)));
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
@@ -108,8 +113,93 @@ workorder_journal_maintenance(PG_FUNCTION_ARGS)
 				 errmsg("workorder.maintenance is off"),
 				 errdetail("Maintenance lines tell what was done under it."),
 				 errhint("A superuser may SET workorder.maintenance = on.")));
-	record(wo_actor_current()->tenant, ticket, psprintf("%s of relation %d", note, relation));
+	record(wo_actor_current()->tenant, ticket, WO_ACTION_MAINTENANCE, NULL, psprintf("%s of relation %d", note, relation));
 	PG_RETURN_VOID();
+}
+
+/*
+ * altered(relation regclass, columns jsonb, labels jsonb) tells the journal of
+ * a guarded table that columns or labels have other names now.
+ */
+Datum
+workorder_altered(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Jsonb	   *columns = PG_GETARG_JSONB_P(1);
+	Jsonb	   *labels = PG_GETARG_JSONB_P(2);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	WoBinding  *binding = rel != NULL ? wo_binding_if_guarded(rel) : NULL;
+	WoJsonbState state = WO_JSONB_START;
+	JsonbValue	value;
+
+	PreventCommandIfReadOnly("workorder.altered()");
+	PreventCommandIfParallelMode("workorder.altered()");
+	if (binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table with OID %u is not guarded", relid),
+				 errdetail("It has no flow, so the journal tells nothing of it."),
+				 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
+	if (!wo_owns_relation(relid, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_DENIED),
+				 errmsg("you do not own table \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("Only its owner says what its columns are called."),
+				 errhint("Ask the owner.")));
+	check_names(binding, columns, labels);
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+	wo_push_string(&state, WJB_KEY, "columns");
+	wo_value_from_jsonb(columns, &value);
+	wo_push_value(&state, WJB_VALUE, &value);
+	wo_push_string(&state, WJB_KEY, "labels");
+	wo_value_from_jsonb(labels, &value);
+	wo_push_value(&state, WJB_VALUE, &value);
+	record(1, WO_ALTERATION_TICKET(binding->relation_id), WO_ACTION_ALTERED,
+		   JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)),
+		   psprintf("table \"%s\"", RelationGetRelationName(rel)));
+	relation_close(rel, AccessShareLock);
+	PG_RETURN_VOID();
+}
+
+/* Refuses names that are none: of no column now, or of one that is still there. */
+static void
+check_names(const WoBinding *binding, Jsonb *columns, Jsonb *labels)
+{
+	for (int part = 0; part < 2; part++)
+	{
+		Jsonb	   *names = part == 0 ? columns : labels;
+		JsonbIterator *it = JsonbIteratorInit(&names->root);
+		JsonbValue	key;
+		JsonbValue	value;
+
+		if (!JB_ROOT_IS_OBJECT(names))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("columns and labels are JSON objects"),
+					 errdetail("columns maps names from before to names now, labels maps the labels of a column."),
+					 errhint("For example workorder.altered('leave_request', '{\"days\": \"day_count\"}').")));
+		(void) JsonbIteratorNext(&it, &key, true);
+		while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+		{
+			char	   *now = NULL;
+			bool		found = false;
+
+			(void) JsonbIteratorNext(&it, &value, true);
+			if (part == 1)
+				now = pnstrdup(key.val.string.val, key.val.string.len);
+			else if (value.type == jbvString)
+				now = pnstrdup(value.val.string.val, value.val.string.len);
+			for (int i = 0; now != NULL && i < binding->desc->natts; i++)
+				found |= !TupleDescAttr(binding->desc, i)->attisdropped &&
+					strcmp(NameStr(TupleDescAttr(binding->desc, i)->attname), now) == 0;
+			if (!found || (part == 1 && value.type != jbvBinary))
+				ereport(ERROR,
+						(errcode(ERRCODE_WO_INVALID),
+						 errmsg("there is no column \"%s\" now", now != NULL ? now : "null"),
+						 errdetail("Names from before are mapped to columns that the table has."),
+						 errhint("Alter the table first, then tell what was altered.")));
+		}
+	}
 }
 
 static void
@@ -125,7 +215,7 @@ refuse(Relation rel, const char *statement)
 
 /* Writes the line that tells what was done, and by which role. */
 static void
-record(int64 tenant, int64 ticket, const char *what)
+record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const char *what)
 {
 	WoJournalLine line = {0};
 	uint8		previous[WO_DIGEST_LENGTH];
@@ -137,7 +227,8 @@ record(int64 tenant, int64 ticket, const char *what)
 	line.revision = last + 1;
 	line.at = wo_now();
 	line.actor = wo_actor_current()->id;
-	line.action = WO_ACTION_MAINTENANCE;
+	line.action = action;
+	line.changes = changes;
 	line.note = psprintf("%s by role \"%s\"", what, GetUserNameFromId(GetUserId(), false));
 	wo_journal_salt(&line);
 	wo_journal_digest(&line, last > 0 ? previous : NULL, line.digest);

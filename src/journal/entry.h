@@ -12,6 +12,7 @@
 
 /* What the engine itself does is called in the journal. */
 #define WO_ACTION_MAINTENANCE	"maintenance"
+#define WO_ACTION_ALTERED		"altered"
 #define WO_ACTION_IMPORT		"import"
 #define WO_ACTION_MIGRATE		"migrate"
 #define WO_ACTION_DELETE		"delete"

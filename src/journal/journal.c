@@ -189,13 +189,12 @@ wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJou
  * is one of those asked for.
  */
 static List *
-add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const Bitmapset *actions)
+add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoCandidate *candidate)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(slot, Anum_journal_action, &isnull);
-	int			action = wo_flow_action(flow, TextDatumGetCString(value));
 
-	if (action < 0 || !bms_is_member(action, actions))
+	if (!wo_flow_excludes(flow, candidate, TextDatumGetCString(value)))
 		return takers;
 	for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
 	{
@@ -212,12 +211,13 @@ add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const Bitmaps
 }
 
 /*
- * wo_journal_takers lists who took one of the actions on a ticket, and for
+ * wo_journal_takers lists who took an action on a ticket that a transition
+ * keeps apart from it, and for
  * whom, as int64 pointers.
  */
 List *
 wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-				  int64 ticket, const Bitmapset *actions)
+				  int64 ticket, const WoCandidate *candidate)
 {
 	WoJournalLine key = {.tenant = tenant, .relation = binding->relation_id, .ticket = ticket};
 	Relation	journal;
@@ -234,7 +234,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		takers = add_takers(takers, slot, flow, actions);
+		takers = add_takers(takers, slot, flow, candidate);
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -249,7 +249,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
 			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->relation_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
-			takers = add_takers(takers, slot, flow, actions);
+			takers = add_takers(takers, slot, flow, candidate);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);

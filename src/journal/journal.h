@@ -15,6 +15,9 @@
 #define WO_DIGEST_LENGTH	32
 #define WO_SALT_LENGTH		16
 
+/* Where the journal tells of alterations of a table. */
+#define WO_ALTERATION_TICKET(relation)	(-(int64) (relation))
+
 /* Revision of a line that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
 
@@ -46,6 +49,6 @@ extern void wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow
 extern void wo_journal_append(const WoJournalLine *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-							   int64 ticket, const Bitmapset *actions);
+							   int64 ticket, const WoCandidate *candidate);
 
 #endif							/* WO_JOURNAL_H */

@@ -57,7 +57,8 @@ static const char *const replay_query =
 	" action, from_state, to_state, note, changes, digest, salt"
 	" FROM workorder.journal WHERE relation_id OPERATOR(pg_catalog.=) $1";
 
-static AttrNumber column_number(const WoBinding *binding, const char *name, int len);
+static AttrNumber column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name);
+static void relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbValue *value);
 static void set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value);
 static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
 						Oid type, Datum value, bool isnull);
@@ -202,6 +203,7 @@ wo_fold_create(const WoBinding *binding)
 										  ALLOCSET_DEFAULT_SIZES);
 	fold->values = palloc0(sizeof(Jsonb *) * binding->desc->natts);
 	fold->known = palloc0(sizeof(bool) * binding->desc->natts);
+	fold->alterations = wo_alterations(binding->relation_id);
 	return fold;
 }
 
@@ -317,7 +319,7 @@ apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmaps
 	(void) JsonbIteratorNext(&it, &key, true);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
-		AttrNumber	attnum = column_number(fold->binding, key.val.string.val, key.val.string.len);
+		AttrNumber	attnum = column_number(fold, line, &key);
 		JsonbValue *old;
 		JsonbValue *new;
 		Jsonb	   *before;
@@ -334,13 +336,17 @@ apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmaps
 			continue;
 		old = getIthJsonbValueFromContainer(change.val.binary.data, 0);
 		new = getIthJsonbValueFromContainer(change.val.binary.data, 1);
+		relabel(fold, line, attnum, old);
+		relabel(fold, line, attnum, new);
 		before = fold->values[attnum - 1];
 		if (surprises != NULL)
 		{
 			expected.type = jbvNull;
 			if (before != NULL)
 				wo_value_from_jsonb(before, &expected);
-			if (!wo_value_equal(&expected, old))
+			if (!wo_value_equal(&expected, old) &&
+				!wo_value_same(TupleDescAttr(fold->binding->desc, attnum - 1)->atttypid,
+							   TupleDescAttr(fold->binding->desc, attnum - 1)->atttypmod, &expected, old))
 				*surprises = bms_add_member(*surprises, attnum);
 		}
 		set_value(fold, attnum, new);
@@ -349,19 +355,96 @@ apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmaps
 	return true;
 }
 
-/* Finds a column of the table that the fold keeps; 0 if there is none. */
-static AttrNumber
-column_number(const WoBinding *binding, const char *name, int len)
+/*
+ * renamed returns what an alteration calls something now, itself if it says
+ * nothing of it.
+ */
+static JsonbValue *
+renamed(Jsonb *names, JsonbValue *name)
 {
+	JsonbValue *now = names == NULL || !JB_ROOT_IS_OBJECT(names) ? NULL :
+		getKeyJsonValueFromContainer(&names->root, name->val.string.val, name->val.string.len, NULL);
+
+	return now != NULL && now->type == jbvString ? now : name;
+}
+
+/* Finds the column that a line tells of, which may have another name now; 0 if the fold keeps none. */
+static AttrNumber
+column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name)
+{
+	const WoBinding *binding = fold->binding;
+	ListCell   *lc;
+
+	foreach(lc, fold->alterations)
+		if (line->at <= ((WoAlteration *) lfirst(lc))->at)
+			name = renamed(((WoAlteration *) lfirst(lc))->columns, name);
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 	{
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 
 		if (!att->attisdropped && !WoIsKey(binding, attnum) &&
-			strncmp(NameStr(att->attname), name, len) == 0 && NameStr(att->attname)[len] == '\0')
+			strlen(NameStr(att->attname)) == name->val.string.len &&
+			memcmp(NameStr(att->attname), name->val.string.val, name->val.string.len) == 0)
 			return attnum;
 	}
 	return InvalidAttrNumber;
+}
+
+/* Puts the label that a value has now in place of the one that a line tells. */
+static void
+relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbValue *value)
+{
+	const char *column = NameStr(TupleDescAttr(fold->binding->desc, attnum - 1)->attname);
+	ListCell   *lc;
+
+	foreach(lc, fold->alterations)
+	{
+		const WoAlteration *alteration = lfirst(lc);
+		JsonbValue *labels;
+
+		if (value->type != jbvString || line->at > alteration->at || alteration->labels == NULL ||
+			!JB_ROOT_IS_OBJECT(alteration->labels))
+			continue;
+		labels = getKeyJsonValueFromContainer(&alteration->labels->root, column, strlen(column), NULL);
+		if (labels != NULL && labels->type == jbvBinary)
+			*value = *renamed(JsonbValueToJsonb(labels), value);
+	}
+}
+
+/*
+ * wo_alterations lists what workorder.altered() has told of a table, in the
+ * current memory context.  It is told in the journal of tenant 1, once for the
+ * table.
+ */
+List *
+wo_alterations(int32 relation)
+{
+	int64		tenant = 1;
+	int64		ticket = WO_ALTERATION_TICKET(relation);
+	WoReplay   *replay = wo_replay_open(WO_RELATION_JOURNAL, &tenant, &ticket);
+	const WoJournalLine *line;
+	List	   *result = NIL;
+
+	while ((line = wo_replay_next(replay)) != NULL)
+	{
+		WoAlteration *alteration;
+		JsonbValue *part;
+
+		if (line->action == NULL || strcmp(line->action, WO_ACTION_ALTERED) != 0 ||
+			line->changes == NULL || !JB_ROOT_IS_OBJECT(line->changes))
+			continue;
+		alteration = palloc0(sizeof(WoAlteration));
+		alteration->at = line->at;
+		part = getKeyJsonValueFromContainer(&line->changes->root, "columns", strlen("columns"), NULL);
+		if (part != NULL)
+			alteration->columns = JsonbValueToJsonb(part);
+		part = getKeyJsonValueFromContainer(&line->changes->root, "labels", strlen("labels"), NULL);
+		if (part != NULL)
+			alteration->labels = JsonbValueToJsonb(part);
+		result = lappend(result, alteration);
+	}
+	wo_replay_close(replay);
+	return result;
 }
 
 /* Replaces what the fold has for a column; the value is copied. */

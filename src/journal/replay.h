@@ -25,6 +25,14 @@ typedef struct WoReplay
 	bool		sealed;			/* it has a digest of the right length */
 } WoReplay;
 
+/* What workorder.altered() has told of a table: lines from before use other names. */
+typedef struct WoAlteration
+{
+	TimestampTz at;
+	Jsonb	   *columns;		/* {"name before": "name now"} */
+	Jsonb	   *labels;			/* {"column": {"label before": "label now"}} */
+} WoAlteration;
+
 /* One ticket's row as its lines so far make it. */
 typedef struct WoFold
 {
@@ -37,6 +45,7 @@ typedef struct WoFold
 	int32		revision;		/* of the last line */
 	TimestampTz at;				/* of the last line */
 	const char *state;			/* after the last line, NULL if it deleted */
+	List	   *alterations;	/* of WoAlteration *, in order of time */
 	bool		sealed;			/* the last line has a digest */
 	uint8		digest[WO_DIGEST_LENGTH];
 } WoFold;
@@ -45,6 +54,7 @@ extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64
 extern const WoJournalLine *wo_replay_next(WoReplay *replay);
 extern void wo_replay_close(WoReplay *replay);
 
+extern List *wo_alterations(int32 relation);
 extern bool wo_line_is_base(const WoJournalLine *line);
 extern WoFold *wo_fold_create(const WoBinding *binding);
 extern void wo_fold_reset(WoFold *fold);

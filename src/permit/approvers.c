@@ -280,9 +280,9 @@ excluded_people(WoCase *c, const WoCandidate *candidate, const char *action, int
 	int			number = action != NULL ? wo_flow_action(c->flow, action) : -1;
 	int			i = -1;
 
-	if (candidate->exclude != NULL && c->old != NULL)
+	if ((candidate->exclude != NULL || candidate->exclude_former != NIL) && c->old != NULL)
 		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
-								   wo_binding_id(c->binding, c->old), candidate->exclude);
+								   wo_binding_id(c->binding, c->old), candidate);
 	if (number >= 0 && bms_is_member(number, candidate->exclude))
 		people = with_person(with_person(people, c->actor->id), for_actor);
 	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
@@ -320,6 +320,6 @@ wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor
 bool
 wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person)
 {
-	return (candidate->exclude != NULL || candidate->exclude_relations != NULL) &&
+	return (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL) &&
 		is_listed(wo_excluded_people(c, candidate), person);
 }

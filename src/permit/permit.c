@@ -249,7 +249,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 	if (candidate->approvers != NULL)
 		standing = wo_approval_standing(c, candidate, &task, &for_actor);
-	if (candidate->exclude != NULL || candidate->exclude_relations != NULL)
+	if (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL)
 	{
 		ListCell   *lc;
 

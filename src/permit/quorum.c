@@ -368,9 +368,9 @@ wo_excluded_people(WoCase *c, const WoCandidate *candidate)
 	List	   *people = NIL;
 	int			i = -1;
 
-	if (candidate->exclude != NULL && c->old != NULL)
+	if ((candidate->exclude != NULL || candidate->exclude_former != NIL) && c->old != NULL)
 		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
-								   wo_binding_id(c->binding, c->old), candidate->exclude);
+								   wo_binding_id(c->binding, c->old), candidate);
 	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
 	{
 		AttrNumber	attnum = c->columns[i];

@@ -133,6 +133,36 @@ wo_obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 }
 
 /*
+ * migrated_way returns the way that a ticket came, in the words of the other
+ * version: states without a place there fall out of it.  NULL for none.
+ */
+static WoRound *
+migrated_way(const WoBinding *binding, const WoRow *old)
+{
+	WoRound    *round = wo_round_of_row(binding, old);
+	WoRound    *result;
+	ListCell   *lc;
+
+	if (round == NULL || round->trail == NIL)
+		return NULL;
+	result = palloc0(sizeof(WoRound));
+	foreach(lc, round->trail)
+	{
+		const WoTrailStep *step = lfirst(lc);
+		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
+		WoTrailStep *moved;
+
+		if (leaf < 0)
+			continue;
+		moved = palloc(sizeof(WoTrailStep));
+		moved->state = wo_migration->to->states[leaf].path;
+		moved->by = step->by;
+		result->trail = lappend(result->trail, moved);
+	}
+	return result;
+}
+
+/*
  * wo_obey_migration carries out an order of workorder.migrate(): the ticket
  * goes to another version of its flow, where a new visit of its state begins.
  */
@@ -167,9 +197,13 @@ wo_obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, W
 		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
 								   sizeof(bool) * binding->desc->natts);
 		WoReason   *refused;
+		WoRound    *way;
 
-		/* whoever has to decide is asked anew; what was asked before is of the other version */
+		/* whoever has to decide is asked anew; what was asked before is of the other version, but not the way here */
 		nulls[binding->engine[WO_VOTES] - 1] = true;
+		way = migrated_way(binding, old);
+		if (way != NULL)
+			verdict.round = way;
 		c.old_null = nulls;
 		c.leaf = leaf;
 		c.columns = wo_binding_columns(binding, c.flow);

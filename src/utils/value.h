@@ -27,6 +27,7 @@ extern void wo_value_from_jsonb(Jsonb *jsonb, JsonbValue *result);
 extern void wo_push_value(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value);
 extern void wo_push_string(WoJsonbState *state, JsonbIteratorToken token, const char *text);
 extern bool wo_value_equal(JsonbValue *left, JsonbValue *right);
+extern bool wo_value_same(Oid type, int32 typmod, JsonbValue *left, JsonbValue *right);
 extern bool wo_value_blank(Oid type, Datum value, bool isnull);
 
 #endif							/* WO_VALUE_H */

@@ -149,6 +149,7 @@ typedef struct WoCandidate
 	const char *guard_text;
 
 	Bitmapset  *exclude;		/* who took these actions (indexes) may not */
+	List	   *exclude_former; /* of char *: nor who took these, of earlier versions */
 	Bitmapset  *exclude_relations;	/* nor the people in these columns */
 
 	bool		require_note;

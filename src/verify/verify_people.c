@@ -179,9 +179,8 @@ is_excluded(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const Wo
 	foreach(lc, v->takers)
 	{
 		const Taker *taker = lfirst(lc);
-		int			action = wo_flow_action(flow, taker->action);
 
-		if (action >= 0 && bms_is_member(action, candidate->exclude) &&
+		if (wo_flow_excludes(flow, candidate, taker->action) &&
 			(taker->person == line->actor || taker->person == line->for_actor))
 			return true;
 	}

@@ -242,7 +242,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 
 		/* A column that no line has told of may have come with a default. */
 		if (v->binding->role_of[attnum - 1] == WO_UNTOLD ||
-			(!known[attnum - 1] && wo_verify_default(v, attnum, old_value(line, att))))
+			(!known[attnum - 1] && old_value(line, att) != NULL && wo_verify_default(v, attnum, old_value(line, att))))
 			surprises = bms_del_member(surprises, attnum);
 	}
 	if (!bms_is_empty(surprises))
@@ -258,6 +258,9 @@ old_value(const WoJournalLine *line, Form_pg_attribute att)
 	JsonbValue *change = getKeyJsonValueFromContainer(&line->changes->root, NameStr(att->attname),
 													  strlen(NameStr(att->attname)), NULL);
 
+	/* under the name it had then, see workorder.altered() */
+	if (change == NULL)
+		return NULL;
 	return getIthJsonbValueFromContainer(change->val.binary.data, 0);
 }
 
@@ -317,7 +320,8 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 		if (expected != NULL)
 		{
 			wo_value_from_jsonb(expected, &wanted);
-			if (wo_value_equal(&item, &wanted))
+			if (wo_value_equal(&item, &wanted) ||
+				wo_value_same(att->atttypid, att->atttypmod, &wanted, &item))
 				continue;
 		}
 		if (!fold->known[attnum - 1] && wo_verify_default(v, attnum, &item))

@@ -320,4 +320,4 @@ DROP ROLE regress_guard_other;
 DROP TABLE of_session;
 DROP SCHEMA regress_guard CASCADE;
 RESET search_path;
-DELETE FROM workorder.actor WHERE login LIKE 'guard\_%';
+SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'guard\_%'; RESET workorder.maintenance;

@@ -131,5 +131,39 @@ BEGIN; CREATE TRIGGER a BEFORE INSERT ON workorder.flow FOR EACH ROW EXECUTE FUN
 BEGIN; CREATE RULE r AS ON UPDATE TO memo DO INSTEAD NOTHING; SELECT code, message FROM workorder.verify(); ROLLBACK;
 BEGIN; CREATE RULE r AS ON INSERT TO workorder.membership DO INSTEAD NOTHING; SELECT code, message FROM workorder.verify(); ROLLBACK;
 BEGIN; CREATE TABLE child () INHERITS (memo); SELECT code, message FROM workorder.verify(); ROLLBACK;
+
+--
+-- A schema api that was there is not taken over
+--
+CREATE ROLE regress_api_stranger;
+CREATE DATABASE regress_workorder_api TEMPLATE template0;
+\c regress_workorder_api
+SET client_min_messages = warning;
+CREATE SCHEMA api AUTHORIZATION regress_api_stranger;
+CREATE EXTENSION workorder CASCADE;
+SELECT workorder.install();
+SELECT count(*) FROM pg_proc WHERE pronamespace = 'api'::regnamespace;
+SELECT workorder.api_schema();
+SELECT * FROM workorder.verify();
+SELECT workorder.grant_access('regress_api_stranger');
+SELECT workorder.install_http();
+SELECT workorder.install_http('workorder');
+SELECT workorder.install_http('pg_catalog');
+SELECT workorder.install_http('shown');
+SELECT workorder.install_http('shown');
+SELECT workorder.install_http('api');
+SELECT workorder.api_schema(), count(*) FROM pg_proc WHERE pronamespace = 'shown'::regnamespace;
+SELECT workorder.grant_access('regress_api_stranger');
+SELECT has_function_privilege('regress_api_stranger', 'shown.act(text, bigint, text, text, jsonb, int)', 'EXECUTE');
+CREATE EXTENSION workorder_dispatch;
+SELECT dispatch.install();
+SELECT dispatch.grant_access('regress_api_stranger');
+SELECT to_regclass('shown.dispatch_ticket'), workorder.api_relation('dispatch_ticket');
+SELECT * FROM workorder.verify();
+ALTER SCHEMA shown OWNER TO regress_api_stranger;
+SELECT relation, code, message FROM workorder.verify();
+
 \c postgres
 DROP DATABASE regress_workorder_reinstall;
+DROP DATABASE regress_workorder_api;
+DROP ROLE regress_api_stranger;

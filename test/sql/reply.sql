@@ -216,4 +216,4 @@ DROP ROLE regress_reply_web;
 DELETE FROM workorder.reply r USING workorder.guarded g WHERE r.relation_id = g.id AND g.relation = 'ticket'::regclass;
 DROP SCHEMA regress_reply, regress_reply_trap CASCADE;
 RESET search_path;
-DELETE FROM workorder.actor WHERE login LIKE 'reply\_%';
+SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'reply\_%'; RESET workorder.maintenance;

@@ -463,5 +463,5 @@ DROP OWNED BY regress_rights_web, regress_rights_owner, regress_rights_stranger;
 DROP ROLE regress_rights_web, regress_rights_owner, regress_rights_stranger;
 DROP SCHEMA regress_rights CASCADE;
 RESET search_path;
-DELETE FROM workorder.actor WHERE login LIKE 'rights\_%';
+SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'rights\_%'; RESET workorder.maintenance;
 DELETE FROM workorder.tenant WHERE id = 30;

@@ -23,6 +23,40 @@ REVOKE ALL ON FUNCTION workorder.random_key() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.random_key() IS
 '32 random bytes in hexadecimal. Used by rotate_credential_key().';
 
+CREATE FUNCTION workorder.refuse_reserved(login text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF starts_with(refuse_reserved.login, '$') THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('login "%s" is reserved', refuse_reserved.login),
+      DETAIL = 'Who begins with a "$" stands for the engine, such as its clock, and is nobody''s.', HINT = 'Choose another login.';
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refuse_reserved(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refuse_reserved(text) IS
+'Raises WO400 for a login that begins with "$", as the engine''s own do: nobody can be $system.';
+
+CREATE FUNCTION workorder.keep_person() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF current_setting('workorder.maintenance')::boolean OR NOT EXISTS (
+      SELECT FROM workorder.journal j WHERE j.tenant_id = OLD.tenant_id AND OLD.id IN (j.actor_id, j.for_actor)) THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'WO409',
+    MESSAGE = format('actor "%s" cannot be deleted', OLD.login),
+    DETAIL = 'The journal tells what they did.',
+    HINT = format('Call workorder.disable(%L), which lets them act no more.', OLD.login);
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.keep_person() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.keep_person() IS
+'Trigger of workorder.actor: WO409 for a delete of somebody whom the journal names, unless a superuser has set workorder.maintenance.';
+
 CREATE FUNCTION workorder.enrol(login text, name text, roles text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -38,6 +72,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'login is blank',
       DETAIL = 'A person is found by their login.', HINT = 'Give a login.';
   END IF;
+  PERFORM workorder.refuse_reserved(enrol.login);
   IF enrol.name IS NULL OR enrol.name !~ '[^[:space:]]' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'name is blank',
       DETAIL = 'The history shows people by name.', HINT = 'Give a name; the login will do.';
@@ -118,6 +153,7 @@ AS $$
 DECLARE
   person CONSTANT bigint := workorder.person_id(set_password.login);
 BEGIN
+  PERFORM workorder.refuse_reserved(set_password.login);
   IF set_password.password IS NULL OR char_length(set_password.password) < 8 THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'password is too short',
       DETAIL = 'A password has at least 8 characters.', HINT = 'Choose a longer one.';
@@ -168,6 +204,9 @@ DECLARE
   home CONSTANT bigint := workorder.tenant_id();
   person CONSTANT bigint := workorder.person_id(map_role.login);
 BEGIN
+  IF map_role.db_role IS NOT NULL THEN
+    PERFORM workorder.refuse_reserved(map_role.login);
+  END IF;
   IF map_role.db_role IS NOT NULL
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = map_role.db_role) THEN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such database role',

@@ -31,6 +31,7 @@ DECLARE
   old record;
   new record;
   ends text[];
+  lost text[];
 BEGIN
   SELECT x.id, x.columns INTO g FROM workorder.guarded x WHERE x.relation = migration_report.relation;
   IF NOT FOUND THEN
@@ -54,9 +55,27 @@ BEGIN
   FROM workorder.check_flow(new.definition, migration_report.relation) d
   WHERE d.code IN ('unknown_column', 'column_type');
 
+  -- Who took these is kept apart there by nothing: the journal tells whether anybody did.
+  lost := ARRAY(
+    SELECT DISTINCT e.action FROM workorder.flow_actions(old.definition) a, unnest(a.exclude) e (action)
+    WHERE NOT starts_with(e.action, '$')
+      AND e.action NOT IN (SELECT k.action FROM workorder.flow_actions(new.definition) n, unnest(n.exclude) k (action)));
+  IF lost <> '{}' THEN
+    RETURN QUERY EXECUTE format($q$
+      SELECT 'exclude', NULL::text, NULL::text, count(DISTINCT (t.%1$I, t.%2$I)), NOT x.still,
+        format(CASE WHEN x.still THEN 'were taken on by "%%s", and the other version keeps nobody apart by that'
+          ELSE 'were taken on by "%%s", which the other version does not know: name it in "exclude" there, or people may decide on what they did themselves' END, x.action)
+      FROM (SELECT l.action, l.action IN (SELECT n.action FROM workorder.flow_actions($2) n) AS still FROM unnest($1) l (action)) x
+      JOIN workorder.journal j ON j.relation_id = $3 AND j.action = x.action
+      JOIN %3$s t ON t.%1$I = j.tenant_id AND t.%2$I = j.ticket_id AND t.%4$I = $4 AND t.%5$I <> ALL ($5)
+      GROUP BY x.action, x.still ORDER BY x.action$q$,
+      k.tenant_column, k.id_column, migration_report.relation, coalesce(g.columns ->> 'flow_id', 'flow_id'), coalesce(g.columns ->> 'state', 'state'))
+      USING lost, new.definition, g.id, from_flow, ends;
+  END IF;
+
   RETURN QUERY EXECUTE format($q$
     WITH ticket AS MATERIALIZED (
-      SELECT t.%1$I AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, t.%5$I IS NOT NULL AS voted
+      SELECT t.%1$I AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, coalesce(t.%5$I - '$trail', '{}') <> '{}' AS voted
       FROM %6$s t WHERE t.%7$I = $1),
     moving AS MATERIALIZED (SELECT * FROM ticket t WHERE t.state <> ALL ($4)),
     place AS (
@@ -175,4 +194,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) IS
-'Moves the tickets of a table that are not done from one version of its flow to another (ids of workorder.flow): all or none, each with a line "migrate" in the journal. First comes the report, which is all there is with dry_run: how many tickets of each state go where (moves), stay because they are done (ended), have no place (no_place), lose votes (votes), forget a state they left (history), have timers that end (timers); unknown_calendar, unknown_column, column_type and bad_map are what they say. What blocks must be mended first. state_map: {"state": "state of the other version", "*": "leaf for the rest"}; a state takes those inside of it along, and one that is not named keeps its path. A new visit begins: timers start anew, votes are cleared. Nobody else can act on the table until the transaction ends. Needs to own the table. Raises WO400, WO403, WO404 and WO409.';
+'Moves the tickets of a table that are not done from one version of its flow to another (ids of workorder.flow): all or none, each with a line "migrate" in the journal. First comes the report, which is all there is with dry_run: how many tickets of each state go where (moves), stay because they are done (ended), have no place (no_place), lose votes (votes), lose the separation of duties (exclude: an action that the new version neither has nor names in "exclude", which blocks, or no longer keeps apart), forget a state they left (history), have timers that end (timers); unknown_calendar, unknown_column, column_type and bad_map are what they say. What blocks must be mended first. state_map: {"state": "state of the other version", "*": "leaf for the rest"}; a state takes those inside of it along, and one that is not named keeps its path. A new visit begins: timers start anew, votes are cleared; the way that a ticket came is kept. Nobody else can act on the table until the transaction ends. Needs to own the table. Raises WO400, WO403, WO404 and WO409.';

@@ -12,7 +12,14 @@ COMMENT ON FUNCTION workorder.verify(regclass, bigint) IS
 What the journal does not tell (who held which role then, and so what a guard, "all" or a percentage made of it) is taken as it is.
 Codes of a ticket: digest (a line is not what was written, or one before it is missing), gap (revisions do not follow each other, or not up to the row''s), chain_state (a line does not start where the one before ended), chain_value (a line''s old value is not what those before made), changes (a line''s changes cannot be read), time (a line is earlier than the one before), initial (not created in the flow''s initial state), edge (the flow has no such step), state (the flow has no such leaf), flow_missing (the flow version is gone), exclude (a step was taken by somebody whom the flow keeps from it), quorum (an action took effect without the votes it needs, counts a person twice, or took none with enough of them), votes (the line has votes that nobody gave), row_differs (columns differ from the journal), row_missing, row_exists (after its delete), journal_missing, timers (they are not those that its history and its flow demand; retime() mends that).
 Codes of a table: trigger_missing, trigger_changed, trigger_disabled, row_security (it is off), policy_missing, policy_changed (it is not what "view" of the flow compiles to), rights (somebody may make triggers on it), unlogged, child (a table inherits from it: no trigger sees its rows), unguarded (it has lost its triggers), table_missing, broken (it cannot be verified; the message says why), tasks (workorder.task is not what the ticket''s votes say, or holds tasks of no ticket), parts (nor is workorder.part what its journal says; refresh_tasks() mends both), total (the tally is not what the table holds; count_rows() mends it).
-Codes of the engine and the add-ons, without an argument only: table_missing, view_missing, index_missing, constraint_missing, default_missing, function_missing, domain_missing, trigger_missing, policy_missing, row_security (of all that install() makes; it makes them again), trigger_changed, trigger_disabled, trigger_added (a BEFORE trigger on a table of the engine that is not ours), rule (on a table of ours, or one with a flow), policy_changed (of what keeps tenants apart), unlogged, owner (a table, or the schema that clients are shown, belongs to another role than the journal), rights (somebody may write what only the engine writes, read keys, make objects in its schemas, call a function as everybody, or set session_replication_role, workorder.maintenance or workorder.now), system_actor (who stands for the clock is made a person), person_missing (the journal names somebody who is not in workorder.actor), function_changed (it runs as its owner, calls another library, or does not pin its path). Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
+Codes of the engine and the add-ons, without an argument only: table_missing, view_missing, index_missing, constraint_missing, default_missing, function_missing, domain_missing, trigger_missing, policy_missing, row_security (of all that install() makes; it makes them again), trigger_changed, trigger_disabled, trigger_added (a BEFORE trigger on a table of the engine that is not ours), rule (on a table of ours, or one with a flow), policy_changed (of what keeps tenants apart), unlogged, owner (a table, or the schema that clients are shown, belongs to another role than the journal), rights (somebody may write what only the engine writes, read keys, make objects in its schemas, call a function as everybody, or set session_replication_role, workorder.maintenance or workorder.now), system_actor (who stands for the clock is made a person), function_changed (it runs as its owner, calls another library, or does not pin its path). Messages name columns, never what they hold. Raises WO403 for a table that is somebody else''s, WO404 for one that was never guarded, WO400 for a number without a table.';
+
+CREATE FUNCTION workorder.altered(relation regclass, columns jsonb DEFAULT '{}', labels jsonb DEFAULT '{}') RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'workorder_altered';
+REVOKE ALL ON FUNCTION workorder.altered(regclass, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.altered(regclass, jsonb, jsonb) IS
+'Tells the journal that columns of a guarded table ({"name before": "name now"}) or labels of its enums ({"column": {"label before": "label now"}}) were renamed, so that verify() and as_of() read earlier lines by the names of now. One line for the table, which is dumped and restored with the journal. Of columns whose type was altered nothing need be told as long as the old values are values of the new type. Needs to own the table. Raises WO400 for names that the table does not have, WO404 for a table without a flow.';
 
 CREATE FUNCTION workorder.verify_rights(relation regclass)
 RETURNS TABLE (relation regclass, code text, message text)
@@ -29,6 +36,25 @@ $$;
 REVOKE ALL ON FUNCTION workorder.verify_rights(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify_rights(regclass) IS
 'Who may get round the guard of a table by a right on it. Part of verify(), which asks it for everybody: it reads the catalog alone.';
+
+CREATE FUNCTION workorder.system_is_person() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $$
+BEGIN
+  IF to_regclass('workorder.actor') IS NULL OR to_regclass('workorder.membership') IS NULL OR to_regclass('workorder.password') IS NULL THEN
+    RETURN false;
+  END IF;
+  RETURN EXISTS (
+    SELECT FROM workorder.actor a WHERE starts_with(a.login, '$')
+      AND (a.active OR a.db_role IS NOT NULL
+        OR EXISTS (SELECT FROM workorder.membership m WHERE m.tenant_id = a.tenant_id AND m.actor_id = a.id)
+        OR EXISTS (SELECT FROM workorder.password p WHERE p.tenant_id = a.tenant_id AND p.actor_id = a.id)));
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.system_is_person() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.system_is_person() IS 'Whether somebody could act as who stands for the engine; part of verify().';
 
 CREATE FUNCTION workorder.verify_engine(guarded regclass[])
 RETURNS TABLE (relation regclass, code text, message text)
@@ -155,6 +181,9 @@ AS $$
     FROM ours o JOIN pg_trigger t ON t.tgrelid = o.oid
     WHERE NOT t.tgisinternal AND t.tgtype & 2 = 2 AND t.tgenabled <> 'D'
       AND NOT EXISTS (SELECT FROM parts p WHERE p.kind = 'trigger' AND p.oid = o.oid AND p.name = t.tgname)),
+  people AS (
+    SELECT o.oid, 'system_actor', 'whoever stands for the clock is active, holds roles, or may sign in: somebody could be it'
+    FROM ours o WHERE o.relname = 'actor' AND workorder.system_is_person()),
   functions AS (
     SELECT NULL::oid, 'function_changed', format('function %s.%I() %s', c.schema, c.proname,
       CASE WHEN c.prosecdef THEN 'runs as its owner' WHEN c.lanname = 'c' THEN 'calls another library'
@@ -167,7 +196,7 @@ AS $$
   SELECT f.relation::regclass, f.code, f.message
   FROM (
     TABLE tables UNION ALL TABLE missing UNION ALL TABLE rights UNION ALL TABLE triggers UNION ALL TABLE added UNION ALL TABLE policies
-    UNION ALL TABLE rules UNION ALL TABLE functions
+    UNION ALL TABLE rules UNION ALL TABLE people UNION ALL TABLE functions
     ) f (relation, code, message)
   ORDER BY f.code, f.message
 $$;
