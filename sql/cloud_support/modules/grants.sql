@@ -4,7 +4,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.grant_addon('workorder_cloud_support', role, '{install,parts,install_http,enrol,grant_access}');
-  PERFORM workorder.grant_table('cloud_support.workorder', role);
+  -- Whoever inserts a work order gives what WO-1 takes; the number comes by itself.
+  PERFORM workorder.grant_table('cloud_support.workorder', role,
+    insertable => '{type,question,support,module,amount,company,contact,location,cellphone,email,address,note}');
   EXECUTE format('GRANT SELECT ON cloud_support.account, cloud_support.workorder_number TO %s', role);
   -- The same rights on the view as on the table: it shows and takes nothing else.
   IF workorder.api_schema() IS NOT NULL THEN

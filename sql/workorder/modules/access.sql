@@ -42,7 +42,8 @@ BEGIN
   PERFORM workorder.grant_anonymous(grant_access.role);
   IF workorder.api_schema() IS NOT NULL THEN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.act(text, bigint, text, text, jsonb, int), %1$I.can(text, bigint, text, text, jsonb),
-      %1$I.explain(text, bigint, text, text, jsonb), %1$I.actions(text, bigint) TO %2$s', workorder.api_schema(), grant_access.role);
+      %1$I.explain(text, bigint, text, text, jsonb), %1$I.actions(text, bigint),
+      %1$I.act(json), %1$I.can(json), %1$I.explain(json), %1$I.actions(json) TO %2$s', workorder.api_schema(), grant_access.role);
   END IF;
   EXECUTE format('GRANT SELECT ON workorder.my_tasks, workorder.group_tasks, workorder.overdue_tasks, workorder.open_tasks, workorder.started_by_me, workorder.decided_by_me, workorder.copied_to_me, workorder.history, workorder.overdue, workorder.attachments, workorder.flow, workorder.flow_state, workorder.flow_action, workorder.dictionary, workorder.setting, workorder.membership TO %s', grant_access.role);
   EXECUTE format('GRANT SELECT (tenant_id, id, login, name, active) ON workorder.actor TO %s', grant_access.role);
@@ -72,9 +73,20 @@ DECLARE
   schema text;
   inserted text;
   updated text;
+  sequence regclass;
 BEGIN
   SELECT r.relnamespace::regnamespace, string_agg(quote_ident(a.attname), ', ') FILTER (WHERE
-      CASE WHEN insertable IS NULL THEN e.name IS NULL OR e.name = 'note' ELSE a.attname = ANY (insertable) END),
+      CASE WHEN insertable IS NOT NULL THEN a.attname = ANY (insertable)
+        WHEN e.name IS NOT NULL THEN e.name = 'note'
+        -- A number or a tenant that comes by itself is nobody's to choose: who could, would learn which are
+        -- taken, and could take those to come.
+        ELSE a.attidentity = '' AND NOT (a.atthasdef AND (a.attnum = ANY (i.indkey) OR EXISTS (
+          SELECT FROM pg_attrdef d
+          JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+          LEFT JOIN pg_class s ON p.refclassid = 'pg_class'::regclass AND s.oid = p.refobjid
+          WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND (s.relkind = 'S'
+            OR p.refclassid = 'pg_proc'::regclass AND p.refobjid = 'workorder.tenant_id()'::regprocedure))))
+      END),
     string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IN ('action', 'note')
       OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey)))
   INTO schema, inserted, updated
@@ -89,20 +101,29 @@ BEGIN
     PERFORM workorder.refuse('WO404', 'no such table with a flow', 'Rights are given on guarded tables.', 'Run workorder.guard() first.');
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema, grant_table.role);
-  IF insertable IS NOT NULL THEN
-    EXECUTE format('REVOKE INSERT ON %s FROM %s', grant_table.relation, grant_table.role);
-  END IF;
+  -- Of the columns that were insertable before, too.
+  EXECUTE format('REVOKE INSERT ON %s FROM %s', grant_table.relation, grant_table.role);
   IF inserted IS NOT NULL THEN
     EXECUTE format('GRANT INSERT (%s) ON %s TO %s', inserted, grant_table.relation, grant_table.role);
   END IF;
   EXECUTE format(CASE WHEN deletable THEN 'GRANT DELETE ON %s TO %s' ELSE 'REVOKE DELETE ON %s FROM %s' END,
     grant_table.relation, grant_table.role);
   EXECUTE format('GRANT SELECT, UPDATE (%s) ON %s TO %s', updated, grant_table.relation, grant_table.role);
+  -- Numbers come by themselves for whoever inserts (an identity column asks for no right).
+  FOR sequence IN
+    SELECT DISTINCT s.oid
+    FROM pg_attrdef d
+    JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+    JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
+    WHERE d.adrelid = grant_table.relation
+  LOOP
+    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', sequence, grant_table.role);
+  END LOOP;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) IS
-'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: the business columns and note) and of no others, UPDATE of action, note and business columns. Raises WO404 for a table without a flow. Needs to own the table.';
+'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: note and the business columns, but for those that come by themselves: identity, numbers of a sequence, the tenant, and a key that has a default) and of no others, UPDATE of action, note and business columns, USAGE of the sequences that its defaults draw from. Raises WO404 for a table without a flow. Needs to own the table.';
 
 CREATE FUNCTION workorder.grant_anonymous(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -119,11 +140,11 @@ BEGIN
   EXECUTE format('GRANT SELECT (extension, api_schema) ON workorder.installation TO %s', grant_anonymous.role);
   IF workorder.api_schema() IS NOT NULL THEN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', workorder.api_schema(), grant_anonymous.role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.http_read(bytea), %1$I.http_write(bytea), %1$I.sign_in(text, text, bigint) TO %2$s',
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.http_read(bytea), %1$I.http_write(bytea), %1$I.sign_in(text, text, bigint), %1$I.sign_in(json) TO %2$s',
       workorder.api_schema(), grant_anonymous.role);
   END IF;
   FOREACH f IN ARRAY ARRAY[
-    'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.sign_in(bigint, text, text)',
+    'workorder.http_read(bytea)', 'workorder.http_write(bytea)', 'workorder.refuse_arguments()', 'workorder.sign_in(bigint, text, text)',
     'workorder.http_json(int, json, jsonb)', 'workorder.http_bytes(int, bytea, text, jsonb)',
     'workorder.http_empty(int, jsonb)', 'workorder.http_error(int, text, text, text)',
     'workorder.http_fields(workorder.http_request, text, boolean, boolean)', 'workorder.http_last(jsonb)', 'workorder.http_value(jsonb, text)', 'workorder.http_list(jsonb, text)',

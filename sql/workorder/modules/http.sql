@@ -243,6 +243,19 @@ REVOKE ALL ON FUNCTION workorder.http_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_parts() IS
 'The tables of APIs and their routes, as workorder.parts() reads them.';
 
+CREATE FUNCTION workorder.refuse_arguments() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the function does not have these arguments',
+    DETAIL = 'One that it needs is missing, or one was sent that it does not know.', HINT = 'The description at /rest/ tells its arguments.';
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.refuse_arguments() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.refuse_arguments() IS
+'Raises WO404 for a function that was called over HTTP with other arguments than it has.';
+
 CREATE FUNCTION workorder.api_parts() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN $ddl$
@@ -293,6 +306,29 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @api@.actions(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @api@.actions(text, bigint) IS 'What may be done with a ticket now, by whom it is asked.';
+
+-- What PostgREST calls for arguments that no function above takes.  Without them it would look for the function that was
+-- meant, at a cost that grows with the square of what was sent.
+CREATE FUNCTION @api@.sign_in(json) RETURNS void
+LANGUAGE sql VOLATILE RETURN workorder.refuse_arguments();
+REVOKE ALL ON FUNCTION @api@.sign_in(json) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.sign_in(json) IS 'Refuses arguments that sign_in() does not have.';
+CREATE FUNCTION @api@.act(json) RETURNS void
+LANGUAGE sql VOLATILE RETURN workorder.refuse_arguments();
+REVOKE ALL ON FUNCTION @api@.act(json) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.act(json) IS 'Refuses arguments that act() does not have.';
+CREATE FUNCTION @api@.can(json) RETURNS void
+LANGUAGE sql STABLE RETURN workorder.refuse_arguments();
+REVOKE ALL ON FUNCTION @api@.can(json) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.can(json) IS 'Refuses arguments that can() does not have.';
+CREATE FUNCTION @api@.explain(json) RETURNS void
+LANGUAGE sql STABLE RETURN workorder.refuse_arguments();
+REVOKE ALL ON FUNCTION @api@.explain(json) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.explain(json) IS 'Refuses arguments that explain() does not have.';
+CREATE FUNCTION @api@.actions(json) RETURNS void
+LANGUAGE sql STABLE RETURN workorder.refuse_arguments();
+REVOKE ALL ON FUNCTION @api@.actions(json) FROM PUBLIC;
+COMMENT ON FUNCTION @api@.actions(json) IS 'Refuses arguments that actions() does not have.';
 $ddl$;
 REVOKE ALL ON FUNCTION workorder.api_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_parts() IS

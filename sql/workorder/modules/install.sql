@@ -53,9 +53,9 @@ BEGIN
         relation := word[2];
         missing := NOT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           WHERE i.indrelid = to_regclass(relation) AND c.relname = name);
-      WHEN statement ~ '^CREATE TRIGGER ' THEN
+      WHEN statement ~ '^CREATE (CONSTRAINT )?TRIGGER ' THEN
         kind := 'trigger';
-        word := regexp_match(statement, '^CREATE TRIGGER (\S+) (?:BEFORE|AFTER) [A-Z ]* ON (\S+)');
+        word := regexp_match(statement, '^CREATE (?:CONSTRAINT )?TRIGGER (\S+) (?:BEFORE|AFTER) [A-Za-z_ ]* ON (\S+)');
         name := word[1];
         relation := word[2];
         missing := NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = to_regclass(relation) AND t.tgname = name);
@@ -84,7 +84,11 @@ BEGIN
       WHEN statement ~ '^CREATE FUNCTION ' THEN
         kind := 'function';
         name := substring(statement FROM '^CREATE FUNCTION ([^(]+)');
-        missing := to_regproc(name) IS NULL;
+        -- one without names for its arguments stands beside one that has them
+        missing := CASE WHEN statement ~ '^CREATE FUNCTION [^( ]+\([a-z]*\)'
+          THEN to_regprocedure(substring(statement FROM '^CREATE FUNCTION ([^( ]+\([a-z]*\))')) IS NULL
+          ELSE NOT EXISTS (SELECT FROM pg_proc p WHERE p.proargnames IS NOT NULL
+            AND p.pronamespace::regnamespace || '.' || quote_ident(p.proname) = name) END;
       WHEN statement ~ '^CREATE DOMAIN ' THEN
         kind := 'domain';
         name := substring(statement FROM '^CREATE DOMAIN (.+) AS ');
