@@ -83,6 +83,9 @@ wo_http_parse_multipart(const char *data, size_t len, WoSpan boundary, WoHttpFie
 			refusal = found;
 		}
 	}
+	/* parts behind the last one would get lost */
+	if (find_delimiter(part, end, boundary, &part, &last) != NULL)
+		return WO_HTTP_PART_END;
 	return refusal;
 }
 
@@ -108,8 +111,8 @@ is_boundary(WoSpan boundary)
 
 /*
  * delimiter_at tells whether a delimiter's text is at p: two hyphens, the
- * boundary, and either two hyphens for the last one or the rest of the line.
- * *next is where the next part begins.
+ * boundary, two hyphens more for the last one, and the rest of the line, which
+ * is blank.  *next is where the next part begins, or what follows the last.
  */
 static bool
 delimiter_at(const char *p, const char *end, WoSpan boundary, const char **next, bool *last)
@@ -118,18 +121,20 @@ delimiter_at(const char *p, const char *end, WoSpan boundary, const char **next,
 		memcmp(p + 2, boundary.data, boundary.len) != 0)
 		return false;
 	p += boundary.len + 2;
-	if (p[0] == '-' && p[1] == '-')
-	{
-		*last = true;
-		*next = end;
-		return true;
-	}
+	*last = p[0] == '-' && p[1] == '-';
+	if (*last)
+		p += 2;
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
+	*next = p;
+	/* after the last one the body may end */
+	if (*last && p == end)
+		return true;
 	if (end - p < 2 || p[0] != '\r' || p[1] != '\n')
 		return false;
-	*last = false;
-	*next = p + 2;
+	/* which may be the line end of a delimiter that should not be there */
+	if (!*last)
+		*next = p + 2;
 	return true;
 }
 

@@ -355,15 +355,17 @@ wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
 }
 
 /*
- * wo_http_is_deep tells whether a JSON document is nested deeper than any
- * that makes sense.  Brackets are counted outside of strings; whether it is
- * JSON at all is for the server's parser to say.
+ * wo_http_is_unwieldy tells whether a JSON document is nested deeper, or has
+ * more members, than any that makes sense.  Brackets and commas are counted
+ * outside of strings; whether it is JSON at all is for the server's parser to
+ * say.
  */
 bool
-wo_http_is_deep(const char *json, size_t len)
+wo_http_is_unwieldy(const char *json, size_t len)
 {
 	const char *end = json + len;
 	int			depth = 0;
+	int			members = 0;
 
 	for (const char *p = json; p < end; p++)
 	{
@@ -371,7 +373,11 @@ wo_http_is_deep(const char *json, size_t len)
 		{
 			case '{':
 			case '[':
-				if (++depth > WO_HTTP_MAX_DEPTH)
+				if (++depth > WO_JSON_MAX_DEPTH || ++members > WO_JSON_MAX_MEMBERS)
+					return true;
+				break;
+			case ',':
+				if (++members > WO_JSON_MAX_MEMBERS)
 					return true;
 				break;
 			case '}':

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "utils/json_limits.h"
+
 #define WO_HTTP_MAX_URI			16384	/* bytes, as sent */
 #define WO_HTTP_MAX_SEGMENTS	32		/* of a path */
 #define WO_HTTP_MAX_FIELDS		1000	/* of a query or a form, files included */
@@ -22,7 +24,6 @@
 #define WO_HTTP_MAX_HEAD		8192	/* bytes of the headers of one part */
 #define WO_HTTP_MAX_BOUNDARY	70		/* RFC 2046 */
 #define WO_HTTP_MAX_MEDIA_TYPE	127		/* RFC 6838: twice 127 at most, nobody comes near */
-#define WO_HTTP_MAX_DEPTH		100		/* of a JSON document */
 
 /* Some bytes, not ended by a NUL; data is never NULL. */
 typedef struct WoSpan
@@ -98,7 +99,7 @@ extern WoHttpRefusal wo_http_parse_fields(const char *data, size_t len, WoHttpFi
 extern WoHttpRefusal wo_http_parse_multipart(const char *data, size_t len, WoSpan boundary,
 											 WoHttpFields *fields);
 extern WoHttpRefusal wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type);
-extern bool wo_http_is_deep(const char *json, size_t len);
+extern bool wo_http_is_unwieldy(const char *json, size_t len);
 
 /* shared by these files */
 extern bool wo_http_is_text(WoSpan span);

@@ -20,6 +20,7 @@
 #include "utils/typcache.h"
 
 #include "http/http.h"
+#include "utils/value.h"
 
 #define JSON_TYPE		"application/json"
 #define FORM_TYPE		"application/x-www-form-urlencoded"
@@ -115,7 +116,8 @@ reason_for(WoHttpRefusal refusal)
 
 /*
  * read_json parses a JSON body.  What jsonb cannot hold (a NUL, half of a
- * surrogate pair) is as malformed as what is no JSON.
+ * surrogate pair) is as malformed as what is no JSON, and so is what would be
+ * far larger when it is written again.
  */
 static WoHttpReason
 read_json(WoHttpRequest *request)
@@ -124,7 +126,7 @@ read_json(WoHttpRequest *request)
 
 	if (memchr(request->body, '\0', request->body_len) != NULL ||
 		!pg_verify_mbstr(PG_UTF8, request->body, request->body_len, true) ||
-		wo_http_is_deep(request->body, request->body_len))
+		wo_http_is_unwieldy(request->body, request->body_len))
 		return WO_REASON_MALFORMED;
 
 	text = pnstrdup(request->body, request->body_len);
@@ -132,6 +134,8 @@ read_json(WoHttpRequest *request)
 	request->json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	request->reading_json = false;
 	pfree(text);
+	if (wo_json_problem(request->json) != NULL)
+		return WO_REASON_MALFORMED;
 	if (request->match.route->body.object && !JB_ROOT_IS_OBJECT(request->json))
 		return WO_REASON_MALFORMED;
 	return WO_REASON_NONE;

@@ -27,6 +27,7 @@
 #include "utils/as_owner.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
+#include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_add_reply);
 PG_FUNCTION_INFO_V1(workorder_replies);
@@ -120,6 +121,9 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	check_argument(fcinfo, 0, "relation");
 	check_argument(fcinfo, 1, "ticket_id");
 	check_argument(fcinfo, 2, "content");
+	wo_value_check_note("reply", PG_GETARG_DATUM(2));
+	if (!PG_ARGISNULL(3))
+		wo_value_check_size("data", JSONBOID, PG_GETARG_DATUM(3));
 	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);

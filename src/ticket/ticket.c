@@ -293,6 +293,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 					 errhint("Leave it out of changes."),
 					 errtablecol(rel, attnum)));
 		check_update(rel, attnum);
+		wo_value_check_size(column, JSONBOID, JsonbPGetDatum(JsonbValueToJsonb(&v)));
 		{
 			WoRow		before = {
 				palloc(sizeof(Datum) * binding->desc->natts),

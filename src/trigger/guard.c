@@ -165,6 +165,8 @@ order_note(WoCase *c, const WoRow *row)
 {
 	AttrNumber	attnum = c->binding->engine[WO_NOTE];
 
+	if (!row->nulls[attnum - 1])
+		wo_value_check_note("note", row->values[attnum - 1]);
 	c->has_note = !wo_value_blank(TEXTOID, row->values[attnum - 1], row->nulls[attnum - 1]);
 	return wo_row_text(c->binding, row, WO_NOTE);
 }
@@ -177,6 +179,20 @@ permit_or_refuse(WoCase *c, int action, WoVerdict *verdict)
 {
 	if (!wo_permit(c, action, false, verdict))
 		wo_refuse(c, linitial(verdict->reasons));
+}
+
+/*
+ * check_sizes refuses values that would be far larger when they are written
+ * out, into the journal first of all; without a list, every column's that is
+ * not the engine's.
+ */
+static void
+check_sizes(const WoBinding *binding, const WoRow *row, const bool *changed)
+{
+	for (int i = 0; i < binding->desc->natts; i++)
+		if (!row->nulls[i] && (changed != NULL ? changed[i] : binding->role_of[i] == WO_NENGINE))
+			wo_value_check_size(NameStr(TupleDescAttr(binding->desc, i)->attname),
+								TupleDescAttr(binding->desc, i)->atttypid, row->values[i]);
 }
 
 static HeapTuple
@@ -237,6 +253,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 			!TupleDescAttr(binding->desc, i)->atthasdef &&
 			TupleDescAttr(binding->desc, i)->attidentity == '\0';
 	c.changed = changed;
+	check_sizes(binding, &row, NULL);
 	permit_or_refuse(&c, c.flow->action_create, &verdict);
 	wo_case_take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
 	return wo_case_finish(&c, trigdata->tg_trigtuple);
@@ -317,6 +334,7 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 	if (kind == WO_KIND_NONE)
 		return trigdata->tg_newtuple;
 
+	check_sizes(binding, &row, changed);
 	wo_case_begin(&c, binding, &old, &row);
 	c.changed = changed;
 	note = order_note(&c, &row);

@@ -411,7 +411,8 @@ encode_json(Datum value, bool readable, JsonbValue *result)
 
 /*
  * Parses text of type json for reading.  What jsonb cannot represent (the
- * character \u0000, a number out of range) is given as a string instead.
+ * character \u0000, a number out of range), and what would be far larger when
+ * written again, is given as a string instead.
  *
  * The parser takes no lock, pin or other resource that would need a
  * subtransaction to be given back, so what it says about its input is simply
@@ -439,7 +440,7 @@ wo_value_parse_json(char *string, JsonbValue *result)
 	}
 	PG_END_TRY();
 
-	if (parsed != NULL)
+	if (parsed != NULL && wo_json_problem(parsed) == NULL)
 		wo_value_from_jsonb(parsed, result);
 	else
 		wo_value_set_string(result, string);

@@ -30,4 +30,9 @@ extern bool wo_value_equal(JsonbValue *left, JsonbValue *right);
 extern bool wo_value_same(Oid type, int32 typmod, JsonbValue *left, JsonbValue *right);
 extern bool wo_value_blank(Oid type, Datum value, bool isnull);
 
+/* value_size.c: what a client has sent is judged before it is written out */
+extern const char *wo_json_problem(Jsonb *json);
+extern void wo_value_check_note(const char *name, Datum text);
+extern void wo_value_check_size(const char *column, Oid type, Datum value);
+
 #endif							/* WO_VALUE_H */

@@ -160,7 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			check_media_type(data, len);
 			break;
 		case 4:
-			(void) wo_http_is_deep(data, len);
+			(void) wo_http_is_unwieldy(data, len);
 			break;
 	}
 	give_back();

@@ -128,6 +128,17 @@ SELECT dispatch.enrol(1003, 'cust1', 'cust1', '{staff}') > 0 AS enrolled;
 SELECT m.role, p.userid FROM workorder.membership m JOIN workorder.actor a ON a.id = m.actor_id JOIN dispatch.person p ON p.actor_id = a.id
 WHERE a.login = 'cust1' ORDER BY 1;
 
+-- Images are judged however they are written.
+:C2
+INSERT INTO dispatch.ticket (content, images) VALUES ('x', '["http://a.example/1.png", "HTTPS://b.example/2"]') RETURNING images;
+INSERT INTO dispatch.ticket (content, images) VALUES ('x', '["javascript:alert(1)"]');
+INSERT INTO dispatch.ticket (content, images) VALUES ('x', '["00000000-0000-4000-8000-000000000000.png"]');
+UPDATE dispatch.ticket SET images = '["data:text/html,x"]' WHERE content = 'x' AND images <> '[]';
+UPDATE dispatch.ticket SET images = '[["http://a.example/1.png"]]' WHERE content = 'x' AND images <> '[]';
+UPDATE dispatch.ticket SET images = '["HTTPS://b.example/2"]' WHERE content = 'x' AND images <> '[]' RETURNING images;
+RESET ROLE;
+RESET workorder.actor;
+
 -- Another tenant has a desk of its own.
 INSERT INTO workorder.tenant (id, name) VALUES (2, 'two');
 SET workorder.tenant = '2';

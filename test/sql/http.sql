@@ -192,7 +192,8 @@ SELECT s.status, s.body_out FROM (VALUES
 CREATE FUNCTION crlf(text) RETURNS bytea LANGUAGE sql AS $$ SELECT convert_to(replace($1, '|', E'\r\n'), 'UTF8') $$;
 SELECT body, s.status, s.body_out FROM (VALUES
   ('--b|Content-Disposition: form-data; name="a"||1|--b|content-disposition:form-data;name=b||x y|--b--|'),
-  ('preamble|--b  |Content-Disposition: form-data; name="k[]"||1|--b|Content-Disposition: form-data; name="k[]"||2|--b--epilogue'),
+  ('preamble|--b  |Content-Disposition: form-data; name="k[]"||1|--b|Content-Disposition: form-data; name="k[]"||2|--b--|epilogue'),
+  ('--b|Content-Disposition: form-data; name="k"||1|--b--c'),
   ('--b|Content-Disposition: form-data; name="f"; filename="C:\dir\图 \"1\".png"|Content-Type: IMAGE/PNG; x=y||ÿ|more||--bb|--b--'),
   ('--b|Content-Disposition: form-data; name="f"; filename="x"; filename*=UTF-8''en''%E5%9B%BE%2F..%2Fe.png||--b--|'),
   ('--b|Content-Disposition: form-data; name="f"; filename=""||'  || '|--b|Content-Disposition: form-data; name="g"; filename=""||x|--b--'),

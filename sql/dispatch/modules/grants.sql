@@ -4,7 +4,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   PERFORM workorder.grant_addon('workorder_dispatch', role,
-    '{install,parts,install_http,grant_access,enrol,http_identify,choose_staff}');
+    '{install,parts,install_http,grant_access,enrol,http_identify,choose_staff,check_images}');
   -- Whoever inserts a ticket gives what LU-2 takes; the rest comes by itself or later.
   PERFORM workorder.grant_table('dispatch.ticket', role, insertable => '{content,images,note}');
   EXECUTE format('GRANT SELECT ON dispatch.person TO %s', role);

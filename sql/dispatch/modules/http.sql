@@ -40,12 +40,15 @@ CREATE FUNCTION dispatch.http_identify(request workorder.http_request) RETURNS b
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  given jsonb;
 BEGIN
   -- An image is fetched with a token, for an address holds no credential.
   IF request.method <> 'POST' THEN
     RETURN NULL;
   END IF;
-  RETURN workorder.open_credential(dispatch.http_fields(request) ->> 'credential');
+  given := dispatch.http_fields(request) -> 'credential';
+  RETURN workorder.open_credential(CASE WHEN jsonb_typeof(given) = 'string' THEN given #>> '{}' END);
 END
 $$;
 COMMENT ON FUNCTION dispatch.http_identify(workorder.http_request) IS

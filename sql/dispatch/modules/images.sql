@@ -26,6 +26,18 @@ END;
 COMMENT ON FUNCTION dispatch.image_urls(jsonb, text) IS
   'The addresses of what a ticket holds as images. Contract 4.0.';
 
+CREATE FUNCTION dispatch.image_url(said text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN char_length(said) <= 2048 THEN substring(said FROM '^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$') END;
+COMMENT ON FUNCTION dispatch.image_url(text) IS
+  'An address that may be shown as an image; null for any other text. Contract 4.0.';
+
+CREATE FUNCTION dispatch.image_name(said text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN substring(said FROM '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:png|jpg|gif|webp)$');
+COMMENT ON FUNCTION dispatch.image_name(text) IS
+  'The name of an image that was uploaded; null for any other text.';
+
 CREATE FUNCTION dispatch.read_images(given jsonb, files workorder.http_file[]) RETURNS dispatch.image[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -50,9 +62,8 @@ BEGIN
     IF jsonb_typeof(entry) = 'string' THEN
       said := entry #>> '{}';
       IF octet_length(said) <= 8192 THEN
-        image.name := substring(CASE WHEN starts_with(said, base_url) THEN substr(said, length(base_url) + 1) END
-          FROM '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:png|jpg|gif|webp)$');
-        image.url := CASE WHEN char_length(said) <= 2048 THEN substring(said FROM '^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$') END;
+        image.name := dispatch.image_name(CASE WHEN starts_with(said, base_url) THEN substr(said, length(base_url) + 1) END);
+        image.url := dispatch.image_url(said);
       END IF;
       IF image.name IS NULL AND image.url IS NULL THEN
         SELECT i.content, i.content_type INTO image.content, image.content_type FROM workorder.read_image(said) i;
@@ -121,6 +132,33 @@ END
 $$;
 COMMENT ON FUNCTION dispatch.attach_images(bigint, dispatch.image[]) IS
   'Stores the images that were uploaded with a ticket, for who may edit it: the flow allows "attach" to whom it allows "update".';
+
+CREATE FUNCTION dispatch.check_images() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  held CONSTANT jsonb := CASE TG_OP WHEN 'UPDATE' THEN OLD.images ELSE '[]' END;
+  said text;
+BEGIN
+  IF EXISTS (SELECT FROM jsonb_array_elements(NEW.images) i WHERE jsonb_typeof(i.value) <> 'string') THEN
+    PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
+  END IF;
+  FOR said IN SELECT i.value FROM jsonb_array_elements_text(NEW.images) AS i (value) LOOP
+    CONTINUE WHEN held ? said OR dispatch.image_url(said) IS NOT NULL;
+    -- What was uploaded is the ticket's own.
+    IF dispatch.image_name(said) IS NULL OR NOT EXISTS (
+        SELECT FROM workorder.attachments a
+        WHERE a.uuid = split_part(said, '.', 1)::uuid AND a.relation = 'dispatch.ticket'::regclass AND a.ticket_id = NEW.id
+          AND workorder.image_extension(a.content_type) = split_part(said, '.', 2)) THEN
+      PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'images');
+    END IF;
+  END LOOP;
+  RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dispatch.check_images() IS
+  'Trigger of dispatch.ticket, however it is written: an image is an address that may be shown, a file that was uploaded to this ticket, or one that the ticket had. Raises WO400 "invalid images".';
 
 CREATE FUNCTION dispatch.image_file(name text, OUT content bytea, OUT content_type text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -49,6 +49,12 @@ CREATE TRIGGER dispatch_assign BEFORE UPDATE ON dispatch.ticket
   EXECUTE FUNCTION dispatch.choose_staff();
 COMMENT ON TRIGGER dispatch_assign ON dispatch.ticket IS
   'Whoever assigns a ticket without naming anybody gets the staff with the least to do';
+CREATE CONSTRAINT TRIGGER ticket_images AFTER INSERT OR UPDATE OF images ON dispatch.ticket
+  DEFERRABLE INITIALLY IMMEDIATE
+  FOR EACH ROW WHEN (NEW.images <> '[]')
+  EXECUTE FUNCTION dispatch.check_images();
+COMMENT ON TRIGGER ticket_images ON dispatch.ticket IS
+  'Images are addresses that may be shown, and files of the ticket; deferred while a ticket is made together with its files';
 
 -- Lists go by immutable columns; a ticket's staff changes with its assignment only.
 CREATE INDEX ticket_tenant_id_created_at_id_idx ON dispatch.ticket (tenant_id, created_at, id);

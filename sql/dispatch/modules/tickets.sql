@@ -152,6 +152,8 @@ BEGIN
     PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');
   END IF;
 
+  -- A file is uploaded to a ticket that is there.
+  SET CONSTRAINTS dispatch.ticket_images DEFERRED;
   BEGIN
     INSERT INTO dispatch.ticket AS t (content, images)
     VALUES (coalesce(given ->> 'content', ''), dispatch.held_images(images, NULL))
@@ -160,6 +162,7 @@ BEGIN
     PERFORM dispatch.refuse_caller('You are not allowed to create ticket');
   END;
   PERFORM dispatch.attach_images(ticket_id, images);
+  SET CONSTRAINTS dispatch.ticket_images IMMEDIATE;
   RETURN ticket_uuid;
 END
 $$;

@@ -79,7 +79,8 @@ DECLARE
   kind CONSTANT text := rule ->> 'kind';
   type CONSTANT text := jsonb_typeof(given);
   -- A number is the same number however it is written: 1, 1.0, 1e0.
-  said CONSTANT text := CASE type WHEN 'number' THEN trim_scale(given::numeric)::text ELSE given #>> '{}' END;
+  -- What is written out is one value, never a list of them.
+  said CONSTANT text := CASE WHEN type = 'number' THEN trim_scale(given::numeric)::text WHEN type IN ('string', 'boolean') THEN given #>> '{}' END;
   zone CONSTANT text := coalesce(rule ->> 'zone', 'UTC');
   n numeric;
 BEGIN

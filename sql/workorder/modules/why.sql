@@ -59,7 +59,7 @@ BEGIN
       'people', names, 'more', nullif(m.more + cardinality(m.people) - jsonb_array_length(names), 0), 'perhaps_more', nullif(m.unjudged, false),
       'needs', to_jsonb(nullif(m.needs, '{}')),
       'votes', CASE WHEN m.need IS NOT NULL THEN jsonb_build_object('need', m.need,
-        'have', (SELECT count(*) FROM jsonb_object_keys(coalesce(stands.votes -> m.action, '{}')))) END))
+        'have', (SELECT count(*) FROM jsonb_object_keys(CASE jsonb_typeof(stands.votes -> m.action) WHEN 'object' THEN stands.votes -> m.action ELSE '{}' END))) END))
       || jsonb_build_object('you', jsonb_build_object('may', m.allowed, 'needs', to_jsonb(m.own_needs), 'reasons', to_jsonb(m.reasons))));
   END LOOP;
   RETURN jsonb_build_object('state', stands.state, 'label', labels -> stands.state, 'since', stands.entered_at,
