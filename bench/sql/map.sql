@@ -3,7 +3,7 @@
 SET client_min_messages = warning;
 GRANT SET ON PARAMETER workorder.actor TO workorder_user;
 INSERT INTO dispatch.ticket (content, staff_id, creator_id, state, revision, created_at, entered_at, updated_at)
-SELECT repeat('x', 200), CASE WHEN s.state <> 'open.new' THEN b.actor_id END, a.actor_id, s.state, 0, now(), now(), now()
+SELECT repeat('x', 200), CASE WHEN workorder.state_of_code('dispatch', s.code::text) <> 'open.new' THEN b.actor_id END, a.actor_id, workorder.state_of_code('dispatch', s.code::text), 0, now(), now(), now()
 FROM generate_series(1, 495) i (n) JOIN dispatch.steps() s ON s.code = 1 + i.n % 8
 JOIN dispatch.person a ON a.userid = 1001 JOIN dispatch.person b ON b.userid = 2001;
 SET workorder.actor = 'superadmin';

@@ -26,6 +26,8 @@ PG_FUNCTION_INFO_V1(workorder_check_members);
 PG_FUNCTION_INFO_V1(workorder_flow_states);
 PG_FUNCTION_INFO_V1(workorder_flow_actions);
 PG_FUNCTION_INFO_V1(workorder_flow_way);
+PG_FUNCTION_INFO_V1(workorder_state_of_code);
+PG_FUNCTION_INFO_V1(workorder_code_of_state);
 
 /*
  * text_or_null makes a column of a C string.
@@ -142,6 +144,71 @@ workorder_flow_states(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * translate_state finds the state of a flow that has this code, or this path, and
+ * returns its path, or its code; NULL if no version knows it.  The version
+ * that takes new rows counts, and of others the newest.
+ */
+static char *
+translate_state(const char *name, const char *given, bool is_code)
+{
+	const WoFlow *open = wo_flow_by_name(name);
+	List	   *ids = open != NULL ? lcons_int(open->id, wo_flow_versions(name)) : wo_flow_versions(name);
+	int			newest = 0;
+	char	   *result = NULL;
+	ListCell   *lc;
+
+	foreach(lc, ids)
+	{
+		const WoFlow *flow = wo_flow_by_id(lfirst_int(lc));
+
+		if (flow == NULL || flow->version < newest)
+			continue;
+		for (int s = 1; s < flow->nstates; s++)
+		{
+			const char *from = is_code ? flow->states[s].code : flow->states[s].path;
+			const char *to = is_code ? flow->states[s].path : flow->states[s].code;
+
+			if (from == NULL || to == NULL || strcmp(from, given) != 0)
+				continue;
+			result = pstrdup(to);
+			newest = flow->version;
+			break;
+		}
+		if (result != NULL && flow->open)
+			break;
+	}
+	return result;
+}
+
+/*
+ * state_of_code(flow, code) returns the state that clients know by a code.
+ */
+Datum
+workorder_state_of_code(PG_FUNCTION_ARGS)
+{
+	char	   *path = translate_state(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									   text_to_cstring(PG_GETARG_TEXT_PP(1)), true);
+
+	if (path == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(path));
+}
+
+/*
+ * code_of_state(flow, state) returns the code by which clients know a state.
+ */
+Datum
+workorder_code_of_state(PG_FUNCTION_ARGS)
+{
+	char	   *code = translate_state(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									   text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
+
+	if (code == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(code));
 }
 
 /*

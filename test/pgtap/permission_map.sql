@@ -19,7 +19,7 @@ SELECT workorder.disable(login) FROM person WHERE n % 21 = 0;
 
 -- Tickets in every state, whoever made them and works on them.
 INSERT INTO dispatch.ticket (uuid, content, staff_id, creator_id, state, revision, created_at, entered_at, updated_at)
-SELECT 'map-' || i.n, 'x', CASE WHEN s.state <> 'open.new' AND random() < 0.9 THEN b.id END, a.id, s.state, 0, now(), now(), now()
+SELECT 'map-' || i.n, 'x', CASE WHEN workorder.state_of_code('dispatch', s.code::text) <> 'open.new' AND random() < 0.9 THEN b.id END, a.id, workorder.state_of_code('dispatch', s.code::text), 0, now(), now(), now()
 FROM generate_series(1, 800) i (n)
 JOIN dispatch.steps() s ON s.code = 1 + i.n % 8
 JOIN person a ON a.n = 1 + (i.n * 7919) % 63

@@ -22,7 +22,7 @@ SELECT count(*) FROM workorder.flow;
 SELECT * FROM workorder.check_flow(cloud_support.flow(), 'cloud_support.workorder');
 SELECT code, label FROM workorder.dictionary WHERE system = 'cloud_support' AND kind = 'type' ORDER BY position;
 -- statuses are the flow's codes, and the states in their order
-SELECT s.path, s.label, s.code::int = cloud_support.status(s.path) AND cloud_support.state_of(s.code::int) = s.path AS same
+SELECT s.path, s.label, s.code::int = cloud_support.status(s.path) AND workorder.state_of_code('cloud_support', s.code) = s.path AS same
 FROM workorder.flow_state s WHERE s.flow = 'cloud_support' AND s.parent IS NOT NULL ORDER BY s.path;
 SELECT string_agg(s.path, ' ' ORDER BY s.path) = string_agg(s.path, ' ' ORDER BY s.code::int DESC) AS in_order
 FROM workorder.flow_state s WHERE s.flow = 'cloud_support' AND s.parent IS NOT NULL;
@@ -68,7 +68,7 @@ $$;
 :load
 SELECT cloud_support.enrol('S8', 'support8', '{support}') > 9 AS numbered;
 INSERT INTO cloud_support.workorder (id, type, question, support, state, revision, creator_id, created_at, entered_at, updated_at)
-SELECT c.first + s.status, 'sys', 'q', true, cloud_support.state_of(s.status), 0, a.id, '2020-01-01Z', '2020-01-01Z', '2020-01-01Z'
+SELECT c.first + s.status, 'sys', 'q', true, workorder.state_of_code('cloud_support', s.status::text), 0, a.id, '2020-01-01Z', '2020-01-01Z', '2020-01-01Z'
 FROM (VALUES (10, 'U3'), (20, 'A9')) AS c (first, login), generate_series(0, 2) AS s (status), workorder.actor a WHERE a.login = c.login;
 WITH step (call, look) AS (VALUES (
   'SELECT cloud_support.set_status(''{"workorder_id": %s, "status": %s}'')',
@@ -149,7 +149,7 @@ LEFT JOIN workorder.membership m ON m.tenant_id = a.tenant_id AND m.actor_id = a
 -- Lists come off their indexes, the count too
 --
 INSERT INTO cloud_support.workorder (type, question, support, state, revision, creator_id, created_at, entered_at, updated_at)
-SELECT 'sys', 'q' || i, true, cloud_support.state_of(i % 3), 0, a.actor_id, t.at, t.at, t.at
+SELECT 'sys', 'q' || i, true, workorder.state_of_code('cloud_support', (i % 3)::text), 0, a.actor_id, t.at, t.at, t.at
 FROM generate_series(1, 20000) i JOIN cloud_support.account a ON a.id = CASE WHEN i % 1000 = 0 THEN 3 ELSE 4 END,
   LATERAL (SELECT '2021-01-01Z'::timestamptz + i * interval '1 minute' AS at) t;
 VACUUM (ANALYZE) cloud_support.workorder;

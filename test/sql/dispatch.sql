@@ -21,10 +21,10 @@ SELECT dispatch.install();
 SELECT count(*) FROM workorder.flow;
 SELECT * FROM workorder.check_flow(dispatch.flow(), 'dispatch.ticket');
 -- what the API calls states is what the flow calls them, and every step leads where it says
-SELECT s.code, s.state, dispatch.status(s.state) = s.code AND f.code::int = s.code AS same, f.label,
+SELECT s.code, f.path AS state, dispatch.status(f.path) = s.code AND workorder.state_of_code('dispatch', s.code::text) = f.path AS same, f.label,
   NOT EXISTS (SELECT FROM workorder.flow_action a WHERE a.flow = 'dispatch' AND a.action = s.action
-              AND a.target IS DISTINCT FROM s.state) AS leads_there
-FROM dispatch.steps() s LEFT JOIN workorder.flow_state f ON f.flow = 'dispatch' AND f.path = s.state ORDER BY s.code;
+              AND a.target IS DISTINCT FROM f.path) AS leads_there
+FROM dispatch.steps() s LEFT JOIN workorder.flow_state f ON f.flow = 'dispatch' AND f.code = s.code::text ORDER BY s.code;
 SELECT n.given, dispatch.status_named(n.given::jsonb) FROM (VALUES
   ('"new"'), ('"In-Processing"'), ('"IN_PROCESSING"'), ('"REOPENED"'), ('"Request Information"'), ('"pending"'), ('"canceled"'),
   ('8'), ('"8"'), ('9'), ('0'), ('"08"'), ('8.0'), ('"done"'), ('""'), ('null'), ('true'), ('["new"]'), ('{}')) n (given);
@@ -52,7 +52,7 @@ SELECT t.uuid, t.state, t.content, t.images, p.userid FROM dispatch.ticket t LEF
 
 -- Who may what in which state: contract 3.2 and 5.
 INSERT INTO dispatch.ticket (uuid, content, staff_id, creator_id, state, revision, created_at, entered_at, updated_at)
-SELECT 's' || s.code, 'x', CASE WHEN s.code > 1 THEN b.actor_id END, a.actor_id, s.state, 0, now(), now(), now()
+SELECT 's' || s.code, 'x', CASE WHEN s.code > 1 THEN b.actor_id END, a.actor_id, workorder.state_of_code('dispatch', s.code::text), 0, now(), now(), now()
 FROM dispatch.steps() s, dispatch.person a, dispatch.person b WHERE a.userid = 1001 AND b.userid = 2001;
 CREATE FUNCTION may(who text, uuids text) RETURNS TABLE (uuid text, actions text) LANGUAGE plpgsql AS $$
 BEGIN

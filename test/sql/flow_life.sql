@@ -154,5 +154,12 @@ RESET session_replication_role;
 SELECT workorder.set_life(:current, 'retired');
 SELECT life FROM workorder.flow WHERE id = :current;
 
+-- What clients call a state, in the version that has it; by what the newest says.
+SELECT workorder.publish(jsonb_build_object('id', 'codes', 'roles', '["a"]'::jsonb, 'initial', 'x', 'on', '{"create": {"allow": ["a"]}, "view": {"allow": ["a"]}}'::jsonb,
+  'states', jsonb_build_object('x', jsonb_build_object('code', v.x, 'on', '{"go": {"target": "y", "allow": ["a"]}}'::jsonb), 'y', jsonb_build_object('type', 'final', 'code', v.y)))) IS NOT NULL AS published
+FROM (VALUES (1, 2), (3, 1)) AS v (x, y);
+SELECT c, workorder.state_of_code('codes', c) FROM unnest('{1,2,3,4,NULL}'::text[]) AS c;
+SELECT s, workorder.code_of_state('codes', s), workorder.code_of_state('nothing', s) FROM unnest('{x,y,z,NULL}'::text[]) AS s;
+
 \c :admin_database
 DROP DATABASE regress_workorder_flow_life;

@@ -1,7 +1,7 @@
 CREATE FUNCTION call_center.states_of(statuses bigint[]) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
-  SELECT array_agg((ARRAY['pending', 'processing', 'resolved', 'closed'])[s.status + 1])
+  SELECT array_agg(workorder.state_of_code('call_center', s.status::text))
   FROM unnest(states_of.statuses) AS s (status);
 END;
 COMMENT ON FUNCTION call_center.states_of(bigint[]) IS

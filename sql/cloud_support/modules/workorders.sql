@@ -140,7 +140,7 @@ DECLARE
   given CONSTANT jsonb := workorder.read_input(fields, '[
     {"name": "workorder_id", "kind": "int", "required": true},
     {"name": "status", "kind": "int", "required": true, "pattern": "^[012]$", "otherwise": "choice"}]', cloud_support.wording());
-  wanted CONSTANT text := cloud_support.state_of((given -> 'status')::int);
+  wanted CONSTANT text := workorder.state_of_code('cloud_support', given ->> 'status');
   number CONSTANT bigint := cloud_support.require_workorder((given -> 'workorder_id')::numeric);
   state text;
   step text;

@@ -273,7 +273,7 @@ BEGIN
     END IF;
   END IF;
   IF status NOT IN ('0', '"0"') AND NOT (jsonb_typeof(status) = 'string' AND lower(status #>> '{}') = 'all') THEN
-    SELECT s.state INTO wanted FROM dispatch.steps() s WHERE s.code = dispatch.status_named(status);
+    wanted := workorder.state_of_code('dispatch', dispatch.status_named(status)::text);
     IF wanted IS NULL THEN
       PERFORM workorder.refuse_input(dispatch.wording(), 'invalid', 'status');
     END IF;

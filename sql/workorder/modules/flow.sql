@@ -35,6 +35,18 @@ REVOKE ALL ON FUNCTION workorder.flow_actions(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.flow_actions(jsonb) IS
 'Transitions of a flow document by the state that declares them (empty: the root), ordinal giving the order in which those of one action are tried. target is the whole path, null if nothing moves. Defects are passed over.';
 
+CREATE FUNCTION workorder.state_of_code(flow text, code text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_state_of_code';
+REVOKE ALL ON FUNCTION workorder.state_of_code(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.state_of_code(text, text) IS
+'The state whose "code" in the flow this is, as clients know it; null if there is none. The published version counts, and of others the newest that has it.';
+
+CREATE FUNCTION workorder.code_of_state(flow text, state text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_code_of_state';
+REVOKE ALL ON FUNCTION workorder.code_of_state(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.code_of_state(text, text) IS
+'The "code" of a state in its flow, by which clients know it; null if it has none. The published version counts, and of others the newest that has it.';
+
 CREATE FUNCTION workorder.view_policy(flow_id int, columns jsonb DEFAULT '{}') RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_view_policy';
 REVOKE ALL ON FUNCTION workorder.view_policy(int, jsonb) FROM PUBLIC;
