@@ -58,7 +58,7 @@
 static EVP_MD_CTX *hash = NULL;
 static const EVP_MD *sha256 = NULL;
 static StringInfoData buffer;
-static uint8 secret[WO_DIGEST_LENGTH];
+static uint8 secret[WO_SALT_LENGTH];	/* so short that a salt takes one block of SHA-256 */
 
 static void start(void);
 static void finish(uint8 *result);
