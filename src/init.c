@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 
 #include "actor/actor.h"
+#include "actor/throttle.h"
 #include "flow/flow.h"
 #include "journal/entry.h"
 #include "http/postgrest_error.h"
@@ -32,6 +33,7 @@ bool		wo_maintenance = false;
 char	   *wo_actor_login = NULL;
 char	   *wo_tenant_text = NULL;
 char	   *wo_gateway_roles = NULL;
+bool		wo_login_claims = true;
 char	   *wo_now_text = NULL;
 
 /* workorder.now parsed; valid while wo_now_text is not empty */
@@ -208,6 +210,14 @@ _PG_init(void)
 							   "A comma-separated list; PostgREST connects as one of them.",
 							   &wo_gateway_roles, "authenticator", PGC_SIGHUP,
 							   GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomBoolVariable("workorder.login_claims",
+							 "Believes a gateway's claims that name a person by login alone.",
+							 "Tokens of sign_in() and token() name the person's number; other issuers may know only the login.",
+							 &wo_login_claims, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("workorder.sign_in_failures",
+							"Failed attempts to sign in after which a login has to wait.",
+							"The wait doubles with each further failure, up to a minute; 0 means none.",
+							&wo_sign_in_failures, 10, 0, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("workorder.now",
 							   "Fixed clock for tests and for loading history.",
 							   "Empty means the real clock.",
@@ -220,6 +230,7 @@ _PG_init(void)
 	RegisterXactCallback(at_transaction_event, NULL);
 	wo_flow_cache_init();
 	wo_actor_init();
+	wo_throttle_init();
 	wo_line_init();
 	wo_native_init();
 }

@@ -15,6 +15,7 @@ typedef struct WoActor
 	int64		tenant;
 	int64		id;				/* 0 = anonymous */
 	bool		active;			/* false for anonymous and for disabled people */
+	int			token_epoch;	/* what the tokens of the person say */
 	const char *login;			/* "" for anonymous */
 	const char *name;
 	int			nroles;

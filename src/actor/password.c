@@ -131,6 +131,7 @@ wo_password_person(int64 tenant, const char *login)
 	{
 		person.id = wo_lookup_int64(&lookup, tuple, "id");
 		person.active = wo_lookup_bool(&lookup, tuple, "active");
+		person.token_epoch = wo_lookup_int32(&lookup, tuple, "token_epoch");
 		person.login = wo_lookup_text(&lookup, tuple, "login");
 		if (person.login == NULL)
 			person.id = 0;

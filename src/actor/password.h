@@ -14,6 +14,7 @@ typedef struct WoPerson
 {
 	int64		id;				/* 0 = nobody */
 	bool		active;
+	int			token_epoch;
 	char	   *login;			/* as stored; set if id is */
 } WoPerson;
 

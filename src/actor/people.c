@@ -380,6 +380,7 @@ read_actor(WoLookupKey *keys, int nkeys)
 		actor->tenant = wo_lookup_int64(&lookup, tuple, "tenant_id");
 		actor->id = wo_lookup_int64(&lookup, tuple, "id");
 		actor->active = wo_lookup_bool(&lookup, tuple, "active");
+		actor->token_epoch = wo_lookup_int32(&lookup, tuple, "token_epoch");
 		actor->login = wo_lookup_text(&lookup, tuple, "login");
 		actor->name = wo_lookup_text(&lookup, tuple, "name");
 		if (actor->login == NULL)

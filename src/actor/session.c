@@ -7,8 +7,10 @@
  * earlier one names nobody:
  *
  * 1. if the session user is in workorder.gateway_roles: request.jwt.claims
- *	  (sub = login, tenant_id), and nothing else.  No claims, claims that are
- *	  not JSON or name no one: anonymous;
+ *	  (tenant_id, and the person's actor_id and epoch, or sub = login alone
+ *	  where workorder.login_claims allows it), and nothing else.  No claims,
+ *	  claims that are not JSON, name no one or are of an epoch that is over:
+ *	  anonymous;
  * 2. workorder.actor (a login) in workorder.tenant;
  * 3. the one active person whose db_role is the session user's name, looked
  *	  for in workorder.tenant if that is set, in all tenants otherwise.  Several
@@ -63,6 +65,15 @@ typedef struct Resolution
 	const char *tenant;
 } Resolution;
 
+/* What a token says of who it is; 0 and NULL are what it does not say. */
+typedef struct Claims
+{
+	int64		tenant;
+	int64		actor;
+	int64		epoch;
+	char	   *login;
+} Claims;
+
 static Resolution last;
 static WoCache state = {.syscache = AUTHOID};	/* a database role's name may be another */
 
@@ -70,7 +81,8 @@ static const WoActor *resolve_claims(const char *claims);
 static const WoActor *resolve_settings(const char *login, const char *tenant,
 									   Oid session_user);
 static bool is_gateway(Oid session_user, const char *gateway_roles);
-static bool parse_claims(const char *claims, int64 *tenant, char **login);
+static bool parse_claims(const char *text, Claims *claims);
+static bool parse_number(JsonbContainer *object, const char *name, int64 least, int64 *number);
 static bool parse_tenant(const char *text, int64 *tenant);
 
 /*
@@ -151,19 +163,26 @@ wo_session_actor(uint64 generation)
 }
 
 /*
- * resolve_claims returns the person a gateway's token names.
+ * resolve_claims returns the person a gateway's token names.  A token of ours
+ * is a person's, whatever login that person has by now, and of one epoch.
  */
 static const WoActor *
-resolve_claims(const char *claims)
+resolve_claims(const char *text)
 {
-	int64		tenant = FIRST_TENANT;
-	char	   *login = NULL;
+	Claims		claims = {.tenant = FIRST_TENANT};
+	const WoActor *actor = NULL;
 
-	if (claims == NULL || !parse_claims(claims, &tenant, &login))
+	if (text == NULL || !parse_claims(text, &claims))
 		return wo_people_anonymous(FIRST_TENANT);
-	if (login == NULL)
-		return wo_people_anonymous(tenant);
-	return wo_people_active_or_anonymous(wo_people_by_login(tenant, login), tenant);
+	if (claims.actor != 0)
+	{
+		actor = wo_people_by_id(claims.tenant, claims.actor);
+		if (actor != NULL && actor->token_epoch != claims.epoch)
+			actor = NULL;
+	}
+	else if (claims.login != NULL && wo_login_claims)
+		actor = wo_people_by_login(claims.tenant, claims.login);
+	return wo_people_active_or_anonymous(actor, claims.tenant);
 }
 
 /*
@@ -221,38 +240,57 @@ is_gateway(Oid session_user, const char *gateway_roles)
 }
 
 /*
- * parse_claims reads the login and the tenant out of a token's claims; login
- * stays NULL if there is none, tenant as it is if there is none.  Returns
- * false for anything that is not what sign_in() writes.
+ * parse_claims reads what a token says of who it is.  Returns false for
+ * anything that is not what sign_in() writes.
  */
 static bool
-parse_claims(const char *claims, int64 *tenant, char **login)
+parse_claims(const char *text, Claims *claims)
 {
 	JsonbValue	value;
 	JsonbContainer *object;
 
 	/* what is no JSON comes back as a string */
-	wo_value_parse_json(unconstify(char *, claims), &value);
+	wo_value_parse_json(unconstify(char *, text), &value);
 	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
 		return false;
 	object = value.val.binary.data;
 
-	if (getKeyJsonValueFromContainer(object, "tenant_id", strlen("tenant_id"), &value) != NULL)
-	{
-		/* by its text: the conversion to bigint would raise an error */
-		if (value.type != jbvNumeric ||
-			!parse_tenant(DatumGetCString(DirectFunctionCall1(numeric_out,
-															  NumericGetDatum(value.val.numeric))),
-						  tenant))
-			return false;
-	}
+	if (!parse_number(object, "tenant_id", 1, &claims->tenant) ||
+		!parse_number(object, "actor_id", 1, &claims->actor) ||
+		!parse_number(object, "epoch", 0, &claims->epoch))
+		return false;
 	if (getKeyJsonValueFromContainer(object, "sub", strlen("sub"), &value) != NULL)
 	{
 		if (value.type != jbvString)
 			return false;
 		if (value.val.string.len > 0)
-			*login = pnstrdup(value.val.string.val, value.val.string.len);
+			claims->login = pnstrdup(value.val.string.val, value.val.string.len);
 	}
+	return true;
+}
+
+/*
+ * parse_number reads a whole number, and leaves it as it is if there is none.
+ */
+static bool
+parse_number(JsonbContainer *object, const char *name, int64 least, int64 *number)
+{
+	JsonbValue	value;
+	char	   *text;
+	char	   *end;
+	long long	read;
+
+	if (getKeyJsonValueFromContainer(object, name, strlen(name), &value) == NULL)
+		return true;
+	if (value.type != jbvNumeric)
+		return false;
+	/* by its text: the conversion to bigint would raise an error */
+	text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+	errno = 0;
+	read = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || read < least)
+		return false;
+	*number = read;
 	return true;
 }
 

@@ -5,13 +5,15 @@
  *
  * A failed sign-in says one thing only: password.c does the same work for a
  * wrong password, an unknown login, no password and a disabled account, and
- * one error is raised for all of them.
+ * one error is raised for all of them, and for a login that was tried too
+ * often (throttle.c).
  *
  * A token is a JWT signed with HMAC-SHA256 by PostgreSQL's own code.  The key
  * is the row "jwt" of workorder.secret, the same bytes as in the gateway's
  * configuration; the rows "web_role" and "token_seconds" may change what else
- * is in a token.  The claims are what session.c reads back.  Copies of keys are
- * wiped after use.
+ * is in a token.  The claims are what session.c reads back: the person's number
+ * and the epoch of that person's tokens, which set_password() and disable()
+ * end.  Copies of keys are wiped after use.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +30,7 @@
 
 #include "actor/password.h"
 #include "actor/secret.h"
+#include "actor/throttle.h"
 
 #define WEB_ROLE		"workorder_user"
 #define TOKEN_SECONDS	(8 * 60 * 60)
@@ -35,7 +38,7 @@
 #define TOKEN_ID_BYTES	16
 
 static char *signing_key(void);
-static text *make_token(int64 tenant, const char *login, const int64 *seconds);
+static text *make_token(int64 tenant, const WoPerson *person, const int64 *seconds);
 static int64 token_seconds(void);
 static void append_base64url(StringInfo to, const void *bytes, int length);
 
@@ -51,11 +54,13 @@ workorder_sign_in(PG_FUNCTION_ARGS)
 	int64		tenant = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
 	char	   *login = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char	   *password = PG_ARGISNULL(2) ? pstrdup("") : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	WoPerson	person;
+	WoPerson	person = {0};
 
 	PG_TRY();
 	{
-		person = wo_password_check(tenant, login, password, false);
+		/* who has to wait is told what a wrong password is told */
+		if (wo_throttle_begin(tenant, login))
+			person = wo_password_check(tenant, login, password, false);
 	}
 	PG_FINALLY();
 	{
@@ -68,7 +73,8 @@ workorder_sign_in(PG_FUNCTION_ARGS)
 				 errmsg("login failed"),
 				 errdetail("Tenant, login and password do not belong together, or the account may not sign in."),
 				 errhint("Check all three, or ask an administrator.")));
-	PG_RETURN_TEXT_P(make_token(tenant, person.login, NULL));
+	wo_throttle_succeeded(tenant, login);
+	PG_RETURN_TEXT_P(make_token(tenant, &person, NULL));
 }
 
 /*
@@ -101,7 +107,7 @@ workorder_token(PG_FUNCTION_ARGS)
 				 errmsg("the actor is disabled"),
 				 errdetail("A token would not let a disabled person act."),
 				 errhint("Call workorder.enrol() for this login to enable it again.")));
-	PG_RETURN_TEXT_P(make_token(tenant, person.login, PG_ARGISNULL(2) ? NULL : &seconds));
+	PG_RETURN_TEXT_P(make_token(tenant, &person, PG_ARGISNULL(2) ? NULL : &seconds));
 }
 
 /*
@@ -132,11 +138,11 @@ signing_key(void)
 }
 
 /*
- * make_token signs a token for a login; without seconds it lives as long as
+ * make_token signs a token for a person; without seconds it lives as long as
  * the administrator has set.
  */
 static text *
-make_token(int64 tenant, const char *login, const int64 *seconds)
+make_token(int64 tenant, const WoPerson *person, const int64 *seconds)
 {
 	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
 	char	   *web_role = wo_secret_read("web_role");
@@ -158,9 +164,10 @@ make_token(int64 tenant, const char *login, const int64 *seconds)
 	appendStringInfoString(&claims, "{\"role\":");
 	escape_json(&claims, web_role != NULL ? web_role : WEB_ROLE);
 	appendStringInfoString(&claims, ",\"sub\":");
-	escape_json(&claims, login);
-	appendStringInfo(&claims, ",\"tenant_id\":" INT64_FORMAT ",\"iat\":" INT64_FORMAT
-					 ",\"exp\":" INT64_FORMAT ",\"jti\":\"", tenant, now, now + lifetime);
+	escape_json(&claims, person->login);
+	appendStringInfo(&claims, ",\"tenant_id\":" INT64_FORMAT ",\"actor_id\":" INT64_FORMAT ",\"epoch\":%d"
+					 ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT ",\"jti\":\"",
+					 tenant, person->id, person->token_epoch, now, now + lifetime);
 	append_base64url(&claims, id, sizeof(id));
 	appendStringInfoString(&claims, "\"}");
 	utf8 = pg_server_to_any(claims.data, claims.len, PG_UTF8);

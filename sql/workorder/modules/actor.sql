@@ -14,6 +14,15 @@ REVOKE ALL ON FUNCTION workorder.password_hash(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.password_hash(text) IS
 'Blowfish hash of a password with a new salt, as sign_in() compares it. Used by set_password().';
 
+CREATE FUNCTION workorder.password_is(password text, hash text) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT CASE WHEN hash ~ '^[$]2a[$][0-9]{2}[$][./0-9A-Za-z]{53}$' THEN crypt(password::text, hash::text) = hash ELSE false END;
+END;
+REVOKE ALL ON FUNCTION workorder.password_is(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.password_is(text, text) IS
+'Whether a hash is that of a password. Used by set_password().';
+
 CREATE FUNCTION workorder.random_key() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL SAFE
 BEGIN ATOMIC
@@ -145,6 +154,21 @@ REVOKE ALL ON FUNCTION workorder.person_id(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.person_id(text) IS
 'Id of the person with this login in the current tenant, whose row it locks. Raises WO404 if there is none. Used by set_password(), disable() and map_role().';
 
+CREATE FUNCTION workorder.end_tokens(login text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  person CONSTANT bigint := workorder.person_id(end_tokens.login);
+BEGIN
+  UPDATE workorder.actor a SET token_epoch = a.token_epoch + 1
+  WHERE a.tenant_id = workorder.tenant_id() AND a.id = person;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.end_tokens(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.end_tokens(text) IS
+'Ends all tokens of a person of the current tenant, from the next request on: signed out everywhere. set_password() and disable() do it too. Raises WO404 for an unknown login.';
+
 CREATE FUNCTION workorder.set_password(login text, password text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -163,14 +187,21 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'password is too long',
       DETAIL = 'A password has at most 72 bytes.', HINT = 'Choose a shorter one.';
   END IF;
+  -- Who sets the same one again changes nothing, and stays signed in.
+  IF EXISTS (SELECT FROM workorder.password p
+             WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = person
+               AND workorder.password_is(set_password.password, p.hash)) THEN
+    RETURN;
+  END IF;
   INSERT INTO workorder.password (tenant_id, actor_id, hash)
   VALUES (workorder.tenant_id(), person, workorder.password_hash(set_password.password))
   ON CONFLICT (tenant_id, actor_id) DO UPDATE SET hash = excluded.hash;
+  PERFORM workorder.end_tokens(set_password.login);
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.set_password(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_password(text, text) IS
-'Sets the password a person of the current tenant signs in with: 8 characters at least, 72 bytes at most. Only its hash is kept. Raises WO404 for an unknown login, WO400 for a password too short or too long. Pass it as a parameter, so that it is not logged.';
+'Sets the password a person of the current tenant signs in with: 8 characters at least, 72 bytes at most. Only its hash is kept. Tokens that the person has end with the password before. Raises WO404 for an unknown login, WO400 for a password too short or too long. Pass it as a parameter, so that it is not logged.';
 
 CREATE FUNCTION workorder.disable(login text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -180,7 +211,7 @@ DECLARE
   person CONSTANT bigint := workorder.person_id(disable.login);
   tasks bigint;
 BEGIN
-  UPDATE workorder.actor a SET active = false
+  UPDATE workorder.actor a SET active = false, token_epoch = a.token_epoch + 1
   WHERE a.tenant_id = workorder.tenant_id() AND a.id = person AND a.active IS NOT FALSE;
   SELECT count(*) INTO tasks FROM workorder.task t
   WHERE t.tenant_id = workorder.tenant_id() AND person IN (t.actor_id, t.owner_id);
@@ -193,7 +224,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.disable(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.disable(text) IS
-'Takes everything from a person of the current tenant: they may not sign in, their tokens make them anonymous, and they count in no quorum. Their roles are kept for enrol(), which enables them again. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
+'Takes everything from a person of the current tenant: they may not sign in, their tokens end for good, and they count in no quorum. Their roles are kept for enrol(), which enables them again; the tokens from before stay worthless. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
 
 CREATE FUNCTION workorder.map_role(login text, db_role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -14,7 +14,7 @@ LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_actor_id';
 REVOKE ALL ON FUNCTION workorder.actor_id() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.actor_id() IS
-'Id of the person who acts, null for anonymous. In a gateway''s session the token''s sub, and nothing else; otherwise the login in workorder.actor, or the person the session''s database role is mapped to. Who is unknown or disabled is anonymous. SET ROLE and SECURITY DEFINER change nothing. In a policy write (SELECT workorder.actor_id()): it then runs once per query.';
+'Id of the person who acts, null for anonymous. In a gateway''s session the token''s actor_id, or sub where a token has none and workorder.login_claims allows it, and nothing else; otherwise the login in workorder.actor, or the person the session''s database role is mapped to. Who is unknown or disabled is anonymous. SET ROLE and SECURITY DEFINER change nothing. In a policy write (SELECT workorder.actor_id()): it then runs once per query.';
 
 CREATE FUNCTION workorder.has_role(role text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
@@ -35,7 +35,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_sign_in';
 REVOKE ALL ON FUNCTION workorder.sign_in(bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.sign_in(bigint, text, text) IS
-'Token (JWT, HS256) for who knows their password: role, sub, tenant_id, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one; WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
+'Token (JWT, HS256) for who knows their password: role, sub, tenant_id, actor_id, epoch, iat, exp, jti. Key, web role and lifetime are the rows jwt (at least 32 bytes), web_role (default workorder_user) and token_seconds (default 28800) of workorder.secret. Raises WO403 "login failed", the same and after the same work for a wrong password, an unknown login, a person without a password and a disabled one, and for a login that has to wait after several failures (workorder.sign_in_failures); WO404 if there is no key. Reads the tables itself: the caller needs EXECUTE and nothing else. Pass the password as a parameter, so that it is not logged.';
 
 CREATE FUNCTION workorder.open_credential(credential text) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -65,16 +65,18 @@ CREATE TABLE workorder.actor (
   name text NOT NULL,
   active boolean NOT NULL DEFAULT true,
   db_role text,
+  token_epoch int NOT NULL DEFAULT 0,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id),
   UNIQUE (tenant_id, login));
 COMMENT ON TABLE workorder.actor IS 'People and services that act. Kept by workorder.enrol(), disable() and map_role().';
 COMMENT ON COLUMN workorder.actor.tenant_id IS 'Whose person it is.';
 COMMENT ON COLUMN workorder.actor.id IS 'What creator_id, acted_by and the journal hold.';
-COMMENT ON COLUMN workorder.actor.login IS 'What the person signs in with; the token''s sub.';
+COMMENT ON COLUMN workorder.actor.login IS 'What the person signs in with.';
 COMMENT ON COLUMN workorder.actor.name IS 'Name, for people.';
 COMMENT ON COLUMN workorder.actor.active IS 'False: acts no more, stays in the history.';
 COMMENT ON COLUMN workorder.actor.db_role IS 'Database login that acts as this person in plain SQL; null for none.';
+COMMENT ON COLUMN workorder.actor.token_epoch IS 'Counts changes of the password and disablings; a token of an earlier one is worth nothing.';
 COMMENT ON COLUMN workorder.actor.created_at IS 'When the person was enrolled.';
 ALTER TABLE workorder.actor ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 ALTER TABLE workorder.actor ADD CONSTRAINT actor_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES workorder.tenant (id);
