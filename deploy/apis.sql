@@ -16,6 +16,7 @@ WITH wording (status, reason, message) AS (
     (413, 'too_large', 'body too large'),
     (414, 'uri_too_long', 'uri too long'),
     (415, 'media_type', 'unsupported media type'),
+    (429, 'too_many', 'too many requests'),
     (431, 'headers_too_large', 'headers too large'),
     (500, 'internal', 'internal error'),
     (502, 'busy', 'service unavailable'),

@@ -14,9 +14,10 @@ FROM (VALUES ('authenticator', 'LOGIN NOINHERIT'), ('workorder_anonymous', 'NOLO
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE p.rolname = r.name) \gexec
 GRANT workorder_anonymous, workorder_user TO authenticator;
 
--- PostgREST applies these per request.  They end before nginx gives up.
-ALTER ROLE workorder_anonymous SET statement_timeout = '20s';
-ALTER ROLE workorder_user SET statement_timeout = '20s';
+-- Settings of the role that logs in hold for every request; those of the roles
+-- that it changes to would not, since deploy/postgrest.conf says db-config = false.
+-- They end a request before nginx gives up.
+ALTER ROLE authenticator SET statement_timeout = '20s';
 ALTER ROLE authenticator SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE authenticator SET lock_timeout = '15s';
 -- A page of a large table is short work that looks like long work to the planner.

@@ -9,16 +9,20 @@ postgrest_version=12.0.2-2
 
 # --- what has to be installed -------------------------------------------------
 
+# An nginx counts if the module that deploy/nginx.conf needs came with it.  Sets
+# nginx and nginx_modules.
 find_nginx() {
-  for nginx in "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx)" "$home/nginx/usr/sbin/nginx"; do
-    [ ! -x "$nginx" ] || return 0
+  local tree
+  for tree in '' "$home/nginx"; do
+    nginx=$tree/usr/sbin/nginx nginx_modules=$tree/usr/lib/nginx/modules
+    [ ! -x "$nginx" ] || [ ! -e "$nginx_modules/ngx_http_echo_module.so" ] || return 0
   done
   return 1
 }
 
 # Debian's package would start a server of its own, now and at every boot, which
-# nobody asked for.  We want the program, and the libraries that it needs.  Sets
-# nginx.
+# nobody asked for.  We want the program, its module and the libraries that it
+# needs.  Sets nginx and nginx_modules.
 need_nginx() {
   local libraries
   find_nginx && return 0
@@ -33,8 +37,9 @@ fetch_nginx() {
   rm -rf "$home/nginx"
   mkdir -p "$home/nginx"
   cd "$home/nginx" || return
-  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download nginx
+  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download nginx libnginx-mod-http-echo
   dpkg-deb -x nginx_*.deb .
+  dpkg-deb -x libnginx-mod-http-echo_*.deb .
 }
 
 need_web() {
@@ -87,12 +92,16 @@ web_configure() {
   # The server's user may not be able to read the place where they were put.
   web_program postgrest "$postgrest"
   web_program nginx "$nginx"
+  web_program ngx_http_echo_module.so "$nginx_modules/ngx_http_echo_module.so"
   cluster_psql "$cluster" -d "$database" -At -c "SELECT value FROM workorder.secret WHERE name = 'jwt'" |
     tr -d '\n' | web_file jwt
   cluster_psql "$cluster" -d "$database" -At -f "$root/deploy/apis.sql" | web_file apis.conf
   fill postgrest.conf WORKORDER_RUN="$web" WORKORDER_JWT="$web/jwt" WORKORDER_URL="http://127.0.0.1:$port" \
-    WORKORDER_DB="host=$cluster/socket port=5432 dbname=$database user=authenticator" | web_file postgrest.conf
-  fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LOG="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' | web_file nginx.conf
+    WORKORDER_POOL="${WORKORDER_POOL:-70}" WORKORDER_DB="host=$cluster/socket port=5432 dbname=$database user=authenticator" | web_file postgrest.conf
+  fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LOG="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' \
+    WORKORDER_MODULES="$web" \
+    WORKORDER_REST_BODY="${WORKORDER_REST_BODY:-1m}" WORKORDER_SIGN_INS="${WORKORDER_SIGN_INS:-1000r/s}" \
+    WORKORDER_REQUESTS="${WORKORDER_REQUESTS:-64}" | web_file nginx.conf
   say "$port" | web_file port
 }
 
@@ -167,7 +176,7 @@ web_start() {
   web_configure "$port"
   if ! web_pid postgrest >/dev/null; then
     as_server rm -f "$web/postgrest.sock"
-    web_spawn postgrest "$web/postgrest" "$web/postgrest.conf"
+    web_spawn postgrest "$web/postgrest" "$web/postgrest.conf" +RTS -A1m -F1.3 -c -RTS
   fi
   if ! web_pid nginx >/dev/null; then
     web_spawn nginx "$web/nginx" -p "$web" -c "$web/nginx.conf" -e "$web/nginx.error.log" -g 'daemon off;'

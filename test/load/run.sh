@@ -21,6 +21,8 @@ web=$cluster/web
 # PostgREST is shared with the tests of the HTTP APIs.
 home=${WORKORDER_TEST_HOME:?}/http
 clients=64
+# Some of them are the same person; none waits for the others here.
+export WORKORDER_REQUESTS=$clients
 # growth: kB by which a server process may grow, which in the short form is still
 # meeting requests that it has not met before
 warm=6 peace=20 outage=3 growth=8192
