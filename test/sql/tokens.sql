@@ -75,11 +75,6 @@ SET client_min_messages = notice;
 SET SESSION AUTHORIZATION regress_wo_gate; CALL regress_whose('{"sub": "ann"}'); RESET SESSION AUTHORIZATION;
 SELECT workorder.end_tokens('nobody');
 \echo :LAST_ERROR_SQLSTATE
--- the engine's own people are nobody's to be
-SELECT workorder.enrol('$system', 'Mr Max', '{agent}');
-SELECT workorder.set_password('$system', 'password123');
-SELECT workorder.token(1, '$system');
-
 -- Guessing: after so many failures even the right one has to wait, whoever it is.
 ALTER SYSTEM SET workorder.sign_in_failures = 3;
 SELECT pg_reload_conf(), pg_sleep(1);
