@@ -95,6 +95,10 @@ printf '#!/bin/sh\nexit 101\n' | put "$dir" /usr/sbin/policy-rc.d
 as_root chmod 755 "$dir/usr/sbin/policy-rc.d"
 put "$dir" "/root/${library##*/}" <"$library"
 put "$dir" "/root/${gateway##*/}" <"$gateway"
+# The packages want the minor release that they were built with, which may come from a suite of updates.
+# shellcheck disable=SC2016
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sort -u |
+  put "$dir" /etc/apt/sources.list.d/machine.list
 there apt-get -qq update >/dev/null
 ok 'apt install ./*.deb' there sh -c 'cd /root && apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install ./*.deb'
 ok 'the server runs' there pg_ctlcluster "$major" main start

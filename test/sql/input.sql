@@ -38,7 +38,10 @@ FROM (VALUES (NULL), ('{}'), ('{"a": null}'), ('{"a": " \u3000"}'), ('{"a": "x"}
 -- One definition of blank: the characters that show nothing.
 SELECT string_agg(to_hex(c), ' ' ORDER BY c) FROM generate_series(1, 65535) AS c
 WHERE c NOT BETWEEN 55296 AND 57343 AND workorder.is_blank(to_jsonb(chr(c)));
+-- (versions differ in how wide a zero-width space is)
+\pset format unaligned
 SELECT v, workorder.is_blank(v) FROM unnest(ARRAY[NULL, 'null', '""', '" \u200b\u3000"', '"\u200bx"', '0', 'false', '[]', '{}']::jsonb[]) AS v;
+\pset format aligned
 
 -- Lists of numbers, aliases, caps, the last of several.
 SELECT workorder.read_input(
