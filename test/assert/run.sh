@@ -104,7 +104,7 @@ build_server() {
   make -s -C src/backend generated-headers
   for part in src/include src/common src/port src/timezone src/backend src/backend/utils/mb/conversion_procs src/backend/snowball src/pl/plpgsql \
     src/interfaces/libpq src/fe_utils src/bin/initdb src/bin/pg_ctl src/bin/psql src/bin/pg_config src/bin/pg_dump src/bin/scripts src/bin/pgbench \
-    src/makefiles src/test/regress src/test/isolation contrib/pgcrypto contrib/citext contrib/hstore; do
+    src/makefiles src/test/regress src/test/isolation contrib/pgcrypto contrib/citext contrib/hstore contrib/dblink; do
     [ ! -e "$part/Makefile" ] || make -s -j "$(nproc)" -C "$part" || return 1
     make -s -C "$part" install || return 1
   done
