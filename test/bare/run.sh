@@ -13,7 +13,8 @@
 # shellcheck source=test/tools/debian.sh
 . "$root/test/tools/debian.sh"
 
-home=${WORKORDER_TEST_HOME:?is set by scripts/test}/bare
+# (not named after the kind, whose cluster that is: it is removed with all that is in it)
+home=${WORKORDER_TEST_HOME:?is set by scripts/test}/debian
 kinds=regress/identity,pgtap/lint
 cases=(nothing server sudo)
 [ -z "${WORKORDER_TEST_LONG:-}" ] || cases+=(trixie port locale blank readonly)
@@ -105,7 +106,7 @@ machine() {
     diag "$(tail -n 20 "$home/prepare.log")"
     return
   fi
-  tar -C "$root" -cf - --exclude=.git --exclude=.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='sql/*--*.sql' . |
+  tar -C "$root" -cf - --no-wildcards-match-slash --exclude=.git --exclude=.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='./sql/*--*.sql' . |
     inside "$dir" sh -c "mkdir -p '$checkout' && tar -xf - -C '$checkout' --no-same-owner && chown -R '$user:' '$checkout'"
   run=$checkout/.run
   if [ "$name" = readonly ]; then

@@ -16,8 +16,8 @@
 need_postgres
 settle "${WORKORDER_TEST_HOME:?is set by scripts/test}/packages"
 lock_home 5
-debian=$WORKORDER_TEST_HOME/bare
-dir=$home/machine
+debian=$WORKORDER_TEST_HOME/debian
+dir=$debian/machine
 cluster=$place/cluster
 
 forget() {
@@ -36,7 +36,7 @@ mkdir -p "$home"
 
 # (what is here may be no clone, and is not all committed)
 mkdir -p "$home/checkout"
-tar -C "$root" -cf - --exclude=./.git --exclude=./.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='./sql/*--*.sql' . |
+tar -C "$root" -cf - --no-wildcards-match-slash --exclude=./.git --exclude=./.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='./sql/*--*.sql' . |
   tar -xf - -C "$home/checkout"
 need git unzip jq
 export HOME=$home
@@ -95,10 +95,11 @@ printf '#!/bin/sh\nexit 101\n' | put "$dir" /usr/sbin/policy-rc.d
 as_root chmod 755 "$dir/usr/sbin/policy-rc.d"
 put "$dir" "/root/${library##*/}" <"$library"
 put "$dir" "/root/${gateway##*/}" <"$gateway"
-# The packages want the minor release that they were built with, which may come from a suite of updates.
+# pg_buildext wants a minor release that is no older than what extensions were last told to be built with, which a
+# Debian has from its suites of updates.  (What else the machine knows has keys that are not in there.)
 # shellcheck disable=SC2016
-apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sort -u |
-  put "$dir" /etc/apt/sources.list.d/machine.list
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+  { grep ' bookworm-' || true; } | sort -u | put "$dir" /etc/apt/sources.list.d/machine.list
 there apt-get -qq update >/dev/null
 ok 'apt install ./*.deb' there sh -c 'cd /root && apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install ./*.deb'
 ok 'the server runs' there pg_ctlcluster "$major" main start
@@ -147,7 +148,8 @@ is 'and their token is believed' "$(answer "http://127.0.0.1:$port/rest/" -H "Au
 # --- a newer version
 
 next=$home/checkout
-(cd "$next" && patch -s -p1 --fuzz=3 --no-backup-if-mismatch -i "$root/test/upgrade/next.patch" && sed -i 's/@next@/1_1/' sql/*/modules/*.sql)
+ok 'a next version is made' bash "$root/test/upgrade/next.sh" "$next"
+sed -i 's/@next@/1_1/' "$next"/sql/*/modules/*.sql
 mkdir -p "$next"/sql/{workorder,active_job,afterservice,call_center,cloud_support,dispatch}/{releases,updates}
 make -s -C "$tree" PG_CONFIG="$bin/pg_config" with_llvm=no release >/dev/null
 for path in "$tree"/sql/*/releases/*.sql; do cp "$path" "$next/sql/$(basename "$(dirname "$(dirname "$path")")")/releases/"; done
