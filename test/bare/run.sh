@@ -90,7 +90,7 @@ as_user() {
 readme() {
   local command
   command=$(sed -n "s|^\(scripts/$1\) .*|\1|p" "$root/README.md" | sed -n 1p)
-  as_user "$command ${2:-}" >"$home/out" && cp "$home/out" "$home/out.$1" || { tail -n 40 "$home/out"; return 1; }
+  if as_user "$command ${2:-}" >"$home/out"; then cp "$home/out" "$home/out.$1"; else tail -n 40 "$home/out"; return 1; fi
 }
 
 machine() {

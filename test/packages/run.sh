@@ -112,6 +112,7 @@ ok 'a table on a flow, and somebody' sql -d yours -c "CREATE TABLE visit (tenant
 
 # Runs what a unit says, as systemd would: <unit> <port>
 start() {
+  # shellcheck disable=SC2016
   there sh -c '
     install -d -m 750 -o _workorder -g _workorder /run/workorder
     unit=$(dpkg -L workorder-gateway | grep "/$1\.service$")
