@@ -27,6 +27,7 @@
 #include "row/binding.h"
 #include "flow/flow.h"
 #include "journal/entry.h"
+#include "utils/as_owner.h"
 #include "utils/lookup.h"
 #include "ticket/migrate.h"
 #include "utils/value.h"
@@ -243,8 +244,7 @@ workorder_move_tickets(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		wo_migration = &migration;
-		if (SPI_execute_with_args(query, 2, types, values, NULL, false, 0) != SPI_OK_UPDATE)
-			elog(ERROR, "the update of tickets was rewritten");
+		wo_expect(SPI_execute_with_args(query, 2, types, values, NULL, false, 0), SPI_OK_UPDATE);
 		moved = SPI_processed;
 	}
 	PG_FINALLY();

@@ -31,6 +31,7 @@
 #include "actor/actor.h"
 #include "flow/flow.h"
 #include "timer/timer.h"
+#include "utils/as_owner.h"
 
 /* What the journal and the timers call the table of a simulation. */
 #define REHEARSAL_RELATION	(-1)
@@ -161,8 +162,7 @@ workorder_rehearse_timer(PG_FUNCTION_ARGS)
 	values[2] = PG_GETARG_DATUM(1);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(claim, 3, types, values, NULL, false, 0) != SPI_OK_UPDATE_RETURNING)
-		elog(ERROR, "the timer could not be claimed");
+	wo_expect(SPI_execute_with_args(claim, 3, types, values, NULL, false, 0), SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed > 0)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[0];
@@ -179,9 +179,8 @@ workorder_rehearse_timer(PG_FUNCTION_ARGS)
 		{
 			wo_actor_be_system(tenant, system != NULL ? system->id : 0);
 			wo_firing = &firing;
-			if (SPI_execute_with_args(psprintf("UPDATE %s SET action = $1", relation), 1, types, values, NULL,
-									  false, 0) != SPI_OK_UPDATE)
-				elog(ERROR, "the timer could not be fired");
+			wo_expect(SPI_execute_with_args(psprintf("UPDATE %s SET action = $1", relation), 1, types, values,
+											NULL, false, 0), SPI_OK_UPDATE);
 		}
 		PG_FINALLY();
 		{

@@ -41,6 +41,7 @@
 #include "permit/permit.h"
 #include "flow/policy.h"
 #include "ticket/ticket.h"
+#include "utils/as_owner.h"
 #include "utils/value.h"
 
 void
@@ -518,18 +519,23 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *ord
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(query.data, n, types, values, nulls, false, 0) != SPI_OK_UPDATE_RETURNING)
-		elog(ERROR, "could not update the ticket");
+	wo_expect(SPI_execute_with_args(query.data, n, types, values, nulls, false, 0), SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed != 1)
 		lost_race(rel, order->expect_revision >= 0 && known != order->expect_revision ?
 				  psprintf("It is at revision %d, not %d.", known, order->expect_revision) :
 				  "It is gone, or no longer yours to see.");
 	{
-		bool		isnull;
+		bool		no_revision;
+		bool		no_state;
+		Datum		new_revision = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &no_revision);
+		Datum		new_state = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &no_state);
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		*revision = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-		*state = TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+		/* no ticket is without, but a rule returns what it likes */
+		if (no_revision || no_state)
+			wo_expect(SPI_OK_REWRITTEN, SPI_OK_UPDATE_RETURNING);
+		*revision = DatumGetInt32(new_revision);
+		*state = TextDatumGetCString(new_state);
 		MemoryContextSwitchTo(old);
 	}
 	SPI_finish();

@@ -200,7 +200,7 @@ fire(WoSweep *sweep, const Target *target, WoDue **due, int n)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	WoFiring	firing = {due[0]->relation_id, due[0]->state, due[0]->delay, NULL};
+	WoFiring	firing = {due[0]->relation_id, due[0]->state, due[0]->delay, NULL, 0};
 	int64		fired = sweep->fired;
 	int64		left = sweep->left;
 	ErrorData  *volatile error = NULL;
@@ -290,6 +290,12 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 		wo_timer_gather(sweep->tenant, due[0]->relation_id);
 		MemoryContextSwitchTo(spi);
 		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
+		/* the timers are spent: a ticket that somebody kept from moving would wait for ever */
+		if (SPI_processed + wo_firing->npassed_over != nclaimed)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_CONFLICT),
+					 errmsg("a trigger or rule on %s suppressed the action", target->name),
+					 errhint("Look at the table's BEFORE ROW triggers and its rules.")));
 		wo_timer_write();
 	}
 	SPI_finish();

@@ -39,7 +39,7 @@
 
 PG_FUNCTION_INFO_V1(workorder_read_delay);
 
-const WoFiring *wo_firing = NULL;
+WoFiring *wo_firing = NULL;
 
 static WoStatement set_timer = {
 	.table = "timer",

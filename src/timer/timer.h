@@ -18,9 +18,10 @@ typedef struct WoFiring
 	const char *state;
 	const char *delay;
 	const char *action;			/* WO_ACTION_AFTER and the delay */
+	uint64		npassed_over;	/* tickets for which no guard held */
 } WoFiring;
 
-extern const WoFiring *wo_firing;
+extern WoFiring *wo_firing;
 
 extern void wo_timer_gather(int64 tenant, int32 relation_id);
 extern void wo_timer_write(void);

@@ -127,7 +127,10 @@ wo_obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 	wo_case_begin(&c, binding, old, row);
 	delay = wo_timer_fired(binding->relation_id, action, c.flow, c.leaf);
 	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
+	{
+		wo_firing->npassed_over++;
 		return NULL;
+	}
 	wo_case_take(&c, delay->action, &verdict, NULL);
 	return wo_case_finish(&c, trigdata->tg_newtuple);
 }

@@ -92,6 +92,32 @@ prepare(const char *query, int nargs, Oid *types, int options)
 }
 
 /*
+ * wrong_result raises an error: a rule of somebody's has made other statements
+ * of one of ours, or this is a mistake of ours.
+ */
+static void
+wrong_result(int code)
+{
+	if (code == SPI_OK_REWRITTEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a rule does something else instead of what workorder writes"),
+				 errhint("Drop the rule; workorder.verify() names it.")));
+	elog(ERROR, "unexpected result of SPI: %s", SPI_result_code_string(code));
+}
+
+/*
+ * wo_expect makes sure that SPI has executed the kind of statement that it was
+ * given.
+ */
+void
+wo_expect(int code, int expected)
+{
+	if (code != expected)
+		wrong_result(code);
+}
+
+/*
  * execute takes the owner's rights and executes the statement; the caller
  * reads what SPI has returned, and ends with finish().
  */
@@ -114,8 +140,8 @@ execute(WoSection *section, WoStatement *statement, Datum *values, const char *n
 		statement->plan = plan;
 	}
 	code = SPI_execute_plan(statement->plan, values, nulls, statement->reads, 0);
-	if (code < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+	if (code < 0 || code == SPI_OK_REWRITTEN)
+		wrong_result(code);
 	return table;
 }
 
@@ -190,8 +216,7 @@ wo_execute_as(Oid role, WoSectionKind kind, const char *query, int expected,
 	wo_as_owner_begin(&section, role, kind);
 	code = SPI_execute_plan(prepare(query, nargs, types, CURSOR_OPT_GENERIC_PLAN), values, NULL, false, 0);
 	wo_as_owner_end(&section);
-	if (code != expected)
-		elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
+	wo_expect(code, expected);
 }
 
 /*

@@ -55,6 +55,8 @@ typedef struct WoStream
 extern void wo_as_owner_begin(WoSection *section, Oid role, WoSectionKind kind);
 extern void wo_as_owner_end(const WoSection *section);
 
+extern void wo_expect(int code, int expected);
+
 extern bool wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result);
 extern bool wo_run_as_owner_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result);
 extern void wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result);
