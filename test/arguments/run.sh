@@ -2,10 +2,12 @@
 #
 # Arguments that nobody would give: every function of the engine that SQL can
 # call gets nulls, extremes, wrong tables, dropped ones, huge and deep values,
-# in random combinations, as a superuser and as an ordinary role.  Whatever it
-# answers, no process of the server dies, nothing raises an internal error, and
-# in the end everything is sound.  Then the same with flow documents: those of
-# the add-ons and two more, mutated, are checked, drawn, published and played.
+# in random combinations, as a superuser and as an ordinary role.  Triggers are
+# put where they do not belong, and rules make other statements of what the
+# engine and its tables are told.  Whatever it answers, no process of the server
+# dies, nothing raises an internal error, and in the end everything is sound.
+# Then the same with flow documents: those of the add-ons and two more, mutated,
+# are checked, drawn, published and played.
 # Prints TAP.
 #
 #   WORKORDER_ARGUMENTS_CALLS   calls of each function (default 15; 200 if WORKORDER_TEST_LONG=1,
@@ -53,6 +55,11 @@ done
 # arguments that are not theirs.
 ask "SELECT setseed($seed); SELECT torment_trigger(p.oid, $calls) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE n.nspname = 'workorder' AND p.prorettype = 'trigger'::regtype ORDER BY p.proname" >/dev/null
+# Rules make other statements of the engine's.
+rules=$((calls * 20))
+died=$(ask "SELECT setseed($seed); SELECT torment_rule($rules)" 2>&1 >/dev/null | grep -v 'NOTICE\|WARNING' | head -n 20) || true
+is 'no rule ends the session' "$died" ''
+ok 'there were rules, and acts past them' test "$(ask 'SELECT least(count(*), 4 * count(*) FILTER (WHERE state IS NULL)) FROM called WHERE function = 0')" -ge $rules
 diag "$(ask "SELECT count(*) || ' calls, ' || count(*) FILTER (WHERE state IS NULL) || ' answered' FROM called")"
 ok 'there were enough calls' test "$(ask 'SELECT count(*) FROM called')" -ge $((150 * calls))
 ok 'some of them were answered' test "$(ask 'SELECT count(DISTINCT function) FROM called WHERE state IS NULL')" -ge 80
