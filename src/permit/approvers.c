@@ -25,13 +25,15 @@
 #include "permit/approval.h"
 #include "flow/flow.h"
 #include "journal/journal.h"
+#include "utils/id_set.h"
 
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search
 {
 	WoCase	   *c;
 	const WoApprovers *approvers;
-	List	   *excluded;		/* of int64 * */
+	HTAB	   *excluded;
+	HTAB	   *asked;			/* who has a task */
 	List	   *tasks;			/* found so far */
 } Search;
 
@@ -80,13 +82,10 @@ add_person(Search *search, int64 id, int weight)
 {
 	const WoActor *person = wo_actor_by_id(search->c->actor->tenant, id);
 	WoTask	   *task;
-	ListCell   *lc;
 
-	if (id == 0 || person == NULL || !person->active || is_listed(search->excluded, id))
+	if (id == 0 || person == NULL || !person->active || wo_id_set_has(search->excluded, id) ||
+		!wo_id_set_add(&search->asked, id))
 		return;
-	foreach(lc, search->tasks)
-		if (((WoTask *) lfirst(lc))->who == id)
-			return;
 	task = palloc0(sizeof(WoTask));
 	task->n = list_length(search->tasks) + 1;
 	task->who = id;
@@ -112,7 +111,7 @@ add_role(Search *search, const char *role, int weight)
 
 		if (!search->approvers->claim)
 			add_person(search, id, weight);
-		else if (!is_listed(search->excluded, id))
+		else if (!wo_id_set_has(search->excluded, id))
 			anybody = true;
 	}
 	if (!anybody)
@@ -304,10 +303,12 @@ wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor
 	Search		search = {.c = c,.approvers = c->flow->states[state].approvers};
 	const WoApprovers *approvers = search.approvers;
 	const WoCandidate *candidate = wo_approval_candidate(c, state);
+	ListCell   *lc;
 
 	if (candidate == NULL)
 		candidate = &c->flow->states[state].on[approvers->action].item[0];
-	search.excluded = excluded_people(c, candidate, action, for_actor);
+	foreach(lc, excluded_people(c, candidate, action, for_actor))
+		(void) wo_id_set_add(&search.excluded, *(int64 *) lfirst(lc));
 	add_sources(&search, approvers->sources, approvers->nsources);
 	if (!wo_approval_enough(approvers, search.tasks) && approvers->none == WO_NOBODY_FALLBACK)
 		add_sources(&search, approvers->fallback, approvers->nfallback);

@@ -30,6 +30,7 @@
 
 #include "utils/as_owner.h"
 #include "flow/flow.h"
+#include "utils/id_set.h"
 #include "utils/lookup.h"
 #include "timer/timer.h"
 #include "utils/value.h"
@@ -109,6 +110,7 @@ typedef struct Gathering
 	int32		relation_id;
 	Gathered	cleared;		/* these go first */
 	Gathered	set;
+	HTAB	   *tickets;		/* of whom something is gathered */
 } Gathering;
 
 static Gathering *gathering = NULL;
@@ -164,19 +166,8 @@ gather(Gathered *rows, int64 ticket, const char *state, const char *delay, Times
 	rows->states[rows->n] = state == NULL ? (Datum) 0 : CStringGetTextDatum(state);
 	rows->delays[rows->n] = delay == NULL ? (Datum) 0 : CStringGetTextDatum(delay);
 	rows->dues[rows->n++] = TimestampTzGetDatum(due);
+	(void) wo_id_set_add(&gathering->tickets, ticket);
 	MemoryContextSwitchTo(old);
-}
-
-/*
- * has_gathered tells whether something is gathered of a ticket.
- */
-static bool
-has_gathered(const Gathered *rows, int64 ticket)
-{
-	for (int i = 0; i < rows->n; i++)
-		if (DatumGetInt64(rows->tickets[i]) == ticket)
-			return true;
-	return false;
 }
 
 /*
@@ -227,6 +218,9 @@ write_gathered(void)
 	}
 	gathering->cleared.n = gathering->set.n = 0;
 	gathering->cleared.max = gathering->set.max = 0;
+	if (gathering->tickets != NULL)
+		hash_destroy(gathering->tickets);
+	gathering->tickets = NULL;
 }
 
 /*
@@ -457,8 +451,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 
 	any = row != NULL ? row : old;
 	if (gathers(wo_binding_tenant(binding, any), binding->relation_id) &&
-		(has_gathered(&gathering->cleared, wo_binding_id(binding, any->values)) ||
-		 has_gathered(&gathering->set, wo_binding_id(binding, any->values))))
+		wo_id_set_has(gathering->tickets, wo_binding_id(binding, any->values)))
 		write_gathered();
 
 	/* a repair may move a ticket between flows, or bring it back from nowhere */
