@@ -319,7 +319,6 @@ wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 		const unsigned char *bytes;
 		int			length;
-		struct varlena *value;
 
 		if (!WoIsKey(binding, attnum) &&
 			(!WoIsEngine(binding, attnum) || binding->role_of[attnum - 1] == WO_DIGEST))
@@ -334,10 +333,17 @@ wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
 			bytes = (const unsigned char *) &row->values[attnum - 1];
 			length = sizeof(Datum);
 		}
+		else if (att->attlen > 0)
+		{
+			/* bigint and timestamptz, where a Datum has 32 bits */
+			bytes = (const unsigned char *) DatumGetPointer(row->values[attnum - 1]);
+			length = att->attlen;
+		}
 		else
 		{
 			/* engine columns are text, bytea and jsonb */
-			value = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+			struct varlena *value = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+
 			bytes = (const unsigned char *) VARDATA_ANY(value);
 			length = VARSIZE_ANY_EXHDR(value);
 		}
