@@ -28,15 +28,19 @@
 
 WO_MODULE_MAGIC;
 
-bool		wo_durable = true;
 bool		wo_maintenance = false;
 char	   *wo_actor_login = NULL;
 char	   *wo_tenant_text = NULL;
 char	   *wo_gateway_roles = NULL;
 bool		wo_login_claims = true;
-char	   *wo_now_text = NULL;
 
-/* workorder.now parsed; valid while wo_now_text is not empty */
+/* workorder.durable */
+static bool durable = true;
+
+/* workorder.now, superuser only: a fixed clock for tests and imports */
+static char *now_text = NULL;
+
+/* workorder.now parsed; valid while now_text is not empty */
 static TimestampTz fixed_now;
 
 /* an action was taken in this transaction, and workorder.durable was on */
@@ -122,7 +126,7 @@ assign_now(const char *newval, void *extra)
 TimestampTz
 wo_now(void)
 {
-	if (wo_now_text != NULL && wo_now_text[0] != '\0')
+	if (now_text != NULL && now_text[0] != '\0')
 		return fixed_now;
 	return GetCurrentTimestamp();
 }
@@ -135,7 +139,7 @@ wo_now(void)
 void
 wo_ensure_durable(void)
 {
-	if (wo_durable)
+	if (durable)
 		durability_wanted = true;
 }
 
@@ -191,7 +195,7 @@ _PG_init(void)
 	DefineCustomBoolVariable("workorder.durable",
 							 "Makes every transaction that took an action wait for its WAL, and for a synchronous standby.",
 							 "An acknowledged action then survives a crash even where synchronous_commit is off.",
-							 &wo_durable, true, PGC_USERSET, 0, NULL, NULL, NULL);
+							 &durable, true, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("workorder.maintenance",
 							 "Lets a superuser repair guarded rows and the journal.",
 							 "What is done under it is journalled as maintenance.",
@@ -221,7 +225,7 @@ _PG_init(void)
 	DefineCustomStringVariable("workorder.now",
 							   "Fixed clock for tests and for loading history.",
 							   "Empty means the real clock.",
-							   &wo_now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
+							   &now_text, "", PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							   check_now, assign_now, NULL);
 	wo_sweeper_init();
 	MarkGUCPrefixReserved("workorder");

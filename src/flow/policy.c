@@ -217,10 +217,10 @@ join_branches(List *branches, const char *column)
 }
 
 /*
- * wo_policy_version returns the predicate for rows on one version of a flow.
+ * version_predicate returns the predicate for rows on one version of a flow.
  */
-char *
-wo_policy_version(const WoFlow *flow, Jsonb *columns)
+static char *
+version_predicate(const WoFlow *flow, Jsonb *columns)
 {
 	List	   *branches = NIL;
 
@@ -246,7 +246,7 @@ wo_policy_flow(const char *name, Jsonb *columns)
 		const WoFlow *flow = wo_flow_by_id(lfirst_int(lc));
 
 		if (flow != NULL)
-			branches = add_member(branches, wo_policy_version(flow, columns),
+			branches = add_member(branches, version_predicate(flow, columns),
 								  psprintf("%d", flow->id));
 	}
 	return join_branches(branches, column_name(columns, "flow_id"));
@@ -267,7 +267,7 @@ workorder_view_policy(PG_FUNCTION_ARGS)
 				 errmsg("there is no flow with id %d", PG_GETARG_INT32(0)),
 				 errdetail("Ids are those of table workorder.flow."),
 				 errhint("Look the flow up in workorder.flow.")));
-	PG_RETURN_TEXT_P(cstring_to_text(wo_policy_version(flow, PG_GETARG_JSONB_P(1))));
+	PG_RETURN_TEXT_P(cstring_to_text(version_predicate(flow, PG_GETARG_JSONB_P(1))));
 }
 
 /*

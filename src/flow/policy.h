@@ -21,7 +21,6 @@ typedef enum WoSight
 	WO_SEES_ALL
 } WoSight;
 
-extern char *wo_policy_version(const WoFlow *flow, Jsonb *columns);
 extern char *wo_policy_flow(const char *name, Jsonb *columns);
 extern WoSight wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor);
 extern bool wo_policies_are_ours(Relation rel);

@@ -64,6 +64,7 @@ static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
 						Oid type, Datum value, bool isnull);
 static void set_digest(WoFold *fold, const WoJournalLine *line, bool sealed);
 static void set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value);
+static List *list_alterations(int32 relation);
 static bool apply_changes(WoFold *fold, const WoJournalLine *line,
 						  Bitmapset **told, Bitmapset **surprises);
 
@@ -203,7 +204,7 @@ wo_fold_create(const WoBinding *binding)
 										  ALLOCSET_DEFAULT_SIZES);
 	fold->values = palloc0(sizeof(Jsonb *) * binding->desc->natts);
 	fold->known = palloc0(sizeof(bool) * binding->desc->natts);
-	fold->alterations = wo_alterations(binding->relation_id);
+	fold->alterations = list_alterations(binding->relation_id);
 	return fold;
 }
 
@@ -412,12 +413,12 @@ relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbV
 }
 
 /*
- * wo_alterations lists what workorder.altered() has told of a table, in the
+ * list_alterations lists what workorder.altered() has told of a table, in the
  * current memory context.  It is told in the journal of tenant 1, once for the
  * table.
  */
-List *
-wo_alterations(int32 relation)
+static List *
+list_alterations(int32 relation)
 {
 	int64		tenant = 1;
 	int64		ticket = WO_ALTERATION_TICKET(relation);

@@ -54,7 +54,6 @@ extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64
 extern const WoJournalLine *wo_replay_next(WoReplay *replay);
 extern void wo_replay_close(WoReplay *replay);
 
-extern List *wo_alterations(int32 relation);
 extern bool wo_line_is_base(const WoJournalLine *line);
 extern WoFold *wo_fold_create(const WoBinding *binding);
 extern void wo_fold_reset(WoFold *fold);

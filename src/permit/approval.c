@@ -156,10 +156,10 @@ wo_approval_vote(WoCase *c, const WoCandidate *candidate, WoVerdict *verdict)
 }
 
 /*
- * wo_approval_nobody says that a state has not enough people to decide in it.
+ * nobody_approves says that a state has not enough people to decide in it.
  */
-WoReason *
-wo_approval_nobody(WoCase *c, const WoApprovers *approvers)
+static WoReason *
+nobody_approves(WoCase *c, const WoApprovers *approvers)
 {
 	return wo_reason("approvers", ERRCODE_WO_CONFLICT,
 					 psprintf("state \"%s\" has not enough people to approve", c->flow->states[approvers->state].path),
@@ -258,7 +258,7 @@ enter(WoCase *c, WoRound *round, const char *action, int *leaf)
 		}
 		if (approvers->none != WO_NOBODY_SKIP || round->tasks != NIL || hops > c->flow->nstates ||
 			(onward = wo_approval_candidate(c, *leaf)) == NULL)
-			return wo_approval_nobody(c, approvers);
+			return nobody_approves(c, approvers);
 		wo_condition_assign(c, onward);
 		*leaf = wo_permit_move(c, onward, *leaf);
 	}

@@ -105,7 +105,6 @@ extern const WoCandidate *wo_approval_way(WoCase *c, const WoCandidate *taken);
 extern WoReason *wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict,
 									int *leaf, bool visits);
 extern WoReason *wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdict);
-extern WoReason *wo_approval_nobody(WoCase *c, const WoApprovers *approvers);
 /* deputy.c */
 extern List *wo_deputy_of(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 extern List *wo_deputies(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */

@@ -39,12 +39,12 @@ stands_in(const WoCase *c, const char *column)
 }
 
 /*
- * wo_actor_in_column tells whether a relation column holds the actor.  For a
+ * actor_in_column tells whether a relation column holds the actor.  For a
  * ticket that exists the stored row counts: nobody makes himself a party by
  * the very update that is judged.
  */
-bool
-wo_actor_in_column(const WoCase *c, int column)
+static bool
+actor_in_column(const WoCase *c, int column)
 {
 	AttrNumber	attnum = c->columns[column];
 	const Datum *row = c->old != NULL ? c->old : c->row;
@@ -87,7 +87,7 @@ is_allowed(const WoCase *c, const WoCandidate *candidate)
 		bms_overlap(candidate->roles, wo_actor_flow_roles(c->actor, c->flow)))
 		return true;
 	while ((i = bms_next_member(candidate->relations, i)) >= 0)
-		if (wo_actor_in_column(c, i))
+		if (actor_in_column(c, i))
 			return true;
 	return false;
 }

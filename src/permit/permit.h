@@ -71,7 +71,6 @@ extern bool wo_permit_view(WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
 extern List *wo_permit_possible(const WoCase *c);
-extern bool wo_actor_in_column(const WoCase *c, int column);
 
 /* reason.c */
 extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,

@@ -381,7 +381,6 @@ wo_binding_columns(WoBinding *binding, const WoFlow *flow)
 	old = MemoryContextSwitchTo(binding->context);
 	map = palloc0(sizeof(WoColumnMap));
 	map->flow_id = flow->id;
-	map->flow_version = flow->version;
 	map->att = palloc0(sizeof(AttrNumber) * Max(flow->ncolumns, 1));
 	for (int i = 0; i < flow->ncolumns; i++)
 	{

@@ -42,7 +42,6 @@ extern const char *const wo_engine_names[WO_NENGINE];
 typedef struct WoColumnMap
 {
 	int			flow_id;
-	int			flow_version;
 	AttrNumber *att;			/* [WoFlow.ncolumns], InvalidAttrNumber if absent */
 } WoColumnMap;
 

@@ -40,13 +40,11 @@
 #define TEXTDOMAIN				WO_SCHEMA
 
 /* Settings (workorder.c) */
-extern bool wo_durable;			/* workorder.durable */
 extern bool wo_maintenance;		/* workorder.maintenance, superuser only */
 extern char *wo_actor_login;	/* workorder.actor, needs GRANT SET */
 extern char *wo_tenant_text;	/* workorder.tenant, needs GRANT SET */
 extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuration file */
 extern bool wo_login_claims;	/* workorder.login_claims, the same */
-extern char *wo_now_text;		/* workorder.now, superuser only: a fixed clock for tests and imports */
 
 extern TimestampTz wo_now(void);
 extern void wo_ensure_durable(void);
