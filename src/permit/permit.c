@@ -345,6 +345,23 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 }
 
 /*
+ * wo_permit_last tells why a ticket that has had its last revision takes no
+ * more actions; NULL, as a rule.
+ */
+WoReason *
+wo_permit_last(const WoCase *c)
+{
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+	if (c->old == NULL || !wo_row_is_last(c->binding, &old))
+		return NULL;
+	return wo_reason("revision", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+					 psprintf("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(c->binding, c->old)),
+					 psprintf("After revision %d there is none.", PG_INT32_MAX),
+					 "Import the ticket with a lower revision.");
+}
+
+/*
  * wo_permit judges one action.  With explain it goes on after the first
  * reason, so that all of them can be told.
  */
@@ -375,6 +392,16 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	if (verdict->allowed && flow->approving)
 	{
 		WoReason   *r = wo_approval_foresee(c, flow->actions[action], verdict);
+
+		if (r != NULL)
+		{
+			verdict->allowed = false;
+			GIVE(verdict, r, explain);
+		}
+	}
+	if ((verdict->allowed || explain) && action != flow->action_view)
+	{
+		WoReason   *r = wo_permit_last(c);
 
 		if (r != NULL)
 		{

@@ -67,6 +67,7 @@ typedef struct WoVerdict
 /* permit.c */
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
 extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
+extern WoReason *wo_permit_last(const WoCase *c);
 extern bool wo_permit_view(WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);

@@ -489,20 +489,27 @@ wo_row_revision(const WoBinding *binding, const WoRow *row)
 }
 
 /*
+ * wo_row_is_last tells whether no revision follows that of a row.
+ */
+bool
+wo_row_is_last(const WoBinding *binding, const WoRow *row)
+{
+	return wo_row_revision(binding, row) == PG_INT32_MAX;
+}
+
+/*
  * wo_row_next_revision returns the revision that a row gets by its next change.
  */
 int
 wo_row_next_revision(const WoBinding *binding, const WoRow *row)
 {
-	int			revision = Max(wo_row_revision(binding, row), 0);
-
-	if (revision == PG_INT32_MAX)
+	if (wo_row_is_last(binding, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(binding, row->values)),
 				 errdetail("After revision %d there is none.", PG_INT32_MAX),
 				 errhint("Import the ticket with a lower revision.")));
-	return revision + 1;
+	return Max(wo_row_revision(binding, row), 0) + 1;
 }
 
 /*

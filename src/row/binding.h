@@ -100,6 +100,7 @@ extern Jsonb *wo_binding_history(const WoBinding *binding, const Datum *values, 
 extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
 extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
 extern WoBinding *wo_binding_for_trigger(Relation rel, const Trigger *trigger);
+extern bool wo_row_is_last(const WoBinding *binding, const WoRow *row);
 extern int	wo_row_next_revision(const WoBinding *binding, const WoRow *row);
 extern WoBinding *wo_binding_for_relation(Relation rel);
 extern WoBinding *wo_binding_if_guarded(Relation rel);

@@ -34,7 +34,7 @@ CREATE SEQUENCE arrivals;
 CREATE FUNCTION folded(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower($1) || (SELECT max(x) FROM (VALUES ('a')) v (x)) $$;
 ALTER TABLE workorder.journal
   ADD COLUMN source text NOT NULL DEFAULT 'engine', ADD COLUMN arrival bigint DEFAULT nextval('public.arrivals'), ADD COLUMN gone int,
-  ADD COLUMN twice int GENERATED ALWAYS AS (revision * 2) STORED, ADD COLUMN named named, ADD COLUMN short short,
+  ADD COLUMN twice bigint GENERATED ALWAYS AS (revision::bigint * 2) STORED, ADD COLUMN named named, ADD COLUMN short short,
   ADD COLUMN owner text DEFAULT current_user,
   ADD CONSTRAINT no_skip CHECK (action <> 'skip'), ADD CONSTRAINT even CHECK (twice % 2 = 0);
 ALTER TABLE workorder.journal DROP COLUMN gone;
@@ -105,6 +105,7 @@ SELECT workorder.grant_access('regress_added_app');
 GRANT SET ON PARAMETER workorder.actor, workorder.tenant TO regress_added_app;
 REVOKE EXECUTE ON FUNCTION folded(text) FROM PUBLIC;
 REVOKE ALL ON SEQUENCE arrivals FROM PUBLIC;
+GRANT INSERT (id) ON ticket TO regress_added_app;
 SET ROLE regress_added_app;
 UPDATE ticket SET action = 'comment' WHERE id = 3;
 INSERT INTO ticket (id, title) SELECT n, 'many' FROM generate_series(10, 12) n;
@@ -132,7 +133,8 @@ SELECT workorder.act('ticket', 90, 'send');
 SELECT workorder.act('ticket', 90, 'end');
 \set VERBOSITY terse
 UPDATE ticket SET action = 'end' WHERE id = 90;
-SELECT workorder.can('ticket', 90, 'end');
+SELECT workorder.can('ticket', 90, 'end'), workorder.can('ticket', 90, 'comment'), workorder.can('ticket', 90, 'view');
+SELECT * FROM workorder.explain('ticket', 90, 'comment');
 DELETE FROM ticket WHERE id = 90;
 SELECT state, revision FROM ticket WHERE id = 90;
 SELECT revision, action FROM workorder.journal WHERE ticket_id = 90 ORDER BY revision;
