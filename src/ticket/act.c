@@ -372,8 +372,9 @@ workorder_standing(PG_FUNCTION_ARGS)
 }
 
 /*
- * wo_visible tells whether the caller may see a ticket.  Of one that is gone
- * only the owner of its table knows.
+ * wo_visible tells whether the caller may see a ticket and all of its columns,
+ * for the journal tells of them.  Of one that is gone only the owner of its
+ * table knows.
  */
 bool
 wo_visible(Oid relid, int64 id)
@@ -385,7 +386,7 @@ wo_visible(Oid relid, int64 id)
 		return superuser();
 	if (wo_owns_relation(relid, GetUserId()))
 		visible = true;
-	else if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+	else if (!wo_ticket_may_read(relid))
 		visible = false;
 	else
 	{

@@ -52,8 +52,7 @@ workorder_as_of(PG_FUNCTION_ARGS)
 	binding = wo_binding_for_relation(rel);
 
 	/* The answer is the whole row, so every column must be readable. */
-	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
+	if (!wo_ticket_may_read(relid))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	owner = wo_owns_relation(relid, GetUserId());
 	tuple = wo_ticket_find(rel, binding, id);

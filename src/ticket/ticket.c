@@ -81,7 +81,19 @@ is_plain(Relation rel)
 }
 
 /*
- * check_select makes sure that the caller may read the table at all.
+ * wo_ticket_may_read tells whether the caller may read all columns of a table,
+ * which is what its history and as_of() tell of.
+ */
+bool
+wo_ticket_may_read(Oid relid)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT, ACLMASK_ALL) == ACLCHECK_OK;
+}
+
+/*
+ * check_select makes sure that the caller may read the table at all.  That is
+ * enough to act, which returns no more than the state.
  */
 static void
 check_select(Relation rel)

@@ -19,6 +19,7 @@ typedef struct WoOrder
 	int			expect_revision;	/* -1 = any */
 } WoOrder;
 
+extern bool wo_ticket_may_read(Oid relid);
 extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
 extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 						   int *revision, char **state);

@@ -205,6 +205,20 @@ SELECT workorder.act('paper', 1, 'comment');
 SELECT revision, state FROM workorder.act('paper', 9, 'hide');
 SELECT workorder.act('paper', 1, 'update', changes => '{"title": "x"}');
 \echo :SQLSTATE
+-- the journal and as_of() tell of all columns: for whoever may read all of them, one by one or together
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION workorder.visible(regclass, bigint), workorder.as_of(regclass, bigint, timestamptz) TO regress_rights_stranger;
+GRANT SELECT ON workorder.history TO regress_rights_stranger;
+SET ROLE regress_rights_stranger;
+SELECT workorder.visible('paper', 1), (SELECT count(*) FROM workorder.history h WHERE h.relation = 'paper'::regclass) AS lines;
+SELECT workorder.as_of('paper', 1, now());
+\echo :SQLSTATE
+RESET ROLE;
+SELECT format('GRANT SELECT (%s) ON paper TO regress_rights_stranger', string_agg(quote_ident(a.attname), ', '))
+FROM pg_attribute a WHERE a.attrelid = 'paper'::regclass AND a.attnum > 0 AND NOT a.attisdropped \gexec
+SET ROLE regress_rights_stranger;
+SELECT workorder.visible('paper', 1), (SELECT count(*) > 0 FROM workorder.history h WHERE h.relation = 'paper'::regclass AND h.ticket_id = 1) AS history,
+  workorder.as_of('paper', 1, now()) ->> 'id' AS id;
 RESET ROLE;
 
 --
