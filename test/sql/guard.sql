@@ -226,6 +226,26 @@ CREATE TYPE a_type AS (tenant_id bigint, id bigint);
 SELECT t.name, r.* FROM unnest('{of_session,unlogged,parent,child,parted_1,parted_2,parted_2_0,a_view,a_copy,a_sequence,a_type,parent_pkey,parted_pkey}'::text[]) t (name),
   refused(format('SELECT workorder.guard(%L, ''guard_door'')', t.name)) r;
 SELECT * FROM refused($$SELECT workorder.guard('pg_catalog.pg_class', 'guard_door')$$);
+-- a table that inherits while guard() waits for its lock
+CREATE EXTENSION dblink;
+CREATE TABLE late (tenant_id bigint, id bigint, PRIMARY KEY (tenant_id, id));
+SELECT dblink_connect('other', format('host=%s port=%s dbname=%I user=%I options=-csearch_path=regress_guard',
+  split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), current_database(), session_user)) AS connected;
+BEGIN;
+CREATE TABLE late_child () INHERITS (late);
+SELECT dblink_send_query('other', $$SELECT message FROM refused('SELECT workorder.guard(''late'', ''guard_door'')')$$) AS sent;
+DO $$
+BEGIN
+  FOR i IN 1..3000 LOOP
+    EXIT WHEN dblink_is_busy('other') = 0 OR EXISTS (SELECT FROM pg_locks l WHERE l.relation = 'late'::regclass AND NOT l.granted);
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;
+COMMIT;
+SELECT * FROM dblink_get_result('other') AS d (message text);
+SELECT dblink_disconnect('other') AS disconnected;
+DROP TABLE late CASCADE;
+DROP EXTENSION dblink;
 
 CREATE TABLE clash (tenant_id bigint, id bigint, note text, PRIMARY KEY (tenant_id, id));
 CREATE TABLE wrong_type (tenant_id bigint, id bigint, state int, PRIMARY KEY (tenant_id, id));

@@ -253,15 +253,20 @@ BEGIN
       DETAIL = format('Table %s, flow "%s".', guard.relation, left(guard.flow, 63)),
       HINT = 'Give the name of a table, and the name of a published flow.';
   END IF;
-  SELECT r.relkind, r.relpersistence, r.relispartition,
-    (SELECT i.inhparent::regclass FROM pg_inherits i WHERE i.inhrelid = r.oid ORDER BY i.inhseqno LIMIT 1) AS parent,
-    (SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = r.oid AND r.relkind <> 'p' LIMIT 1) AS child
-  INTO STRICT target FROM pg_class r WHERE r.oid = guard.relation;
-  IF target.relkind NOT IN ('r', 'p') OR target.relpersistence <> 'p' THEN
+  IF NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = guard.relation AND r.relkind IN ('r', 'p') AND r.relpersistence = 'p') THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
       DETAIL = 'Only permanent tables can, plain or partitioned: every way to a row must pass the guard, and every row must survive a crash.',
       HINT = 'Make it an ordinary table, or guard the one that its rows come from.';
-  ELSIF target.relispartition THEN
+  END IF;
+  -- In the order in which publish() takes them: a version that comes out meanwhile is not missed.
+  LOCK TABLE workorder.flow IN SHARE MODE;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', guard.relation);
+  -- From now on nobody makes it a child, a parent or a partition.
+  SELECT r.relispartition,
+    (SELECT i.inhparent::regclass FROM pg_inherits i WHERE i.inhrelid = r.oid ORDER BY i.inhseqno LIMIT 1) AS parent,
+    (SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = r.oid AND r.relkind <> 'p' LIMIT 1) AS child
+  INTO STRICT target FROM pg_class r WHERE r.oid = guard.relation;
+  IF target.relispartition THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
       DETAIL = format('It is a partition of %s.', target.parent),
       HINT = format('Guard %s, and all its partitions are.', target.parent);
@@ -274,9 +279,6 @@ BEGIN
       DETAIL = format('Table %s inherits from it, and has no triggers of the guard''s: its rows would be read and changed unjudged.', target.child),
       HINT = format('ALTER TABLE %s NO INHERIT %s, or use partitions.', target.child, guard.relation);
   END IF;
-  -- In the order in which publish() takes them: a version that comes out meanwhile is not missed.
-  LOCK TABLE workorder.flow IN SHARE MODE;
-  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', guard.relation);
   key := workorder.ticket_key(guard.relation);
 
   SELECT x.id, x.definition INTO f FROM workorder.flow x
