@@ -18,6 +18,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -26,9 +31,12 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "timer/worker.h"
@@ -49,20 +57,26 @@ static int	interval = 10;		/* workorder.sweep_interval, seconds */
 PGDLLEXPORT void workorder_sweeper_main(Datum arg);
 
 /*
- * is_installed tells whether the database has the extension and its tables;
- * it may get them while the worker runs.
+ * is_installed tells whether the database has the extension and its tables; it
+ * may get them while the worker runs.  The worker may be a superuser, and a
+ * function that is called like ours can be anybody's.
  */
 static bool
 is_installed(void)
 {
 	static bool told = false;
-	bool		installed;
-	bool		isnull;
+	bool		installed = false;
+	Oid			schema = get_namespace_oid(WO_SCHEMA, true);
+	Oid			argument = INT4OID;
 
-	if (SPI_execute("SELECT pg_catalog.to_regprocedure('workorder.sweep(int)') IS NOT NULL"
-					" AND pg_catalog.to_regclass('workorder.timer') IS NOT NULL", true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not look for the extension");
-	installed = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (OidIsValid(schema))
+	{
+		Oid			sweep = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("sweep"),
+											PointerGetDatum(buildoidvector(&argument, 1)), ObjectIdGetDatum(schema));
+
+		installed = OidIsValid(sweep) && OidIsValid(get_relname_relid("timer", schema)) &&
+			getExtensionOfObject(ProcedureRelationId, sweep) == get_extension_oid("workorder", true);
+	}
 	if (!installed && !told)
 		ereport(LOG,
 				(errmsg("workorder is not installed in database \"%s\"", database),

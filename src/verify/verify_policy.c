@@ -40,6 +40,8 @@
 #include "utils/syscache.h"
 
 #include "flow/policy.h"
+#include "utils/compat.h"
+#include "utils/lookup.h"
 #include "verify/verify.h"
 
 /* A policy that refresh_policies() makes. */
@@ -129,31 +131,36 @@ wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
 }
 
 /*
- * function_owner returns whose a function of the engine is.
+ * as_keeper returns who owns the engine's tables, if they may call the function.
  */
 static Oid
-function_owner(const char *name, Oid argument)
+as_keeper(const char *name, Oid argument)
 {
-	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
-										PointerGetDatum(buildoidvector(&argument, 1)),
-										ObjectIdGetDatum(get_namespace_oid(WO_SCHEMA, false)));
-	Oid			owner;
+	Oid			keeper = wo_relation_owner(wo_lookup_table("guarded", false));
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+										   PointerGetDatum(buildoidvector(&argument, 1)),
+										   ObjectIdGetDatum(get_namespace_oid(WO_SCHEMA, false)));
 
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function %s.%s() does not exist", WO_SCHEMA, name),
 				 errdetail("The library is of another version than the extension."),
 				 errhint("Run ALTER EXTENSION workorder UPDATE.")));
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	if (!wo_may_execute(function, keeper))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not call function %s.%s()", GetUserNameFromId(keeper, false), WO_SCHEMA, name),
+				 errdetail("The role owns the tables of workorder, and verifies them."),
+				 errhint("A superuser runs SELECT workorder.grant_admin('%s').", GetUserNameFromId(keeper, false))));
+	return keeper;
 }
 
 /*
- * report_all reports what a function of the engine finds.  It is called by its
- * owner, since who may verify a table need not be allowed to call that, too;
- * and it asks nothing but the catalog, which everybody reads.
+ * report_all reports what a function of the engine finds.  It is called by the
+ * owner of the engine's tables: who may verify a table need not be allowed to
+ * call that, too.  Not by the owner of the function, a superuser: it reads these
+ * tables, and their owner may have put a view in the place of one.
  */
 static void
 report_all(WoVerify *v, const char *function, Oid type, Datum argument)
@@ -161,7 +168,7 @@ report_all(WoVerify *v, const char *function, Oid type, Datum argument)
 	WoStream	stream;
 	HeapTuple	tuple;
 
-	wo_stream_open_as(&stream, function_owner(function, type),
+	wo_stream_open_as(&stream, as_keeper(function, type),
 					  psprintf("SELECT relation, code, message FROM %s.%s($1)", WO_SCHEMA, function),
 					  1, &type, &argument);
 	while ((tuple = wo_stream_next(&stream)) != NULL)

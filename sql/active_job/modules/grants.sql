@@ -22,6 +22,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  PERFORM workorder.check_grant('active_job', role);
   EXECUTE format('GRANT USAGE ON SCHEMA active_job TO %s', role);
   EXECUTE format('GRANT EXECUTE ON FUNCTION active_job.import(jsonb, boolean), active_job.import_activities(jsonb) TO %s', role);
 END

@@ -1,4 +1,89 @@
--- What an application's role gets.
+-- What an application's role gets, and the role that looks after the database.
+
+CREATE FUNCTION workorder.check_grant(schema name, role regrole) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  n bigint;
+  first text;
+BEGIN
+  IF check_grant.role IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'rights are given to a role',
+      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = check_grant.role) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', check_grant.role::oid),
+      DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
+  END IF;
+  -- What cannot be granted GRANT passes over with a warning for each.
+  SELECT count(*), min(x.what) INTO n, first
+  FROM (
+    SELECT format('schema %I', check_grant.schema) AS what WHERE NOT has_schema_privilege(check_grant.schema, 'USAGE WITH GRANT OPTION')
+    UNION ALL
+    SELECT format('function %s', d.objid::regprocedure)
+    FROM pg_extension e
+    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+    WHERE e.extnamespace = to_regnamespace(quote_ident(check_grant.schema)) AND NOT has_function_privilege(d.objid, 'EXECUTE WITH GRANT OPTION')) x;
+  IF n > 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied to grant access to schema "%s"', check_grant.schema),
+      DETAIL = format('Role %I has no grant option for %s%s.', current_user, first, CASE WHEN n > 1 THEN format(' and %s more', n - 1) ELSE '' END),
+      HINT = format('A superuser runs SELECT workorder.grant_admin(%L), once more after CREATE EXTENSION and ALTER EXTENSION ... UPDATE.', current_user);
+  END IF;
+  IF NOT pg_has_role(workorder.owner(), 'USAGE') THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = 'must be owner of the tables of workorder to grant access',
+      DETAIL = format('They belong to role %I.', workorder.owner()), HINT = 'SET ROLE to that role first.';
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.check_grant(name, regrole) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.check_grant(name, regrole) IS
+'Part of grant_access() and the like: raises 42501 unless the caller may grant what the extension in a schema has, and owns the engine''s tables; WO400 if the role is null, WO404 if it does not exist.';
+
+CREATE FUNCTION workorder.grant_admin(role regrole) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  engine CONSTANT oid := (SELECT e.extowner FROM pg_extension e WHERE e.extname = 'workorder');
+  part record;
+BEGIN
+  IF NOT pg_has_role(engine, 'USAGE') THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = 'must be owner of extension workorder to name its administrator',
+      DETAIL = format('It belongs to role %I.', engine::regrole), HINT = 'A superuser does it.';
+  END IF;
+  IF grant_admin.role IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_admin() needs a role',
+      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_admin.role) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', grant_admin.role::oid),
+      DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
+  END IF;
+  -- For the schema that clients are shown, which install() makes.
+  EXECUTE format('GRANT CREATE ON DATABASE %I TO %s', current_database(), grant_admin.role);
+  FOR part IN
+    SELECT e.oid, e.extnamespace::regnamespace AS schema
+    FROM pg_extension e
+    -- the engine, and add-ons as all_parts() knows them
+    WHERE e.extname = 'workorder' OR EXISTS (
+      SELECT FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+      WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND starts_with(e.extname, 'workorder_')
+        AND p.pronamespace = e.extnamespace AND p.proname = 'parts' AND p.pronargs = 0 AND p.proowner = engine)
+    ORDER BY e.extname
+  LOOP
+    EXECUTE format('GRANT CREATE ON SCHEMA %s TO %s', part.schema, grant_admin.role);
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s WITH GRANT OPTION', part.schema, grant_admin.role);
+    EXECUTE (
+      SELECT format('GRANT EXECUTE ON ROUTINE %s TO %s WITH GRANT OPTION', string_agg(d.objid::regprocedure::text, ', '), grant_admin.role)
+      FROM pg_depend d
+      WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = part.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e');
+  END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION workorder.grant_admin(regrole) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.grant_admin(regrole) IS
+'Lets a role without superuser do everything else: install(), publish(), guard(), grant_access(), upgrade(), verify(), restore a dump. Gives it CREATE on the database, CREATE and USAGE on the schemas of the engine and of every add-on that is installed, and EXECUTE on their functions, all but CREATE with grant option. The tables will be that role''s. Once more after CREATE EXTENSION of an add-on, and after ALTER EXTENSION ... UPDATE. Needs to own the extension. Raises 42501, WO400 without a role, WO404 for one that does not exist.';
 
 CREATE FUNCTION workorder.grant_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -8,14 +93,7 @@ DECLARE
   g record;
   f text;
 BEGIN
-  IF grant_access.role IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_access() needs a role',
-      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
-  END IF;
-  IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_access.role) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', grant_access.role),
-      DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
-  END IF;
+  PERFORM workorder.check_grant('workorder', grant_access.role);
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
     'tenant_id()', 'actor_id()', 'has_role(text)', 'takes_part(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
@@ -62,7 +140,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_access(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_access(regrole) IS
-'Gives a role what an application needs: grant_table() on every guarded table but those in a schema that has a grant_access() of its own, which decides on them; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables.';
+'Gives a role what an application needs: grant_table() on every guarded table but those in a schema that has a grant_access() of its own, which decides on them; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables, and a grant option for the functions: see grant_admin(). Raises 42501 otherwise, WO400 without a role, WO404 for one that does not exist.';
 
 CREATE FUNCTION workorder.grant_table(
   relation regclass, role regrole, insertable text[] DEFAULT NULL, deletable boolean DEFAULT true) RETURNS void
@@ -71,11 +149,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   schema text;
+  owner oid;
   inserted text;
   updated text;
   sequence regclass;
 BEGIN
-  SELECT r.relnamespace::regnamespace, string_agg(quote_ident(a.attname), ', ') FILTER (WHERE
+  SELECT r.relnamespace::regnamespace, r.relowner, string_agg(quote_ident(a.attname), ', ') FILTER (WHERE
       CASE WHEN insertable IS NOT NULL THEN a.attname = ANY (insertable)
         WHEN e.name IS NOT NULL THEN e.name = 'note'
         -- A number or a tenant that comes by itself is nobody's to choose: who could, would learn which are
@@ -89,16 +168,20 @@ BEGIN
       END),
     string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IN ('action', 'note')
       OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey)))
-  INTO schema, inserted, updated
+  INTO schema, owner, inserted, updated
   FROM workorder.guarded g
   JOIN pg_class r ON r.oid = g.relation
   JOIN pg_attribute a ON a.attrelid = g.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
   JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
   LEFT JOIN workorder.engine_columns() e ON coalesce(g.columns ->> e.name, e.name) = a.attname
   WHERE g.relation = grant_table.relation
-  GROUP BY r.relnamespace;
+  GROUP BY r.relnamespace, r.relowner;
   IF NOT FOUND THEN
     PERFORM workorder.refuse('WO404', 'no such table with a flow', 'Rights are given on guarded tables.', 'Run workorder.guard() first.');
+  END IF;
+  IF NOT pg_has_role(owner, 'USAGE') THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of table %s to grant access', grant_table.relation),
+      DETAIL = format('It belongs to role %I.', owner::regrole), HINT = 'SET ROLE to that role first.';
   END IF;
   EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', schema, grant_table.role);
   -- Of the columns that were insertable before, too.
@@ -123,7 +206,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) IS
-'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: note and the business columns, but for those that come by themselves: identity, numbers of a sequence, the tenant, and a key that has a default) and of no others, UPDATE of action, note and business columns, USAGE of the sequences that its defaults draw from. Raises WO404 for a table without a flow. Needs to own the table.';
+'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: note and the business columns, but for those that come by themselves: identity, numbers of a sequence, the tenant, and a key that has a default) and of no others, UPDATE of action, note and business columns, USAGE of the sequences that its defaults draw from. Raises WO404 for a table without a flow, 42501 for one that is somebody else''s.';
 
 CREATE FUNCTION workorder.grant_anonymous(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -132,10 +215,7 @@ AS $$
 DECLARE
   f text;
 BEGIN
-  IF grant_anonymous.role IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'grant_anonymous() needs a role',
-      DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
-  END IF;
+  PERFORM workorder.check_grant('workorder', grant_anonymous.role);
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_anonymous.role);
   EXECUTE format('GRANT SELECT (extension, api_schema) ON workorder.installation TO %s', grant_anonymous.role);
   IF workorder.api_schema() IS NOT NULL THEN
@@ -160,4 +240,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.grant_anonymous(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_anonymous(regrole) IS
-'Gives a role what a gateway needs before anybody has signed in: EXECUTE on http_read(), http_write(), sign_in() and the helpers of handlers, and nothing to read. Handlers that serve the public are granted by themselves. Needs to own the functions of schema api.';
+'Gives a role what a gateway needs before anybody has signed in: EXECUTE on http_read(), http_write(), sign_in() and the helpers of handlers, and nothing to read. Handlers that serve the public are granted by themselves. Needs what grant_access() needs.';

@@ -88,6 +88,7 @@ AS $$
 DECLARE
   f record;
 BEGIN
+  PERFORM workorder.check_grant(e.extnamespace::regnamespace::name, grant_addon.role) FROM pg_extension e WHERE e.extname = grant_addon.extension;
   PERFORM workorder.grant_access(grant_addon.role);
   FOR f IN
     SELECT p.oid::regprocedure AS signature, p.pronamespace::regnamespace AS schema

@@ -184,7 +184,7 @@ BEGIN
     JOIN pg_extension e ON e.extname = i.extension
     JOIN pg_proc p ON p.pronamespace = e.extnamespace AND p.proname = 'parts' AND p.pronargs = 0
     JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-    -- verify() calls them as the engine's owner
+    -- upgrade() and verify() call them with rights of their caller's
     WHERE i.extension <> 'workorder' AND p.proowner = (SELECT w.extowner FROM pg_extension w WHERE w.extname = 'workorder')
     ORDER BY i.extension
   LOOP
