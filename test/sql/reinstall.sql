@@ -93,7 +93,9 @@ BEGIN
       WHEN 'policy' THEN format('DROP POLICY %I ON %s', p.name, p.relation)
       WHEN 'default' THEN format('ALTER TABLE %s ALTER %I DROP DEFAULT', p.relation, p.name)
       WHEN 'row_security' THEN format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', p.relation)
-      WHEN 'function' THEN format('DROP FUNCTION %s', p.name)
+      -- there may be several of a name
+      WHEN 'function' THEN format('DROP FUNCTION %s', (SELECT f.oid::regprocedure FROM pg_proc f
+        WHERE f.pronamespace::regnamespace || '.' || quote_ident(f.proname) = p.name ORDER BY f.oid LIMIT 1))
       WHEN 'domain' THEN format('DROP DOMAIN %s CASCADE', p.name) END;
     INSERT INTO dropped VALUES (p.kind, p.relation, p.name);
   END LOOP;
