@@ -372,7 +372,7 @@ cluster_pid() {
 cluster_create() {
   local dir=$1
   shift
-  rm -rf "$dir"
+  rm -rf --one-file-system "$dir"
   install -d -m 700 -o "$(as_server id -u)" "$dir"
   as_server "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
     --no-sync --no-instructions >/dev/null

@@ -16,7 +16,7 @@ find_programs
 cluster=$place/$1
 
 # A second signal must not interrupt the cleaning up after the first.
-trap 'trap "" INT TERM HUP; cluster_stop "$cluster"; cp "$cluster/log" "$home/out/${cluster##*/}.log"; rm -rf "$cluster"' EXIT
+trap 'trap "" INT TERM HUP; cluster_stop "$cluster"; cp "$cluster/log" "$home/out/${cluster##*/}.log"; rm -rf --one-file-system "$cluster"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
