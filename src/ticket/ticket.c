@@ -233,8 +233,11 @@ wo_ticket_find(Relation rel, WoBinding *binding, int64 id)
 		MemoryContext context = CurrentMemoryContext;
 
 		initStringInfo(&query);
-		/* the row as one value has all attributes of the table, dropped ones too */
-		appendStringInfo(&query, "SELECT t FROM %s AS t",
+		/*
+		 * The row as one value has all attributes of the table, dropped ones too.
+		 * Plain "t" would be a column of that name, if there is one.
+		 */
+		appendStringInfo(&query, "SELECT (t.*)::%1$s FROM %1$s AS t",
 						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 													RelationGetRelationName(rel)));
 		key_condition(&query, binding, 1);

@@ -122,7 +122,20 @@ DROP RULE also ON guarded;
 SELECT * FROM noticed ORDER BY who;
 SELECT * FROM workorder.verify('guarded');
 
-DROP TABLE guarded, guarded_parted, empty_parted, with_child CASCADE;
+--
+-- any name may be a column's, that of an alias in the engine's statements, too
+--
+CREATE TABLE any_name (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint NOT NULL, gone int, t text, r int, j jsonb, "any_name" text, PRIMARY KEY (tenant_id, id)) PARTITION BY LIST (tenant_id);
+CREATE TABLE any_name_1 PARTITION OF any_name DEFAULT;
+ALTER TABLE any_name DROP COLUMN gone;
+SELECT workorder.guard('any_name', 'relations');
+INSERT INTO any_name (id, t, any_name) VALUES (1, 'x', 'y'), (2, NULL, NULL);
+SELECT a.id, c.* FROM any_name a, workorder.can('any_name', a.id, 'go') c ORDER BY a.id;
+SELECT * FROM workorder.act('any_name', 1, 'go');
+SELECT * FROM workorder.act('any_name', 2, 'go');
+SELECT * FROM workorder.verify('any_name');
+
+DROP TABLE guarded, guarded_parted, any_name, empty_parted, with_child CASCADE;
 DROP FOREIGN DATA WRAPPER regress_relations_nowhere CASCADE;
 DROP SCHEMA regress_relations CASCADE;
 DROP TABLE temporary;
