@@ -345,23 +345,6 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 }
 
 /*
- * wo_permit_last tells why a ticket that has had its last revision takes no
- * more actions; NULL, as a rule.
- */
-WoReason *
-wo_permit_last(const WoCase *c)
-{
-	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
-
-	if (c->old == NULL || !wo_row_is_last(c->binding, &old))
-		return NULL;
-	return wo_reason("revision", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-					 psprintf("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(c->binding, c->old)),
-					 psprintf("After revision %d there is none.", PG_INT32_MAX),
-					 "Import the ticket with a lower revision.");
-}
-
-/*
  * wo_permit judges one action.  With explain it goes on after the first
  * reason, so that all of them can be told.
  */
@@ -401,7 +384,7 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
 	}
 	if ((verdict->allowed || explain) && action != flow->action_view)
 	{
-		WoReason   *r = wo_permit_last(c);
+		WoReason   *r = wo_reason_last_revision(c);
 
 		if (r != NULL)
 		{

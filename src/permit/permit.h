@@ -67,7 +67,6 @@ typedef struct WoVerdict
 /* permit.c */
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
 extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
-extern WoReason *wo_permit_last(const WoCase *c);
 extern bool wo_permit_view(WoCase *c);
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
@@ -77,6 +76,7 @@ extern List *wo_permit_possible(const WoCase *c);
 extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
 						   const char *hint);
 extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
+extern WoReason *wo_reason_last_revision(const WoCase *c);
 extern WoReason *wo_reason_not_a_beginning(const char *action);
 extern WoReason *wo_reason_created_already(void);
 extern WoReason *wo_reason_not_here(const WoCase *c, int action, List *possible);

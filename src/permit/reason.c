@@ -151,6 +151,23 @@ wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate)
 }
 
 /*
+ * wo_reason_last_revision tells why a ticket that has had its last revision takes no
+ * more actions; NULL, as a rule.
+ */
+WoReason *
+wo_reason_last_revision(const WoCase *c)
+{
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+	if (c->old == NULL || !wo_row_is_last(c->binding, &old))
+		return NULL;
+	return wo_reason("revision", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+					 psprintf("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(c->binding, c->old)),
+					 psprintf("After revision %d there is none.", PG_INT32_MAX),
+					 "Import the ticket with a lower revision.");
+}
+
+/*
  * wo_refuse raises a reason as the error a client sees.  The table is open
  * until the error has been thrown; the resource owner closes it.
  */

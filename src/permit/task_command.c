@@ -664,7 +664,7 @@ wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **acti
 	if ((why = carry_out(&order)) == NULL)
 		why = wo_approval_foresee(c, *action, verdict);
 	if (why == NULL)
-		why = wo_permit_last(c);
+		why = wo_reason_last_revision(c);
 	verdict->allowed = why == NULL;
 	return why;
 }
