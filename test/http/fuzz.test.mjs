@@ -2,7 +2,9 @@
 // comes in, no answer is a 5xx or HTML, every answer is in the envelope of its
 // API, nobody gets in with a token that was not made for him, what is sent again
 // with its key is answered the same, no process dies and every journal stays
-// sound.
+// sound.  First every route gets what is small as it is sent and huge as it is
+// shown or read: numbers of huge exponents, deep and wide JSON, long strings,
+// odd content codings and empty headers.
 //
 //   WORKORDER_FUZZ_REQUESTS   how many (20000)
 //   WORKORDER_FUZZ_SEED       another seed gives other requests (printed)
@@ -11,7 +13,8 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { load, schemas, systems } from './contract.mjs';
+import { gzipSync } from 'node:zlib';
+import { load, systems } from './contract.mjs';
 import { ask, send, sql, stack, token } from './client.mjs';
 
 const requests = Number(process.env.WORKORDER_FUZZ_REQUESTS ?? 20000);
@@ -63,6 +66,10 @@ const words = [
   '..', '.', '/', '//', ';', '&', '=', '+', '?', '#', '\\', "'", '"', '<script>', '${7*7}', "' OR 1=1 --", '$1', '中文', '😀', '%E4%B8%AD', '\u0000', '\u0001',
   '\ufeff', 'a'.repeat(300), '%F0%9F%98%80', 'orders', 'journals', 'status', 'done', 'reject', 'operation', 'page', 'per_page', 'select=*', 'id=eq.1', 'x[]=1', 'x[0]=1',
 ];
+// Numbers that JSON.stringify() would not write; number() stands for one until stringify().
+const numbers = ['1e131071', '-1e131071', '1e-16383', '1e499', '1e500', '-9.99e400', '1e131072', '1e2147483648', '1e99999999999999999999', '1'.repeat(600), `0.${'0'.repeat(600)}1`, '-0', '1E+400'];
+const number = (text) => `@${text}@`;
+const stringify = (value) => JSON.stringify(value).replace(/"@([-+.\dEe]+)@"/g, '$1');
 const clean = (text) => text.replace(/[\u0000-\u0020\u007f]/g, '');
 
 function mutate(d, text) {
@@ -84,7 +91,7 @@ function json(d, depth = 0) {
   switch (d.below(depth > 4 ? 5 : 8)) {
     case 0: return null;
     case 1: return d.chance(0.5);
-    case 2: return d.one([0, -1, 1, 1.5, 1e300, 9007199254740993, -0.001, 99999999999999, 2147483648]);
+    case 2: return d.chance(0.2) ? number(d.one(numbers)) : d.one([0, -1, 1, 1.5, 1e300, 9007199254740993, -0.001, 99999999999999, 2147483648]);
     case 3: return d.one(words);
     case 4: return d.one(['done', 'reject', '张三', '李专员', '漏发', 'M-001', '2018-03-05', '500']);
     case 5: return d.many(4, () => json(d, depth + 1));
@@ -105,7 +112,7 @@ function mistype(d, text) {
     return mutate(d, text);
   }
   if (value === null || typeof value !== 'object') {
-    return JSON.stringify(json(d));
+    return stringify(json(d));
   }
   const places = [value];
   for (const place of places) {
@@ -120,8 +127,17 @@ function mistype(d, text) {
   } else {
     place[d.one(['unknown', 'tenant_id', 'actor_id', 'creator_id', 'state', 'revision', 'role', 'constructor', ''])] = json(d);
   }
-  return JSON.stringify(value);
+  return stringify(value);
 }
+
+// What is small as it is sent and large for whoever reads or shows it.
+const large = [
+  ...numbers, ...numbers.map((text) => `[${text}]`), ...numbers.slice(0, 4).map((text) => `{"a": ${text}}`),
+  ...[1000, 1001, 40000].map((n) => `[${Array(n).fill('1e400')}]`), `[${Array(20000).fill('1e131071')}]`, `{"a": [${Array(20000).fill('-1e131071')}]}`,
+  ...[99, 100, 101, 5000, 100000].flatMap((n) => ['['.repeat(n) + ']'.repeat(n), `${'{"a":'.repeat(n)}1e131071${'}'.repeat(n)}`]),
+  ...[1000, 49999, 50001].flatMap((n) => [`[${Array(n).fill('0')}]`, `{${Array.from({ length: n }, (_, i) => `"k${i}":0`)}}`]),
+  `"${'x'.repeat(900000)}"`, `{"${'k'.repeat(100000)}": 1}`, `"${'\\u0041'.repeat(100000)}"`, `"${'中'.repeat(100000)}"`, '"\\u0000"', '"\\ud800"',
+];
 
 function body(d, own) {
   if (own !== undefined && d.chance(0.6)) {
@@ -131,12 +147,13 @@ function body(d, own) {
   if (d.chance(0.01)) {
     return `{"remark": "${'x'.repeat(1 << 20)}"}`;
   }
-  switch (d.below(9)) {
+  switch (d.below(10)) {
+    case 9: return d.one(large);
     case 8: {
       const depth = d.one([20, 99, 100, 101, 1000, 5000, 100000]);
       return d.chance(0.5) ? '['.repeat(depth) + ']'.repeat(depth) : `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
     }
-    case 0: return JSON.stringify(json(d));
+    case 0: return stringify(json(d));
     case 1: case 2: return d.one(bodies);
     case 3: return mutate(d, d.one(bodies));
     case 4: return Buffer.from(d.many(200, () => d.below(256)));
@@ -160,6 +177,8 @@ function forge(d, tokens) {
   ]).join('.');
   return tokens.includes(made) ? `${made}x` : made;
 }
+
+const codings = ['', 'identity', 'gzip', 'x-gzip', 'deflate', 'br', 'zstd', 'gzip, gzip', 'chunked', ';', 'a'.repeat(300)];
 
 function make(n, tokens) {
   const d = dice(seed * 1000003 + n);
@@ -194,7 +213,7 @@ function make(n, tokens) {
   const method = !native && d.chance(0.6) ? model.method : d.chance(0.85) ? d.one(['GET', 'GET', 'POST', 'PUT', 'PUT', 'DELETE', 'PATCH']) : d.one(['HEAD', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'LOCK']);
   const headers = [];
   let forged = false;
-  const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1') || 'x']);
+  const header = (name, list) => d.chance(0.15) && headers.push([name, Buffer.from(clean(d.one(list))).toString('latin1')]);
   if (d.chance(0.05)) {
     forged = true;
     headers.push(['Authorization', `Bearer ${forge(d, tokens.all)}`]);
@@ -223,6 +242,9 @@ function make(n, tokens) {
   header('If-Modified-Since', ['Thu, 01 Jan 1970 00:00:00 GMT', ...words]);
   header('X-HTTP-Method-Override', ['DELETE']);
   header('Cookie', words);
+  if (content !== undefined && d.chance(0.05)) {
+    headers.push(['Content-Encoding', d.one(codings)]);
+  }
   if (content !== undefined && d.chance(0.1)) {
     headers.push(['Transfer-Encoding', 'chunked']);
     return { native, forged, method, target, headers, body: [content.length ? content : 'x'] };
@@ -266,6 +288,103 @@ function complaint({ native, forged, method, target }, answer) {
   }
   return answer.json !== undefined && answer.json !== null && envelopes[api](answer, answer.json) ? undefined : 'not the envelope of the API';
 }
+
+// What the engine says in its own words is not for those whose API is older than it.
+const wording = /\bworkorder\.|\bWO\d{3}\b|jsonb|jsonpath|numeric|\bSQL|\bcolumn\b|\brelation\b|\bfunction\b|\brevision\b|\btransition\b|digits|nest|members|out of range|invalid input|type /i;
+
+test('what is small as it is sent and huge as it is shown is sent to every route', async (t) => {
+  const started = sql('SELECT pg_postmaster_start_time()');
+  const d = dice(seed);
+  const queue = [];
+  const add = (system, as, method, target, headers, content) =>
+    queue.push({ system, method, target, headers: as === undefined ? headers : [...headers, ['Authorization', `Bearer ${as}`]], body: content });
+  const json = ['Content-Type', 'application/json'];
+  // a value in place of one in a body, or beside them
+  const placed = (own, value) => {
+    let parsed;
+    try {
+      parsed = JSON.parse(own);
+    } catch {
+      return value;
+    }
+    if (parsed === null || typeof parsed !== 'object') {
+      return value;
+    }
+    const key = d.one([...Object.keys(parsed), 'unknown']);
+    parsed[key] = 'HERE';
+    return JSON.stringify(parsed).replace('"HERE"', () => value);
+  };
+  for (const { system, exchanges, actors } of contracts) {
+    const routes = new Map(exchanges.map((one) => [`${one.method} ${one.target.replace(/\?.*/, '').replace(/\d+/g, '1')}`, one]));
+    for (const { method, target, body: own, actor } of routes.values()) {
+      // (dispatch knows people by a credential in the body)
+      const as = actors.length ? token(system, actors.includes(actor) ? actor : d.one(actors)) : undefined;
+      for (const who of as === undefined ? [undefined] : [undefined, as]) {
+        if (method === 'GET') {
+          for (const value of [...numbers, 'x'.repeat(3000), '']) {
+            const [path, query = ''] = target.split('?');
+            const fields = new URLSearchParams(query);
+            fields.set(d.one([...fields.keys(), 'page', 'id', 'status']), value);
+            add(system, who, method, d.chance(0.5) ? `${path}?${fields}` : target.replace(/\d+/, value), [], undefined);
+          }
+        } else {
+          for (const value of large) {
+            add(system, who, method, target, [json], d.chance(0.3) ? value : placed(own ?? '{}', value));
+          }
+          for (const coding of codings) {
+            add(system, who, method, target, [json, ['Content-Encoding', coding]], d.chance(0.5) ? gzipSync(own ?? '{}') : own ?? '{}');
+          }
+        }
+        for (const name of ['Content-Type', 'Content-Encoding', 'Accept', 'Authorization', 'Idempotency-Key', 'X-Forwarded-For', 'User-Agent', 'Cookie', 'Prefer', 'Range', 'Accept-Encoding', 'If-None-Match', 'Expect', 'Host']) {
+          add(system, name === 'Authorization' ? undefined : who, method, target, [...(name === 'Content-Type' || own === undefined ? [] : [json]), [name, '']], method === 'GET' ? undefined : own ?? '{}');
+        }
+      }
+    }
+  }
+  const native = [['POST', 'orders', (v) => `{"remark": ${v}}`], ['PATCH', 'orders?id=eq.1', (v) => `{"remark": ${v}}`], ['POST', 'rpc/sign_in', (v) => `{"login": ${v}, "password": ${v}}`],
+    ...['act', 'can', 'explain'].flatMap((name) => ['changes', 'id', 'note', 'action', 'relation'].map((key) => ['POST', `rpc/${name}`,
+      (v) => JSON.stringify({ relation: 'orders', id: 1, action: 'update', ...(name === 'act' ? { note: 'x' } : {}), [key]: 'HERE' }).replace('"HERE"', () => (key === 'changes' ? `{"remark": ${v}}` : v))])),
+    ['POST', 'rpc/http_write', (v) => v]];
+  for (const [method, target, made] of native) {
+    for (const value of large) {
+      for (const who of [undefined, token('afterservice', 'CR')]) {
+        add(undefined, who, method, `/rest/${target}`, [json], made(value));
+      }
+    }
+  }
+  for (const value of numbers) {
+    for (const query of [`orders?id=eq.${value}`, `orders?revision=gt.${value}`, `orders?limit=${value}`, `orders?offset=${value}`, `rpc/actions?relation=orders&id=${value}`]) {
+      add(undefined, d.chance(0.5) ? undefined : token('afterservice', 'CR'), 'GET', `/rest/${query}`, [], undefined);
+    }
+  }
+  const counts = {};
+  const complaints = [];
+  let n = 0;
+  const client = async () => {
+    while (n < queue.length && complaints.length < 20) {
+      const { system, ...request } = queue[n++];
+      const told = () => JSON.stringify({ ...request, headers: request.headers.map(([name, value]) => [name, value.slice(0, 20)]), target: request.target.slice(0, 300), body: String(request.body).slice(0, 300) });
+      try {
+        const answer = await send({ ...request, agent });
+        counts[answer.status] = (counts[answer.status] ?? 0) + 1;
+        const found = complaint({ native: system === undefined, forged: false, ...request }, answer) ??
+          (system !== undefined && answer.status >= 400 && wording.test(answer.text) ? 'in the words of the engine' : undefined);
+        if (found) {
+          complaints.push(`${found}: ${answer.status} ${answer.text.slice(0, 300)}\n${told()}`);
+        }
+      } catch (error) {
+        complaints.push(`${error.code ?? ''} ${error.message}: ${told()}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  t.diagnostic(`${queue.length} requests; answers: ${JSON.stringify(counts)}`);
+  assert.deepEqual(complaints, []);
+  for (const status of [200, 400, 401, 403, 404, 413, 415]) {
+    assert.ok(counts[status] > 0, `no answer was ${status}: the requests are not good enough`);
+  }
+  assert.equal(sql('SELECT pg_postmaster_start_time()'), started, 'the server was not restarted');
+});
 
 test(`${requests} requests of seed ${seed}`, async (t) => {
   const started = sql('SELECT pg_postmaster_start_time()');
@@ -319,13 +438,14 @@ test(`${requests} requests of seed ${seed}`, async (t) => {
   assert.ok(done.forged >= requests / 50 && done.replayed >= requests / 500, 'tokens were forged and requests sent again');
   assert.equal(sql('SELECT pg_postmaster_start_time()'), started, 'the server was not restarted');
   const lines = readFileSync(log).subarray(offset).toString('utf8');
-  assert.doesNotMatch(lines, /was terminated by signal|PANIC:|server process .* exited|stack depth limit|internal error/);
+  // (PostgreSQL reads what is sent to /rest/ itself, and says that it is too deep, which is 413; in an API it would be a 5xx)
+  assert.deepEqual(lines.split('\n').filter((line) => /was terminated by signal|PANIC:|server process .* exited|internal error/.test(line)).slice(0, 20), []);
 });
 
 test('all is well afterwards', async () => {
   assert.equal((await ask('GET', '/api/v1/afterservice/orders', { as: token('afterservice', 'CR') })).status, 200);
   assert.equal(sql('SELECT * FROM workorder.verify()'), '');
-  for (const schema of Object.values(schemas)) {
+  for (const schema of systems) {
     assert.ok(Number(sql(`SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
       WHERE g.relation::text LIKE '${schema}.%'`)) > 0, `something was done in ${schema}`);
   }
