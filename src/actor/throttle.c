@@ -28,6 +28,7 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "actor/throttle.h"
@@ -53,7 +54,8 @@ typedef struct Counts
 	Attempts	of[SETS][WAYS];
 } Counts;
 
-int			wo_sign_in_failures = 10;
+/* workorder.sign_in_failures */
+static int	failures_allowed = 10;
 
 static Counts *counts = NULL;
 static shmem_request_hook_type next_request = NULL;
@@ -68,11 +70,16 @@ static void lock_counts(void);
 static void unlock_counts(void);
 
 /*
- * wo_throttle_init asks for shared memory, where the library is preloaded.
+ * wo_throttle_init registers the setting, and asks for shared memory where the
+ * library is preloaded.
  */
 void
 wo_throttle_init(void)
 {
+	DefineCustomIntVariable("workorder.sign_in_failures",
+							"Failed attempts to sign in after which a login has to wait.",
+							"The wait doubles with each further failure, up to a minute; 0 means none.",
+							&failures_allowed, 10, 0, 10000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	next_request = shmem_request_hook;
@@ -128,7 +135,7 @@ wo_throttle_begin(int64 tenant, const char *login)
 	Attempts   *attempts;
 	bool		allowed = true;
 
-	if (wo_sign_in_failures == 0)
+	if (failures_allowed == 0)
 		return true;
 	if (counts == NULL)
 	{
@@ -140,9 +147,9 @@ wo_throttle_begin(int64 tenant, const char *login)
 	key = digest(tenant, login);
 	lock_counts();
 	attempts = find(key, true, now);
-	if (attempts->failures >= wo_sign_in_failures)
+	if (attempts->failures >= failures_allowed)
 	{
-		int			doubled = Min(attempts->failures - wo_sign_in_failures, 10);
+		int			doubled = Min(attempts->failures - failures_allowed, 10);
 		int64		wait = Min((int64) 1 << doubled, LONGEST_WAIT);
 
 		allowed = now - attempts->last >= wait * USECS_PER_SEC;

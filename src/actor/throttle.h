@@ -13,7 +13,6 @@
 #include "utils/workorder.h"
 
 /* Failures in a row before a login has to wait; 0 = never. */
-extern int	wo_sign_in_failures;
 
 /*
  * Begins an attempt, which counts as failed until it has succeeded; false if

@@ -121,7 +121,7 @@ wo_pending_add(WoPending *pending)
 	{
 		WoPending **last = &kinds;
 
-		/* called before those that were registered at module start, see init.c */
+		/* called before those that were registered at module start, see settings.c */
 		if (kinds == NULL)
 		{
 			RegisterXactCallback(at_transaction_event, NULL);

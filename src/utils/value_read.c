@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -28,6 +29,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 
 #include "utils/value.h"
 #include "utils/value_type.h"
@@ -382,4 +384,65 @@ json_is_blank(const char *s, int len)
 		(s[0] == '{' && s[len - 1] == '}'))
 		return text_is_blank(s + 1, len - 2);
 	return false;
+}
+
+/*
+ * in_type gives a canonical value as the type writes it now.
+ */
+static void
+in_type(Oid type, int32 typmod, JsonbValue *value, JsonbValue *result)
+{
+	bool		isnull = value->type == jbvNull;
+	Datum		datum = (Datum) 0;
+
+	if (!isnull)
+		datum = wo_value_from_json(JsonbValueToJsonb(value), type, typmod, &isnull);
+	wo_value_to_json(type, datum, isnull, result);
+}
+
+/*
+ * wo_value_same tells whether two canonical values, which are not equal, are
+ * one to a type: what was written while the column had another type, or the
+ * type other attributes, is not what is written now.  It looks in a
+ * subtransaction, since not everything is a value of every type.
+ */
+bool
+wo_value_same(Oid type, int32 typmod, JsonbValue *left, JsonbValue *right)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool same = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		JsonbValue	one;
+		JsonbValue	other;
+
+		in_type(type, typmod, left, &one);
+		in_type(type, typmod, right, &other);
+		same = wo_value_equal(&one, &other);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+		{
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return same;
 }

@@ -39,13 +39,14 @@
 #undef TEXTDOMAIN
 #define TEXTDOMAIN				WO_SCHEMA
 
-/* Settings (workorder.c) */
+/* Settings (settings.c) */
 extern bool wo_maintenance;		/* workorder.maintenance, superuser only */
 extern char *wo_actor_login;	/* workorder.actor, needs GRANT SET */
 extern char *wo_tenant_text;	/* workorder.tenant, needs GRANT SET */
 extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuration file */
 extern bool wo_login_claims;	/* workorder.login_claims, the same */
 
+extern void wo_settings_init(void);
 extern TimestampTz wo_now(void);
 extern void wo_ensure_durable(void);
 extern const char *wo_shown(const char *name);

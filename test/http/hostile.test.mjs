@@ -17,7 +17,7 @@ const attackers = 8;
 const megabytes = 200;
 
 before(() => {
-  for (const system of ['afterservice', 'luci-ticket']) {
+  for (const system of ['afterservice', 'dispatch']) {
     stack('fixture', system);
   }
 });
@@ -105,7 +105,7 @@ const kinds = {
 
 test(`nobody stops it (WORKORDER_SEED=${seed})`, async (t) => {
   const dice = random(seed);
-  const people = [undefined, token('luci-ticket', 'cust1'), token('luci-ticket', 'cust2'), token('afterservice', 'CR')];
+  const people = [undefined, token('dispatch', 'cust1'), token('dispatch', 'cust2'), token('afterservice', 'CR')];
   const honest = token('afterservice', 'SV');
   const gateway = postgrest();
   assert.ok(gateway, 'the stack runs its PostgREST');

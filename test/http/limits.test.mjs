@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { ask, send, sendRaw, sql, stack, token } from './client.mjs';
 
 const rest = (method, path, { as, body, ...more } = {}) => ask(method, `/rest/${path}`, { as, body, ...more });
-const cust = () => token('luci-ticket', 'cust1');
+const cust = () => token('dispatch', 'cust1');
 const prefer = (value) => [['Prefer', value]];
 const back = prefer('return=representation');
 
 before(() => {
-  for (const system of ['active-job', 'workorder-v3', 'afterservice', 'ticket-v1', 'luci-ticket']) {
+  for (const system of ['active-job', 'cloud_support', 'afterservice', 'call_center', 'dispatch']) {
     stack('fixture', system);
   }
 });
@@ -20,7 +20,7 @@ before(() => {
 
 test('a number is nobody\'s to choose, and tells nobody which there are', async () => {
   const order = { type: 'sys', question: 'x', support: true };
-  const as = token('workorder-v3', 'U4');
+  const as = token('cloud_support', 'U4');
   const next = async () => (await ask('POST', '/v3_1/workorder/workorder/', { as, body: { ...order, support: 1 } })).json.data.id;
   const first = await next();
   for (const id of [1, 3, first + 1, 99999, -5, 0, '9223372036854775807']) {
@@ -95,8 +95,8 @@ test('what is small as it is sent and huge as it is written is refused at once',
   await quick('act', [404, 422], rest('POST', 'rpc/act', { as: cust(), body: changes, headers: json }));
   await quick('insert', [422], rest('POST', 'dispatch_ticket', { as: cust(), body: `{"content":"x","images":[${bomb}]}`, headers: json }));
   await quick('credential', [400], ask('POST', '/api/ticket', { body: `{"action":"list","credential":${bomb}}`, headers: json }));
-  for (const [path, as] of [['/active-job/shipping/1000001', token('active-job', 'W1')], ['/v3_1/workorder/workorder/', token('workorder-v3', 'U3')],
-    ['/api/v1/afterservice/orders', token('afterservice', 'CR')], ['/api/v1/ticket', token('ticket-v1', 'E6')]]) {
+  for (const [path, as] of [['/active-job/shipping/1000001', token('active-job', 'W1')], ['/v3_1/workorder/workorder/', token('cloud_support', 'U3')],
+    ['/api/v1/afterservice/orders', token('afterservice', 'CR')], ['/api/v1/ticket', token('call_center', 'E6')]]) {
     await quick(path, [400], ask('POST', path, { as, body: `{"a":${bomb}}`, headers: json }));
     await quick(path, [400], ask('POST', path, { as, body: `{"a":[${'0,'.repeat(60000)}0]}`, headers: json }));
   }
@@ -190,10 +190,10 @@ test('a password that is guessed at waits, whoever it is', async () => {
 
 const apis = [
   ['/active-job/retrieve/1000001', () => token('active-job', 'W1')],
-  ['/v3_1/workorder/workorder/', () => token('workorder-v3', 'U3')],
+  ['/v3_1/workorder/workorder/', () => token('cloud_support', 'U3')],
   ['/api/v1/afterservice/orders', () => token('afterservice', 'CR')],
-  ['/api/v1/ticket', () => token('ticket-v1', 'E6')],
-  ['/api/ticket', () => token('luci-ticket', 'cust1')],
+  ['/api/v1/ticket', () => token('call_center', 'E6')],
+  ['/api/ticket', () => token('dispatch', 'cust1')],
   ['/rest/orders', () => token('afterservice', 'CR')],
 ];
 
@@ -236,7 +236,7 @@ test('whoever is told that a method is not allowed is told which are', async () 
 });
 
 test('a form that cannot be read whole is not read', async () => {
-  const post = (body) => ask('POST', '/api/v1/ticket', { as: token('ticket-v1', 'E6'), body, headers: [['Content-Type', 'multipart/form-data; boundary=b']] });
+  const post = (body) => ask('POST', '/api/v1/ticket', { as: token('call_center', 'E6'), body, headers: [['Content-Type', 'multipart/form-data; boundary=b']] });
   const part = (name, text) => `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`;
   const whole = part('subject', 's') + part('content', 'c');
   for (const end of ['--b--', '--b--\r\n', '--b-- \t', '--b--\r\nepilogue', '--b--  \r\n\r\n']) {

@@ -1,5 +1,8 @@
 -- Beside what test/crash/setup.sql makes: 210 tickets for each of 12 clients,
 -- and a step that goes on without what was cancelled in it.
+-- what needs much memory
+ALTER TABLE job ADD COLUMN memo text;
+SELECT workorder.publish(replace(definition::text, '"done"', '"done", "memo"')::jsonb) FROM workorder.flow WHERE name = 'loop';
 INSERT INTO job (id) SELECT 1000 * c + n FROM generate_series(1, 12) c, generate_series(0, 209) n;
 CREATE FUNCTION step(ticket bigint, others bigint, mark text) RETURNS boolean
 LANGUAGE plpgsql

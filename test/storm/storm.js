@@ -6,7 +6,7 @@
 //            whoever is at work, until <goal> statements were cancelled
 //   crowd    more clients than there are connections, each of which acts <goal>
 //            times in several sessions
-//   memory   acts with notes of up to 32 MB, until <goal> of them had no memory
+//   memory   acts that write up to 32 MB into a column, until <goal> of them had no memory
 //
 // Each act has a note of its own.  What was acknowledged is written to the file,
 // as <note> <lines of the journal>.  Prints, at the end, how many statements
@@ -128,7 +128,7 @@ async function glutton(n) {
   for (let i = 1; broken < goal; i++) {
     const note = `${what}:${n}:${i}`;
     const kilobytes = 2 ** below(16);
-    const rows = await attempt(session, `SELECT workorder.act('job', ${1000 * (n + 1)}, 'next', '${note} ' || repeat('x', 1024 * ${kilobytes}))`, '53200');
+    const rows = await attempt(session, `SELECT workorder.act('job', ${1000 * (n + 1)}, 'next', '${note}', changes => jsonb_build_object('memo', repeat('x', 1024 * ${kilobytes})))`, '53200');
     if (rows !== null) acknowledge(note, 1);
   }
   session.end();
