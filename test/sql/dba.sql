@@ -110,6 +110,23 @@ SELECT code, message FROM workorder.verify() WHERE message ~ 'superuser';
 ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
+-- A restore without privileges leaves to everybody what install() made: verify()
+-- says so, upgrade() closes it, and what was granted since stays.
+SET SESSION AUTHORIZATION regress_dba;
+CREATE TABLE rights AS SELECT oid, proacl FROM pg_proc WHERE pronamespace = 'api'::regnamespace OR oid = 'active_job.import(jsonb, boolean)'::regprocedure;
+RESET SESSION AUTHORIZATION;
+UPDATE pg_proc SET proacl = NULL WHERE oid IN (SELECT oid FROM rights);
+SET SESSION AUTHORIZATION regress_dba;
+GRANT EXECUTE ON FUNCTION api.sign_in(json) TO PUBLIC;
+SELECT code, message FROM workorder.verify();
+SELECT workorder.upgrade();
+SELECT code, message FROM workorder.verify();
+REVOKE ALL ON FUNCTION api.sign_in(json) FROM PUBLIC;
+SELECT workorder.grant_access('regress_dba_app'), workorder.grant_anonymous('regress_dba_app'), active_job.grant_access('regress_dba_app'), active_job.grant_feed('regress_dba_app');
+SELECT p.oid::regprocedure, p.proacl, r.proacl FROM pg_proc p JOIN rights r ON r.oid = p.oid
+WHERE array(SELECT x::text FROM unnest(p.proacl) x ORDER BY 1) <> array(SELECT x::text FROM unnest(r.proacl) x ORDER BY 1);
+RESET SESSION AUTHORIZATION;
+
 -- A new version brings new functions: the superuser names the administrator
 -- once more, and then it goes on.
 CREATE FUNCTION workorder.of_a_new_version() RETURNS int LANGUAGE sql SET search_path = pg_catalog, pg_temp RETURN 1;

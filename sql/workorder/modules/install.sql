@@ -129,7 +129,10 @@ BEGIN
   FOR p IN SELECT * FROM workorder.parts(make.ddl) x ORDER BY x.number LOOP
     IF p.kind IS NULL THEN
       -- What goes with a table, or with the last thing made.
-      CONTINUE WHEN NOT CASE WHEN p.statement ~ '^(COMMENT ON (TABLE|COLUMN)|ALTER|INSERT|SELECT) ' AND p.statement !~ ' TRIGGER ' THEN table_made ELSE made END;
+      CONTINUE WHEN NOT CASE WHEN p.statement ~ '^(COMMENT ON (TABLE|COLUMN)|ALTER|INSERT|SELECT) ' AND p.statement !~ ' TRIGGER ' THEN table_made ELSE made END
+        -- a restore without privileges leaves functions to everybody
+        AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.proacl IS NULL
+          AND f.oid = to_regprocedure(substring(p.statement FROM '^REVOKE ALL ON FUNCTION (.+) FROM PUBLIC$')));
       EXECUTE p.statement;
       CONTINUE;
     END IF;

@@ -144,6 +144,12 @@ AS $$
         ELSE format('%s has no %s %s', p.relation, p.kind, p.name) END
     FROM parts p
     WHERE p.missing AND (p.kind = 'table' OR p.relation IS NULL OR p.kind = 'view' OR p.oid IS NOT NULL)),
+  opened AS (
+    SELECT DISTINCT NULL::oid, 'rights', format('everybody may call function %s', f.oid::regprocedure)
+    FROM ddl d
+    CROSS JOIN LATERAL regexp_matches(d.text, 'REVOKE ALL ON FUNCTION (.+?) FROM PUBLIC;', 'g') m
+    JOIN pg_proc f ON f.oid = to_regprocedure(replace(m[1], '@api@', coalesce(quote_ident(workorder.api_schema()), '""')))
+    WHERE f.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(f.proacl) x WHERE x.grantee = 0)),
   triggers AS (
     SELECT p.oid, CASE WHEN t.tgenabled <> p.fires THEN 'trigger_disabled' ELSE 'trigger_changed' END,
       format(CASE WHEN t.tgenabled <> p.fires THEN 'trigger %2$s of %1$s does not fire when it should'
@@ -195,7 +201,7 @@ AS $$
         AND (c.proconfig IS NULL OR NOT 'search_path=pg_catalog, pg_temp' = ANY (c.proconfig))))
   SELECT f.relation::regclass, f.code, f.message
   FROM (
-    TABLE tables UNION ALL TABLE missing UNION ALL TABLE rights UNION ALL TABLE triggers UNION ALL TABLE added UNION ALL TABLE policies
+    TABLE tables UNION ALL TABLE missing UNION ALL TABLE rights UNION ALL TABLE opened UNION ALL TABLE triggers UNION ALL TABLE added UNION ALL TABLE policies
     UNION ALL TABLE rules UNION ALL TABLE people UNION ALL TABLE functions
     ) f (relation, code, message)
   ORDER BY f.code, f.message
