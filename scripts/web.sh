@@ -100,7 +100,7 @@ web_configure() {
     WORKORDER_POOL="${WORKORDER_POOL:-70}" WORKORDER_DB="host=$cluster/socket port=5432 dbname=$database user=authenticator" | web_file postgrest.conf
   fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LOG="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' \
     WORKORDER_MODULES="$web" \
-    WORKORDER_REST_BODY="${WORKORDER_REST_BODY:-1m}" WORKORDER_SIGN_INS="${WORKORDER_SIGN_INS:-1000r/s}" \
+    WORKORDER_REST_BODY="${WORKORDER_REST_BODY:-512k}" WORKORDER_SIGN_INS="${WORKORDER_SIGN_INS:-1000r/s}" \
     WORKORDER_REQUESTS="${WORKORDER_REQUESTS:-64}" | web_file nginx.conf
   say "$port" | web_file port
 }

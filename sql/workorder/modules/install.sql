@@ -14,6 +14,19 @@
 -- <schema>.upgrade_to_<major>_<minor>(), in the engine and in every add-on alike;
 -- workorder.installation says how far they have got.
 
+CREATE FUNCTION workorder.part_routine(name text) RETURNS regprocedure
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT CASE WHEN part_routine.name LIKE '%)' THEN to_regprocedure(part_routine.name)
+    ELSE (SELECT p.oid::regprocedure FROM pg_proc p
+      WHERE p.proargnames IS NOT NULL AND p.pronamespace::regnamespace || '.' || quote_ident(p.proname) = part_routine.name
+      ORDER BY p.oid LIMIT 1) END;
+END;
+REVOKE ALL ON FUNCTION workorder.part_routine(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.part_routine(text) IS
+'The function that parts() calls by this name: with its types in parentheses if its arguments have no names, else the one of this name that has some. Null if there is none.';
+
 CREATE FUNCTION workorder.parts(ddl text)
 RETURNS TABLE (number int, kind text, relation text, name text, statement text, missing boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
@@ -83,12 +96,9 @@ BEGIN
         missing := NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = to_regclass(relation) AND c.conname = name);
       WHEN statement ~ '^CREATE FUNCTION ' THEN
         kind := 'function';
-        name := substring(statement FROM '^CREATE FUNCTION ([^(]+)');
-        -- one without names for its arguments stands beside one that has them
-        missing := CASE WHEN statement ~ '^CREATE FUNCTION [^( ]+\([a-z]*\)'
-          THEN to_regprocedure(substring(statement FROM '^CREATE FUNCTION ([^( ]+\([a-z]*\))')) IS NULL
-          ELSE NOT EXISTS (SELECT FROM pg_proc p WHERE p.proargnames IS NOT NULL
-            AND p.pronamespace::regnamespace || '.' || quote_ident(p.proname) = name) END;
+        -- one without names for its arguments may stand beside one that has them
+        name := coalesce(substring(statement FROM '^CREATE FUNCTION ([^( ]+\([a-z]*\))'), substring(statement FROM '^CREATE FUNCTION ([^(]+)'));
+        missing := workorder.part_routine(name) IS NULL;
       WHEN statement ~ '^CREATE DOMAIN ' THEN
         kind := 'domain';
         name := substring(statement FROM '^CREATE DOMAIN (.+) AS ');
@@ -145,13 +155,14 @@ BEGIN
     n := n + 1;
     CONTINUE WHEN p.kind NOT IN ('table', 'view', 'function', 'domain');
     IF EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e'
-        AND ((d.classid = 'pg_class'::regclass AND d.objid = to_regclass(p.relation)) OR (d.classid = 'pg_proc'::regclass AND d.objid = to_regproc(p.name)))) THEN
+        AND ((d.classid = 'pg_class'::regclass AND d.objid = to_regclass(p.relation)) OR (d.classid = 'pg_proc'::regclass AND d.objid = workorder.part_routine(p.name)))) THEN
       RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = 'install() and upgrade() cannot be part of an extension''s script',
         DETAIL = format('%s would belong to the extension, and go with it.', coalesce(p.relation, p.name)),
         HINT = 'Run them after CREATE EXTENSION or ALTER EXTENSION ... UPDATE.';
     END IF;
     IF owner IS NOT NULL AND owner::oid <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
-      EXECUTE format('ALTER %s %s OWNER TO %s', CASE p.kind WHEN 'function' THEN 'ROUTINE' ELSE upper(p.kind) END, coalesce(p.relation, p.name), owner);
+      EXECUTE format('ALTER %s %s OWNER TO %s', CASE p.kind WHEN 'function' THEN 'ROUTINE' ELSE upper(p.kind) END,
+        coalesce(p.relation, CASE p.kind WHEN 'function' THEN workorder.part_routine(p.name)::text ELSE p.name END), owner);
     END IF;
   END LOOP;
   RETURN n;
