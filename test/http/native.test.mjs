@@ -127,11 +127,11 @@ test('what one may not see is as what is not there, in status, text and time', a
   for (const door of Object.keys(doors)) {
     assert.equal(await told(door, 3), await told(door, 9), door);
   }
-  const middle = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+  // what else the machine does only adds: of many, those in which it did least
+  const least = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 10)];
   for (const door of ['read', 'act', 'explain']) {
     const times = { 3: [], 9: [] };
-    const alike = () => Math.max(middle(times[3]), middle(times[9])) < Math.min(middle(times[3]), middle(times[9])) * 1.1;
-    // what else the machine does adds to both alike, the longer the surer
+    const alike = () => Math.max(least(times[3]), least(times[9])) < Math.min(least(times[3]), least(times[9])) * 1.1;
     for (let round = 0; round < 40 || (round < 2000 && !alike()); round++) {
       for (const id of round % 2 ? [3, 9] : [9, 3]) {
         const started = performance.now();
@@ -139,8 +139,8 @@ test('what one may not see is as what is not there, in status, text and time', a
         times[id].push(performance.now() - started);
       }
     }
-    t.diagnostic(`${door}, milliseconds: ${middle(times[3]).toFixed(2)} and ${middle(times[9]).toFixed(2)}`);
-    assert.ok(alike(), `${door}: ${middle(times[3])} ${middle(times[9])}`);
+    t.diagnostic(`${door}, milliseconds: ${least(times[3]).toFixed(2)} and ${least(times[9]).toFixed(2)}`);
+    assert.ok(alike(), `${door}: ${least(times[3])} ${least(times[9])}`);
   }
 });
 
