@@ -27,7 +27,7 @@ BEGIN
     WHERE e.extnamespace = to_regnamespace(quote_ident(check_grant.schema)) AND NOT has_function_privilege(d.objid, 'EXECUTE WITH GRANT OPTION')) x;
   IF n > 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied to grant access to schema "%s"', check_grant.schema),
-      DETAIL = format('Role %I has no grant option for %s%s.', current_user, first, CASE WHEN n > 1 THEN format(' and %s more', n - 1) ELSE '' END),
+      DETAIL = format('Role %I has no grant option for %s%s.', current_user, first, CASE WHEN n > 1 THEN ' and others' ELSE '' END),
       HINT = format('A superuser runs SELECT workorder.grant_admin(%L), once more after CREATE EXTENSION and ALTER EXTENSION ... UPDATE.', current_user);
   END IF;
   IF NOT pg_has_role(workorder.owner(), 'USAGE') THEN
