@@ -483,8 +483,9 @@ test('a connection that PostgREST closes is nobody else\'s trouble', async () =>
 });
 
 test('a token that is none is refused, however large the body is', async () => {
-  const large = JSON.stringify({ remark: 'x'.repeat(900000) });
   for (const path of [`${prefix}/orders/1`, '/active-job/1/contact', '/v3_1/workorder/workorder', '/api/v1/tickets', '/api/ticket', '/nobody', '/rest/rpc/act']) {
+    // as large as the path may have it
+    const large = JSON.stringify({ remark: 'x'.repeat(path.startsWith('/rest/rpc/') ? 59000 : 900000) });
     const answers = await Promise.all(Array.from({ length: 8 }, () => ask('POST', path, { as: 'a.b.c', body: large })));
     const small = await ask('POST', path, { as: 'a.b.c', body: {} });
     assert.equal(small.status, 401);
