@@ -16,9 +16,11 @@ SET datestyle = iso;
 \set in_member 'EXISTS (SELECT FROM pg_depend d WHERE d.deptype = ''e'' AND d.classid = o.tableoid AND d.objid = o.oid)'
 \set ours 'o.oid >= 16384 AND NOT :in_member AND (o.tableoid <> ''pg_class''::regclass OR o.oid::regclass::text !~ ''^pg_toast'')'
 
--- Rows of every table, and the same again for each partition.
-SELECT format('SELECT %L, %L, count(*), sum(hashtextextended(t::text, 0)) FROM ONLY %s t',
-  'rows', o.oid::regclass, o.oid::regclass)
+-- Rows of every table, and the same again for each partition.  What an imported
+-- row has for a digest says that it was imported; the journal has its digest.
+SELECT format('SELECT %L, %L, count(*), sum(hashtextextended(%s, 0)) FROM ONLY %s t', 'rows', o.oid::regclass,
+  coalesce((SELECT format('(to_jsonb(t) - %L)::text', coalesce(g.columns ->> 'digest', 'digest')) FROM workorder.guarded g WHERE g.relation = o.oid), 't::text'),
+  o.oid::regclass)
 FROM pg_class o WHERE o.relkind = 'r' AND o.relpersistence <> 't' AND :ours ORDER BY o.oid::regclass::text \gexec
 SELECT format('SELECT %L, %L, count(*) FROM %s', 'materialized rows', o.oid::regclass, o.oid::regclass)
 FROM pg_class o WHERE o.relkind = 'm' AND o.relispopulated AND :ours \gexec

@@ -49,7 +49,7 @@ ways=(
   '--encoding                      | own           | -E GB18030                                | psql                                |'
   '--extension                     | own           | -e workorder* -e pgcrypto                 | psql                                | event trigger, publication'
   '--no-owner                      | own           | --no-owner                                | psql                                | owner, right on relation'
-  '--no-privileges                 | own           | --no-privileges                           | psql                                | right on relation, right on column, right on function, right on schema, right on type, default right'
+  '--no-privileges                 | own           | --no-privileges                           | and_upgrade psql                    | right on relation, right on column, right on function, right on schema, right on type, default right'
   '--no-comments                   | own           | --no-comments                             | psql                                | comment'
   '+--no-tablespaces               | own           | --no-tablespaces --no-table-access-method | psql                                |'
   '-Fc, all of it by its owner     | dba           | -Fc                                       | as_its_owner                        |'
@@ -81,6 +81,11 @@ ways=(
 # dump, then options.
 psql_way() { load "$1" -f "$3" "${@:4}"; }
 pg_restore_way() { pg_restore --exit-on-error -d "$1" "${@:4}" "$3"; }
+# As docs/operations.md says of a dump without privileges.
+and_upgrade_way() {
+  "$4_way" "$1" "$2" "$3" "${@:5}"
+  load "$1" -c 'SELECT workorder.upgrade()'
+}
 gunzip_way() { gzip -dc <"$3" | load "$1"; }
 piped_way() { pg_restore --exit-on-error -d "$1" <"$3"; }
 script_way() { pg_restore -f - "$3" | load "$1"; }
