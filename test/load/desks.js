@@ -158,7 +158,7 @@ function* cloudSupport(n, config) {
     yield { as: me, method: 'GET', path: `${base}/workorder_list/?page=1&page_size=10` };
     yield { as: me, method: 'POST', path: `${base}/workorder/`, body: { support: 1, type: 'billing', question: 'x' }, expect: 400 };
     yield reply(me);
-    yield { ...status(me, 1), expect: 403 };
+    yield { ...status(`CS${(n + 5) % config.clients}`, 1), expect: 403 };
     yield { ...status('A9', 1), wrote };
     yield reply('A9');
     yield { as: me, method: 'GET', path: `${base}/workorder_detail/?workorder_id=${workorder_id}` };
