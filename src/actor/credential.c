@@ -34,7 +34,7 @@
 
 #include "actor/actor.h"
 #include "actor/credential_parse.h"
-#include "http/http_parse.h"
+#include "utils/ascii.h"
 #include "actor/password.h"
 #include "actor/secret.h"
 

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "actor/credential_parse.h"
-#include "http/http_parse.h"
+#include "utils/ascii.h"
 
 #define DOCUMENT_BYTES	(WO_CREDENTIAL_DIGITS / 2)
 #define DEEPEST			64

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * http_parse.h
- *	  Taking requests apart (http_parse.c, http_multipart.c, ascii.c).
+ *	  Taking requests apart (http_parse.c, http_multipart.c).
  *
  * Nothing here knows of catalogs, settings or encodings of the server: bytes
- * in, spans of valid UTF-8 out, or the reason why not.  The three files build
+ * in, spans of valid UTF-8 out, or the reason why not.  The two files build
  * without a server, which is how they are fuzzed.
  *
  *-------------------------------------------------------------------------
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "utils/ascii.h"
 #include "utils/json_limits.h"
 
 #define WO_HTTP_MAX_URI			16384	/* bytes, as sent */
@@ -24,13 +25,6 @@
 #define WO_HTTP_MAX_HEAD		8192	/* bytes of the headers of one part */
 #define WO_HTTP_MAX_BOUNDARY	70		/* RFC 2046 */
 #define WO_HTTP_MAX_MEDIA_TYPE	127		/* RFC 6838: twice 127 at most, nobody comes near */
-
-/* Some bytes, not ended by a NUL; data is never NULL. */
-typedef struct WoSpan
-{
-	const char *data;
-	size_t		len;
-} WoSpan;
 
 typedef enum WoHttpRefusal
 {
@@ -101,12 +95,7 @@ extern WoHttpRefusal wo_http_parse_multipart(const char *data, size_t len, WoSpa
 extern WoHttpRefusal wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type);
 extern bool wo_http_is_unwieldy(const char *json, size_t len);
 
-/* shared by these files */
-extern bool wo_http_is_text(WoSpan span);
-extern bool wo_http_is_token(WoSpan span);
-extern bool wo_http_is_token_character(char c);
-extern bool wo_http_same_word(WoSpan span, const char *word);
-extern int	wo_http_hex(const char *two);
+/* shared by the two files */
 extern WoHttpField *wo_http_add_field(WoHttpFields *fields, WoSpan name);
 
 #endif							/* WO_HTTP_PARSE_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ascii.c
- *	  Taking requests apart: what bytes may be.
+ *	  What bytes of strangers may be.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "http/http_parse.h"
+#include "utils/ascii.h"
 
 /*
  * wo_http_hex returns the byte that two hexadecimal digits stand for, or -1.

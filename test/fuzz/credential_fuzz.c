@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "actor/credential_parse.h"
-#include "http/http_parse.h"
+#include "utils/ascii.h"
 #include "fuzz.h"
 
 /* writes bytes as digits; the case follows from their place */
