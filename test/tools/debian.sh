@@ -29,6 +29,30 @@ debian_mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed -n 1p
 }
 
+# The suite that this machine is of.
+debian_suite() {
+  # (testing says that it is what it will be, and so does unstable)
+  # shellcheck disable=SC2016
+  if grep -q '^PRETTY_NAME=.*/sid"' /etc/os-release && [[ $(apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages') =~ (^|$'\n')sid($|$'\n') ]]; then
+    say sid
+  else
+    sed -n 's/^VERSION_CODENAME=//p' /etc/os-release
+  fi
+}
+
+# Gives a minimal Debian of this machine's suite what the machine knows of updates to it,
+# and of experimental: <directory>.  (What else it knows has keys that are not in there.)
+debian_updates() {
+  local file
+  # shellcheck disable=SC2016
+  apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+    { grep -E " ($(debian_suite)-[a-z]+|experimental) " || true; } | sort -u | put "$1" /etc/apt/sources.list.d/machine.list
+  for file in /etc/apt/preferences.d/*; do
+    # shellcheck disable=SC2094
+    [ ! -f "$file" ] || put "$1" "$file" <"$file"
+  done
+}
+
 # Makes a minimal Debian: <directory> <suite> [packages]
 debian_make() {
   local dir=$1 suite=$2 mirror script=() include=${3:-}

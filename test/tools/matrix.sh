@@ -9,7 +9,8 @@
 #                            trixie:17 forky:18 sid+experimental:19"; of the first
 #                            there are the programs only, to upgrade from
 #   WORKORDER_MATRIX_KINDS   kinds of tests, <kind> or <kind>/<name>, default
-#                            "regress isolation pgtap pg_upgrade totals"
+#                            "regress isolation pgtap pg_upgrade totals packages";
+#                            packages at its full length, the others not
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
@@ -17,7 +18,9 @@
 . "$root/test/tools/debian.sh"
 
 read -ra matrix <<<"${WORKORDER_MATRIX:-bookworm:15 trixie:17 forky:18 sid+experimental:19}"
-kinds=${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals}
+kinds=${WORKORDER_MATRIX_KINDS:-regress isolation pgtap pg_upgrade totals packages}
+long=$(grep -ow packages <<<"$kinds" || true)
+read -ra short <<<"${kinds//packages/}"
 home=${WORKORDER_HOME:-$run_dir}/matrix
 passed=0
 failed=0
@@ -50,6 +53,20 @@ bring() {
   as_root touch "$dir/brought-$major"
 }
 
+# Runs scripts/test in there and counts what it says.
+run() {
+  inside "$dir" PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 WORKORDER_TEST_HOME=/srv/workorder \
+    bash /checkout/scripts/test "$@" >"$log.run" 2>&1 || true
+  cat "$log.run" >>"$log"
+  grep -E '^[a-z_]+ +[0-9]+ passed|^not ok|^not run|^#' "$log.run" || tail -n 20 "$log.run"
+  if [[ $(tail -n 1 "$log.run") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    good=$((good + BASH_REMATCH[1])) bad=$((bad + BASH_REMATCH[2]))
+  else
+    bad=$((bad + 1))
+  fi
+  rm -f "$log.run"
+}
+
 debian_may "$home/try" || die "a Debian of one's own cannot be made here: $debian_why"
 mkdir -p "$home"
 lock_home 5
@@ -71,13 +88,10 @@ for pair in "${matrix[@]:1}"; do
   inside "$dir" mkdir -p /checkout /srv/workorder
   tar -C "$root" -cf - --exclude=.git --exclude=.run --exclude='*.o' --exclude='*.bc' --exclude='*.so' . |
     inside "$dir" tar -xf - -C /checkout --no-same-owner
-  inside "$dir" PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 WORKORDER_TEST_HOME=/srv/workorder \
-    bash /checkout/scripts/test "${kinds// /,}" >"$log" 2>&1 || true
-  grep -E '^[a-z_]+ +[0-9]+ passed|^not ok|^not run|^#' "$log" || tail -n 20 "$log"
-  good=0 bad=1
-  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-    good=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
-  fi
+  good=0 bad=0
+  : >"$log"
+  [ ${#short[@]} = 0 ] || run "$(IFS=,; say "${short[*]}")"
+  [ -z "$long" ] || run --long "$long"
   # What was tested is the major that was meant.
   # shellcheck disable=SC2016
   if ! inside "$dir" bash -c '. /checkout/scripts/lib.sh && need_postgres && [ "$pg_major" = "$1" ]' - "$major"; then
