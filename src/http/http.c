@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *	  The door for HTTP: one request in, one answer out.
+ *	  The HTTP dispatcher: one request in, one answer out.
  *
  * The gateway calls workorder.http_read(bytea) or http_write(bytea) with the
  * body and says in request.headers what method, URI and content type the
@@ -39,7 +39,11 @@
 #include "utils/resowner.h"
 
 #include "actor/actor.h"
-#include "http/http.h"
+#include "http/answer.h"
+#include "http/handler.h"
+#include "http/idempotency.h"
+#include "http/request.h"
+#include "http/route.h"
 #include "utils/as_owner.h"
 
 #define HEADERS		"request.headers"

@@ -17,6 +17,12 @@
  * merely wait.  The row is looked for when the lock is held, among the latest
  * committed, whatever the isolation level.
  *
+ * Over HTTP, a request that may change something is answered once: sent again
+ * with the same key, it gets the same status, headers and body.  It is the
+ * same request if method, path, query, media type and body are the same to the
+ * byte.  What was refused (400 and above) changed nothing and is not kept, so
+ * that it can be sent again when the reason is gone.
+ *
  * The table is for its owner only; callers need no privilege on it.
  *
  *-------------------------------------------------------------------------
@@ -33,11 +39,26 @@
 #include "utils/builtins.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
 #include "http/idempotency.h"
+#include "utils/as_owner.h"
 #include "utils/lookup.h"
 
 #define LOCK_CLASS	3
+
+typedef struct WoResult
+{
+	int			status;
+	const char *content_type;
+	const char *headers;		/* in a form of the caller's */
+	bytea	   *body;			/* NULL = empty */
+} WoResult;
+
+typedef enum WoOnceState
+{
+	WO_ONCE_NEW,				/* it is the first: do it, then keep the result */
+	WO_ONCE_DONE,				/* it was done, with this result */
+	WO_ONCE_OTHER				/* the key is another request's */
+} WoOnceState;
 
 /* What SQL remembers is not what an API was answered. */
 #define SQL_SCOPE	"sql:%s"
@@ -50,12 +71,16 @@ static WoStatement insert = {
 	.types = {INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID, INT4OID, TEXTOID, TEXTOID, BYTEAOID}
 };
 
+PG_FUNCTION_INFO_V1(workorder_recall);
+PG_FUNCTION_INFO_V1(workorder_remember);
+
+static bool is_key(const char *key);
+static void digest_request(WoOnce *once, const void *const *parts, const size_t *lengths, int n);
+static WoOnceState begin(const WoOnce *once, WoResult *result);
+static void keep(const WoOnce *once, const WoResult *result);
 static const WoActor *somebody(void);
 static void lock_key(const WoActor *actor, const WoOnce *once);
 static WoOnceState begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result);
-
-PG_FUNCTION_INFO_V1(workorder_recall);
-PG_FUNCTION_INFO_V1(workorder_remember);
 
 /*
  * workorder_recall(scope, key, request) returns what was remembered of a
@@ -100,7 +125,7 @@ workorder_remember(PG_FUNCTION_ARGS)
 	result.content_type = "";
 	result.headers = "";
 	result.body = (bytea *) cstring_to_text(JsonbToCString(NULL, &json->root, VARSIZE(json)));
-	wo_once_keep(&once, &result);
+	keep(&once, &result);
 	PG_RETURN_VOID();
 }
 
@@ -118,7 +143,7 @@ begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result)
 	size_t		lengths[] = {strlen(request)};
 	WoOnceState state;
 
-	if (!wo_once_is_key(key))
+	if (!is_key(key))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("invalid idempotency key"),
@@ -126,8 +151,8 @@ begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result)
 				 errhint("Make up a UUID for each request, and send it again with the request.")));
 	once->scope = psprintf(SQL_SCOPE, PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	once->key = key;
-	wo_once_digest(once, parts, lengths, lengthof(parts));
-	state = wo_once_begin(once, result);
+	digest_request(once, parts, lengths, lengthof(parts));
+	state = begin(once, result);
 	if (state == WO_ONCE_OTHER)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_UNPROCESSABLE),
@@ -138,10 +163,10 @@ begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result)
 }
 
 /*
- * wo_once_is_key tells whether text may be a key.
+ * is_key tells whether text may be a key.
  */
-bool
-wo_once_is_key(const char *key)
+static bool
+is_key(const char *key)
 {
 	size_t		length = strlen(key);
 
@@ -152,11 +177,11 @@ wo_once_is_key(const char *key)
 }
 
 /*
- * wo_once_digest computes the digest of a request from its parts.  Each is
+ * digest_request computes the digest of a request from its parts.  Each is
  * preceded by its length, so that nothing can move from one to another.
  */
-void
-wo_once_digest(WoOnce *once, const void *const *parts, const size_t *lengths, int n)
+static void
+digest_request(WoOnce *once, const void *const *parts, const size_t *lengths, int n)
 {
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 	bool		failed;
@@ -180,11 +205,11 @@ wo_once_digest(WoOnce *once, const void *const *parts, const size_t *lengths, in
 }
 
 /*
- * wo_once_begin tells what is known of a request; nobody else begins the same
+ * begin tells what is known of a request; nobody else begins the same
  * one until the transaction ends.
  */
-WoOnceState
-wo_once_begin(const WoOnce *once, WoResult *result)
+static WoOnceState
+begin(const WoOnce *once, WoResult *result)
 {
 	const WoActor *actor = somebody();
 	WoLookupKey keys[] = {
@@ -222,10 +247,10 @@ wo_once_begin(const WoOnce *once, WoResult *result)
 }
 
 /*
- * wo_once_keep keeps the result of a request that was begun.
+ * keep keeps the result of a request that was begun.
  */
-void
-wo_once_keep(const WoOnce *once, const WoResult *result)
+static void
+keep(const WoOnce *once, const WoResult *result)
 {
 	const WoActor *actor = somebody();
 	bytea	   *digest = palloc(VARHDRSZ + sizeof(once->digest));
@@ -280,4 +305,64 @@ lock_key(const WoActor *actor, const WoOnce *once)
 							   hash_combine64(hash, actor->tenant));
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, LOCK_CLASS);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/* --- requests -------------------------------------------------------------- */
+
+/*
+ * wo_http_begin_once looks whether a request was answered before, and answers
+ * it again.  If it leaves the answer empty, the request is to be done.
+ */
+WoHttpReason
+wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *answer)
+{
+	const WoRoute *route = request->match.route;
+	const char *method = wo_route_method_name[route->method];
+	const void *parts[] = {method, request->uri, request->content_type, request->body};
+	size_t		lengths[] = {strlen(method), strlen(request->uri), strlen(request->content_type),
+	request->body_len};
+	WoResult	result;
+
+	if (request->key == NULL || route->method == WO_METHOD_GET)
+		return WO_REASON_NONE;
+	/* what was answered to nobody would be answered to everybody */
+	if (wo_actor_current()->id == 0)
+		return WO_REASON_UNAUTHENTICATED;
+	if (!is_key(request->key))
+		return WO_REASON_KEY;
+
+	once->scope = psprintf("http:%s", request->match.api->name);
+	once->key = request->key;
+	digest_request(once, parts, lengths, lengthof(parts));
+	switch (begin(once, &result))
+	{
+		case WO_ONCE_NEW:
+			break;
+		case WO_ONCE_OTHER:
+			return WO_REASON_KEY_REUSED;
+		case WO_ONCE_DONE:
+			answer->status = result.status;
+			answer->content_type = result.content_type;
+			if (result.headers[0] != '\0')
+			{
+				answer->headers = makeStringInfo();
+				appendStringInfoString(answer->headers, result.headers);
+			}
+			answer->body = result.body;
+			break;
+	}
+	return WO_REASON_NONE;
+}
+
+/*
+ * wo_http_keep_once keeps the answer to a request that was begun.
+ */
+void
+wo_http_keep_once(const WoOnce *once, const WoHttpAnswer *answer)
+{
+	WoResult	result = {answer->status, answer->content_type,
+	answer->headers != NULL ? answer->headers->data : "", answer->body};
+
+	if (once->key != NULL && answer->status < 400)
+		keep(once, &result);
 }

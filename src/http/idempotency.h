@@ -10,7 +10,7 @@
 
 #include "common/sha2.h"
 
-#include "utils/workorder.h"
+#include "http/request.h"
 
 #define WO_IDEMPOTENCY_KEY	255 /* bytes */
 
@@ -22,31 +22,13 @@ typedef struct WoOnce
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];	/* of the whole request */
 } WoOnce;
 
-typedef struct WoResult
-{
-	int			status;
-	const char *content_type;
-	const char *headers;		/* in a form of the caller's */
-	bytea	   *body;			/* NULL = empty */
-} WoResult;
+/*
+ * Looks whether a request was answered before, and answers it again.  If it
+ * leaves the answer empty, the request is to be done.
+ */
+extern WoHttpReason wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *answer);
 
-typedef enum WoOnceState
-{
-	WO_ONCE_NEW,				/* it is the first: do it, then keep the result */
-	WO_ONCE_DONE,				/* it was done, with this result */
-	WO_ONCE_OTHER				/* the key is another request's */
-} WoOnceState;
-
-/* A key is 1 to 255 printable ASCII characters. */
-extern bool wo_once_is_key(const char *key);
-
-/* Of what the request consists of. */
-extern void wo_once_digest(WoOnce *once, const void *const *parts, const size_t *lengths, int n);
-
-/* Waits for whoever is at the same key; only somebody who acts may ask. */
-extern WoOnceState wo_once_begin(const WoOnce *once, WoResult *result);
-
-/* Keeps the result, with the transaction. */
-extern void wo_once_keep(const WoOnce *once, const WoResult *result);
+/* Keeps the answer to a request that was begun, with the transaction. */
+extern void wo_http_keep_once(const WoOnce *once, const WoHttpAnswer *answer);
 
 #endif							/* WO_IDEMPOTENCY_H */

@@ -5,9 +5,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_NATIVE_H
-#define WO_NATIVE_H
+#ifndef WO_POSTGREST_ERROR_H
+#define WO_POSTGREST_ERROR_H
 
 extern void wo_native_init(void);
 
-#endif							/* WO_NATIVE_H */
+#endif							/* WO_POSTGREST_ERROR_H */

@@ -10,7 +10,8 @@
 
 #include "fmgr.h"
 
-#include "http/http_parse.h"
+#include "http/handler.h"
+#include "http/request_parse.h"
 #include "utils/workorder.h"
 
 /* Methods a route can have, in the order in which Allow lists them. */
@@ -56,21 +57,6 @@ typedef struct WoApi
 	bool		run_as_anonymous;
 } WoApi;
 
-/*
- * A function that was found and may be called again: reset when any function
- * changes.  While it is busy, who wants to call it makes one of his own.
- */
-typedef struct WoHandler
-{
-	const char *name;
-	Oid			function;		/* InvalidOid = has to be looked up */
-	uint64		generation;
-	FmgrInfo	call;
-	MemoryContext home;			/* where the handler itself is */
-	MemoryContext context;		/* of what the function remembers in call */
-	bool		busy;
-} WoHandler;
-
 /* A row of workorder.route. */
 typedef struct WoRoute
 {
@@ -100,5 +86,41 @@ extern void wo_route_match(const WoHttpPath *path, bool complete, WoMethod metho
 extern Oid	wo_route_owner(void);
 extern WoMethod wo_route_method(const char *name);
 extern const char *const wo_route_method_name[];
+
+/* The trie of the routes, for route.c and its test only. */
+#define WO_NOWHERE	(-1)
+
+typedef struct WoTrieNode
+{
+	int			number;			/* where {name:int} leads, or WO_NOWHERE */
+	int			text;			/* where {name} leads, or WO_NOWHERE */
+	WoApi	   *api;			/* whose prefix ends here, or NULL */
+	int			methods;		/* bits */
+	WoRoute    *routes[WO_METHODS];
+} WoTrieNode;
+
+/* A literal edge; free if to is WO_NOWHERE. */
+typedef struct WoTrieEdge
+{
+	int			from;
+	int			to;
+	WoSpan		text;
+} WoTrieEdge;
+
+typedef struct WoTrie
+{
+	int			nnodes;
+	int			allocated;
+	WoTrieNode *nodes;			/* [0] is the root */
+	int			nedges;
+	uint32		mask;			/* size of the hash table - 1 */
+	WoTrieEdge *edges;
+} WoTrie;
+
+extern void wo_trie_init(WoTrie *trie);
+extern int	wo_trie_place(WoTrie *trie, const char *pattern, List **params);
+extern int	wo_trie_follow(const WoTrie *trie, int node, WoSpan text);
+extern void wo_trie_search(const WoTrie *trie, const WoHttpPath *path, WoMethod method,
+						   WoRouteMatch *match);
 
 #endif							/* WO_ROUTE_H */

@@ -6,7 +6,7 @@
  * A number is kept in a few bytes however many digits it stands for, and a
  * list of short items takes many times its text in memory.  So both are
  * bounded before anything is written out: in a body that is not parsed yet by
- * http_parse.c, in everything else by value_size.c.
+ * request_parse.c, in everything else by value_size.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -4,23 +4,33 @@
  *	  workorder.verify(): is what the journal says what the tables hold.
  *
  * What SQL calls is here: verify(), and retime() and refresh_tasks(), which go
- * the same way but mend.  They go through the tables one by one, and a table's
- * tickets are left to verify_tickets.c.  What a table promises as a whole is
- * asked here, the triggers that make its journal true among it, and the lines
- * that maintenance of the journal has left, which belong to no table.
+ * the same way but mend.  They go through the tables one by one.  What a table
+ * promises as a whole is asked here, the triggers that make its journal true
+ * and its totals among it, and the lines that maintenance of the journal has
+ * left, which belong to no table.  No finding means: sound.
  *
- * Every finding is a row (relation, ticket_id, revision, code, message) with
- * a stable code.  Messages name columns, states and actions, never what a row
- * holds.  No finding means: sound.
+ * A table's rows and its journal's lines are read side by side, both ordered
+ * by tenant and ticket.  Each line is checked against the one before it and
+ * against the flow version the ticket is pinned to, then folded; the row that
+ * comes out must be the row that is there.  The other files of verify() are
+ * asked for the flow, people, timers and lists, ticket by ticket.  Columns
+ * that were added with a default after a ticket's last line are not in the
+ * journal: a column that no line tells of may therefore hold its default, too.
+ * Generated columns follow from others and are not compared.
  *
- * The findings go to a file when they are many; what else is held belongs to
- * one table at a time, and is freed with it.
+ * Totals and the rows, counted by tenant and state, are read side by side in
+ * one snapshot.
+ *
+ * The findings go to a file when they are many.  Two batches of rows and one
+ * ticket's replayed row are held at a time; what else is held belongs to one
+ * table, and is freed with it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -38,15 +48,36 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+#include "actor/actor.h"
+#include "journal/entry.h"
+#include "journal/replay.h"
 #include "permit/approval.h"
 #include "utils/lookup.h"
-#include "utils/tuplestore.h"
-#include "journal/replay.h"
+#include "utils/value.h"
 #include "verify/verify.h"
 
 PG_FUNCTION_INFO_V1(workorder_verify);
 PG_FUNCTION_INFO_V1(workorder_retime);
 PG_FUNCTION_INFO_V1(workorder_refresh_tasks);
+
+/* How many tickets of a tenant rest in a state, by one of the two. */
+typedef struct Holding
+{
+	bool		there;			/* false = no more */
+	int64		tenant;
+	char	   *state;
+	int64		n;
+} Holding;
+
+static const char *const tally_query =
+	"SELECT tenant_id, state, pg_catalog.sum(n)::pg_catalog.int8 FROM ("
+	" SELECT tenant_id, state, n FROM workorder.tally WHERE relation_id OPERATOR(pg_catalog.=) $1"
+	" UNION ALL SELECT tenant_id, to_state, n FROM workorder.tally_change"
+	"  WHERE relation_id OPERATOR(pg_catalog.=) $1"
+	" UNION ALL SELECT tenant_id, from_state, OPERATOR(pg_catalog.-) n FROM workorder.tally_change"
+	"  WHERE relation_id OPERATOR(pg_catalog.=) $1) y"
+	" WHERE state IS NOT NULL GROUP BY tenant_id, state HAVING pg_catalog.sum(n) OPERATOR(pg_catalog.<>) 0"
+	" ORDER BY tenant_id, state COLLATE pg_catalog.\"C\"";
 
 static List *list_guarded(Oid relid);
 pg_noreturn static void not_guarded(Oid relid);
@@ -54,6 +85,17 @@ static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *t
 static void verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
 static void verify_maintenance(WoVerify *v);
 static WoBinding *bind(Relation rel, const WoGuarded *guarded);
+static void verify_tickets(WoVerify *v, const int64 *ticket);
+static char *row_query(const WoBinding *binding, Relation rel, bool one);
+static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
+static int	compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket);
+static void check_line(WoVerify *v, const WoJournalLine *line, bool sealed);
+static JsonbValue *old_value(const WoJournalLine *line, Form_pg_attribute att);
+static void check_digest(WoVerify *v, const WoJournalLine *line, bool sealed);
+static void check_row(WoVerify *v, int64 ticket, const WoRow *row);
+static void check_tasks(WoVerify *v, int64 ticket, const WoRow *row);
+static char *column_list(const WoBinding *binding, const Bitmapset *columns);
+static void verify_totals(WoVerify *v);
 
 /*
  * verify(relation regclass, id bigint) returns the findings for one ticket of
@@ -170,44 +212,6 @@ not_guarded(Oid relid)
 			 errmsg("table with OID %u does not exist", relid),
 			 errdetail("It has no flow, so there is no journal to compare it with."),
 			 errhint("SELECT relation FROM workorder.guarded lists the tables that have one.")));
-}
-
-/* Adds a finding. */
-void
-wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, const char *fmt,...)
-{
-	Datum		values[5];
-	bool		nulls[5];
-	StringInfoData message;
-
-	/* who mends timers has not asked for anything else */
-	if (v->retime || v->retask)
-		return;
-
-	initStringInfo(&message);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&message, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&message, needed);
-	}
-	values[0] = ObjectIdGetDatum(v->relid);
-	nulls[0] = !OidIsValid(v->relid);
-	values[1] = Int64GetDatum(ticket);
-	nulls[1] = ticket == WO_NO_TICKET;
-	values[2] = Int32GetDatum(revision);
-	nulls[2] = revision == WO_NO_REVISION;
-	values[3] = CStringGetTextDatum(code);
-	nulls[3] = false;
-	values[4] = CStringGetTextDatum(message.data);
-	nulls[4] = false;
-	tuplestore_putvalues(v->result->setResult, v->result->setDesc, values, nulls);
 }
 
 /* Lists the guarded tables, or the one asked for. */
@@ -342,10 +346,10 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
 	v->tasks = 0;
 	v->nparts = 0;
-	wo_verify_tickets(v, ticket);
+	verify_tickets(v, ticket);
 	if (ticket == NULL)
 	{
-		wo_verify_totals(v);
+		verify_totals(v);
 		if (!v->retask && wo_task_count(v->binding) != v->tasks)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "tasks",
 							 "workorder.task does not hold as many tasks as the votes of the tickets");
@@ -439,4 +443,402 @@ verify_maintenance(WoVerify *v)
 		MemoryContextSwitchTo(old);
 	}
 	wo_replay_close(replay);
+}
+
+/* --- tickets --------------------------------------------------------------- */
+
+/* Reads rows and lines side by side. */
+static void
+verify_tickets(WoVerify *v, const int64 *ticket)
+{
+	const WoBinding *binding = v->binding;
+	const int64 *tenant = ticket != NULL ? &wo_actor_current()->tenant : NULL;
+	Oid			types[2] = {INT8OID, INT8OID};
+	Datum		values[2];
+	WoReplay   *replay;
+	WoStream	rows;
+	HeapTuple	tuple;
+	const WoJournalLine *line;
+	WoRow		row;
+
+	if (ticket != NULL)
+	{
+		values[0] = Int64GetDatum(*tenant);
+		values[1] = Int64GetDatum(*ticket);
+	}
+	wo_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
+				   ticket != NULL ? 2 : 0, types, values);
+	replay = wo_replay_open(binding->relation_id, tenant, ticket);
+	wo_verify_timers_open(v, tenant, ticket);
+	row.values = palloc(sizeof(Datum) * binding->desc->natts);
+	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
+
+	tuple = wo_stream_next(&rows);
+	line = wo_replay_next(replay);
+	while (tuple != NULL || line != NULL)
+	{
+		MemoryContext old;
+		int64		current_tenant = line != NULL ? line->tenant : 0;
+		int64		current = line != NULL ? line->ticket : 0;
+		bool		there = false;
+		bool		timed;
+
+		CHECK_FOR_INTERRUPTS();
+		if (tuple != NULL)
+		{
+			int			order;
+
+			read_row(binding, tuple, rows.batch->tupdesc, &row);
+			order = line == NULL ? -1 :
+				compare_key(wo_binding_tenant(binding, &row), wo_binding_id(binding, row.values),
+							line->tenant, line->ticket);
+			there = order <= 0;
+			if (order < 0)
+			{
+				current_tenant = wo_binding_tenant(binding, &row);
+				current = wo_binding_id(binding, row.values);
+			}
+		}
+
+		wo_fold_reset(v->fold);
+		v->flow_told = false;
+		v->takers = NIL;
+		v->parts = NIL;
+		v->approving = false;
+		memset(&v->clocks, 0, sizeof(v->clocks));
+		for (; line != NULL && compare_key(line->tenant, line->ticket, current_tenant, current) == 0;
+			 line = wo_replay_next(replay))
+		{
+			CHECK_FOR_INTERRUPTS();
+			old = MemoryContextSwitchTo(replay->context);
+			check_line(v, line, replay->sealed);
+			MemoryContextSwitchTo(old);
+		}
+
+		old = MemoryContextSwitchTo(v->context);
+		timed = wo_verify_timed(v, current_tenant, current);
+		if (there)
+		{
+			check_row(v, current, &row);
+			check_tasks(v, current, &row);
+			wo_verify_parts(v, current_tenant, current);
+			wo_verify_timers(v, current_tenant, current, &row, timed);
+		}
+		else if (timed)
+			wo_verify_stray_timers(v, current_tenant, current);
+		if (!there && v->fold->exists)
+			wo_verify_report(v, current, v->fold->revision, "row_missing",
+							 "the journal does not tell that the ticket was deleted, but it is gone");
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(v->context);
+		if (there)
+			tuple = wo_stream_next(&rows);
+	}
+	/* whatever has timers after the last ticket is none */
+	(void) wo_verify_timed(v, PG_INT64_MAX, PG_INT64_MAX);
+	wo_stream_close(&v->timers);
+	wo_replay_close(replay);
+	wo_stream_close(&rows);
+}
+
+/* Writes the query that gives the rows in the order of the journal. */
+static char *
+row_query(const WoBinding *binding, Relation rel, bool one)
+{
+	const char *tenant = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
+	const char *id = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname));
+	StringInfoData query;
+
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT * FROM %s",
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												RelationGetRelationName(rel)));
+	if (one)
+		appendStringInfo(&query, " WHERE %s OPERATOR(pg_catalog.=) $1"
+						 " AND %s OPERATOR(pg_catalog.=) $2", tenant, id);
+	appendStringInfo(&query, " ORDER BY %s, %s", tenant, id);
+	return query.data;
+}
+
+/* Takes a row of that query apart; dropped columns are not in it. */
+static void
+read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row)
+{
+	int			column = desc->natts;
+
+	heap_deform_tuple(tuple, desc, row->values, row->nulls);
+
+	/* Move each to its place, from the last one down. */
+	for (int i = binding->desc->natts - 1; i >= 0 && column <= i; i--)
+	{
+		if (TupleDescAttr(binding->desc, i)->attisdropped)
+			row->nulls[i] = true;
+		else
+		{
+			column--;
+			row->values[i] = row->values[column];
+			row->nulls[i] = row->nulls[column];
+		}
+	}
+}
+
+static int
+compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket)
+{
+	if (tenant != other_tenant)
+		return tenant < other_tenant ? -1 : 1;
+	if (ticket != other_ticket)
+		return ticket < other_ticket ? -1 : 1;
+	return 0;
+}
+
+/* Checks a line against those before it, and adds it to the fold. */
+static void
+check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
+{
+	WoFold	   *fold = v->fold;
+	bool		base = wo_line_is_base(line);
+	Bitmapset  *surprises = NULL;
+	Jsonb	   *before;
+	bool	   *known;
+	int			attnum = -1;
+
+	check_digest(v, line, sealed);
+	if (!fold->begun)
+	{
+		if (line->from_state != NULL || (!base && line->revision != 1))
+			wo_verify_report(v, line->ticket, line->revision, "gap",
+							 "the journal begins with revision %d, not with how the ticket came to be",
+							 line->revision);
+	}
+	else
+	{
+		if (line->revision != fold->revision + 1)
+			wo_verify_report(v, line->ticket, line->revision, "gap",
+							 "revision %d follows revision %d", line->revision, fold->revision);
+		if (strcmp(line->from_state != NULL ? line->from_state : "",
+				   fold->state != NULL ? fold->state : "") != 0)
+			wo_verify_report(v, line->ticket, line->revision, "chain_state",
+							 "the line starts from state \"%s\", the one before it ends in \"%s\"",
+							 line->from_state != NULL ? line->from_state : "(none)",
+							 fold->state != NULL ? fold->state : "(none)");
+		if (line->at < fold->at)
+			wo_verify_report(v, line->ticket, line->revision, "time",
+							 "the line is earlier than the one before it");
+	}
+	wo_verify_step(v, line);
+
+	before = wo_verify_history(v);
+	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
+	if (!wo_fold_apply(fold, line, sealed, &surprises))
+		wo_verify_report(v, line->ticket, line->revision, "changes",
+						 "the line's changes are not {\"column\": [old, new], ...}");
+	wo_verify_clocks(v, line, before);
+	wo_verify_follow(v, line);
+	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
+	{
+		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
+
+		/* A column that no line has told of may have come with a default. */
+		if (v->binding->role_of[attnum - 1] == WO_UNTOLD ||
+			(!known[attnum - 1] && old_value(line, att) != NULL && wo_verify_default(v, attnum, old_value(line, att))))
+			surprises = bms_del_member(surprises, attnum);
+	}
+	if (!bms_is_empty(surprises))
+		wo_verify_report(v, line->ticket, line->revision, "chain_value",
+						 "the old value of %s is not what the lines before it made",
+						 column_list(v->binding, surprises));
+}
+
+/* Returns what a line says a column was before it. */
+static JsonbValue *
+old_value(const WoJournalLine *line, Form_pg_attribute att)
+{
+	JsonbValue *change = getKeyJsonValueFromContainer(&line->changes->root, NameStr(att->attname),
+													  strlen(NameStr(att->attname)), NULL);
+
+	/* under the name it had then, see workorder.altered() */
+	if (change == NULL)
+		return NULL;
+	return getIthJsonbValueFromContainer(change->val.binary.data, 0);
+}
+
+/* Checks that a line, and the one before it, are what was written. */
+static void
+check_digest(WoVerify *v, const WoJournalLine *line, bool sealed)
+{
+	uint8		expected[WO_DIGEST_LENGTH];
+
+	wo_journal_digest(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
+	if (!sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
+		wo_verify_report(v, line->ticket, line->revision, "digest",
+						 "the line is not what was written, or one before it is missing");
+}
+
+/* Checks a row against the fold of its lines. */
+static void
+check_row(WoVerify *v, int64 ticket, const WoRow *row)
+{
+	const WoBinding *binding = v->binding;
+	WoFold	   *fold = v->fold;
+	int			revision = wo_row_revision(binding, row);
+	Bitmapset  *differ = NULL;
+
+	if (!fold->begun)
+	{
+		if (revision != WO_REVISION_BASE)
+			wo_verify_report(v, ticket, revision, "journal_missing",
+							 "the row has been acted on, but there is no journal of it");
+		return;
+	}
+	if (!fold->exists)
+	{
+		wo_verify_report(v, ticket, fold->revision, "row_exists",
+						 "the journal tells that the ticket was deleted, but it is there");
+		return;
+	}
+	if (revision != fold->revision)
+		wo_verify_report(v, ticket, fold->revision, "gap",
+						 "the journal ends with revision %d, the row has revision %d",
+						 fold->revision, revision);
+
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
+		Jsonb	   *expected = fold->values[attnum - 1];
+		JsonbValue	item;
+		JsonbValue	wanted;
+
+		if (att->attisdropped || binding->role_of[attnum - 1] == WO_UNTOLD ||
+			attnum == binding->engine[WO_REVISION] ||
+			/* a row need not know its digest; the journal does */
+			(attnum == binding->engine[WO_DIGEST] && wo_row_digest(binding, row) == NULL) ||
+			(row->nulls[attnum - 1] && expected == NULL))
+			continue;
+		wo_value_to_json(att->atttypid, row->values[attnum - 1], row->nulls[attnum - 1], &item);
+		if (expected != NULL)
+		{
+			wo_value_from_jsonb(expected, &wanted);
+			if (wo_value_equal(&item, &wanted) ||
+				wo_value_same(att->atttypid, att->atttypmod, &wanted, &item))
+				continue;
+		}
+		if (!fold->known[attnum - 1] && wo_verify_default(v, attnum, &item))
+			continue;
+		differ = bms_add_member(differ, attnum);
+	}
+	if (differ != NULL)
+		wo_verify_report(v, ticket, fold->revision, "row_differs",
+						 "%s differ%s from what the journal tells", column_list(binding, differ),
+						 bms_membership(differ) == BMS_SINGLETON ? "s" : "");
+}
+
+/* Checks, or mends, the tasks that the lists show of a ticket. */
+static void
+check_tasks(WoVerify *v, int64 ticket, const WoRow *row)
+{
+	int64		n;
+
+	if (v->retask)
+	{
+		wo_task_refresh(v->binding, row);
+		v->retimed++;
+		return;
+	}
+	n = wo_task_check(v->binding, row);
+	if (n < 0)
+		wo_verify_report(v, ticket, v->fold->revision, "tasks",
+						 "the tasks that the lists show are not those of the ticket's votes");
+	else
+		v->tasks += n;
+}
+
+/* Names columns for a message. */
+static char *
+column_list(const WoBinding *binding, const Bitmapset *columns)
+{
+	StringInfoData s;
+	int			attnum = -1;
+
+	initStringInfo(&s);
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		appendStringInfo(&s, "%s\"%s\"", s.len > 0 ? ", " : "",
+						 NameStr(TupleDescAttr(binding->desc, attnum - 1)->attname));
+	return s.data;
+}
+
+/* --- totals ---------------------------------------------------------------- */
+
+/* Reads the next group; its state stays where the caller is. */
+static void
+next_group(WoStream *stream, Holding *group)
+{
+	HeapTuple	tuple = wo_stream_next(stream);
+	bool		isnull;
+
+	group->there = tuple != NULL;
+	if (tuple == NULL)
+		return;
+	group->tenant = DatumGetInt64(SPI_getbinval(tuple, stream->batch->tupdesc, 1, &isnull));
+	group->state = TextDatumGetCString(SPI_getbinval(tuple, stream->batch->tupdesc, 2, &isnull));
+	group->n = DatumGetInt64(SPI_getbinval(tuple, stream->batch->tupdesc, 3, &isnull));
+}
+
+/* Tells which comes first; what has come to its end comes last. */
+static int
+compare_groups(const Holding *a, const Holding *b)
+{
+	if (!a->there || !b->there)
+		return a->there ? -1 : b->there ? 1 : 0;
+	if (a->tenant != b->tenant)
+		return a->tenant < b->tenant ? -1 : 1;
+	return strcmp(a->state, b->state);
+}
+
+/* Checks the totals of the table that is being verified, if it is counted. */
+static void
+verify_totals(WoVerify *v)
+{
+	const WoBinding *binding = v->binding;
+	Oid			types[1] = {INT4OID};
+	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	const char *tenant;
+	const char *state;
+	StringInfoData query;
+	WoStream	tally;
+	WoStream	rows;
+	Holding		told;
+	Holding		held;
+
+	if (!binding->counted)
+		return;
+	tenant = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
+	state = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->engine[WO_STATE] - 1)->attname));
+	initStringInfo(&query);
+	appendStringInfo(&query, "SELECT %s, %s::pg_catalog.text COLLATE pg_catalog.\"C\", pg_catalog.count(*) FROM %s"
+					 " WHERE %s IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+					 tenant, state,
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(v->rel)),
+												RelationGetRelationName(v->rel)), state);
+	wo_stream_open(&tally, wo_lookup_table("tally", false), tally_query, 1, types, values);
+	wo_stream_open(&rows, v->relid, query.data, 0, NULL, NULL);
+	next_group(&tally, &told);
+	next_group(&rows, &held);
+	while (told.there || held.there)
+	{
+		int			order = compare_groups(&told, &held);
+		const Holding *either = order <= 0 ? &told : &held;
+
+		CHECK_FOR_INTERRUPTS();
+		if (order != 0 || told.n != held.n)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "total",
+							 "tenant " INT64_FORMAT " has " INT64_FORMAT " tickets in state \"%s\", its total says " INT64_FORMAT,
+							 either->tenant, order >= 0 ? held.n : 0, either->state, order <= 0 ? told.n : 0);
+		if (order <= 0)
+			next_group(&tally, &told);
+		if (order >= 0)
+			next_group(&rows, &held);
+	}
+	wo_stream_close(&tally);
+	wo_stream_close(&rows);
 }

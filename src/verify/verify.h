@@ -64,24 +64,19 @@ typedef struct WoVerify
 	int64		nparts;			/* how many rows of workorder.part they have */
 } WoVerify;
 
-/* verify.c */
+/* verify_report.c */
 extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
 							 const char *fmt,...) pg_attribute_printf(5, 6);
-
-/* verify_tickets.c */
-extern void wo_verify_tickets(WoVerify *v, const int64 *ticket);
+extern const WoFlow *wo_verify_flow(WoVerify *v);
+extern Jsonb *wo_verify_history(WoVerify *v);
+extern Jsonb *wo_verify_parse_history(JsonbValue *text);
 
 /* verify_rules.c */
-extern Jsonb *wo_verify_parse_history(JsonbValue *text);
 extern bool wo_verify_is_protected(Relation rel);
 extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
+extern void wo_verify_engine(WoVerify *v, List *tables);
 extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
 extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
-
-/* verify_policy.c */
-extern void wo_verify_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
-extern void wo_verify_rights(WoVerify *v);
-extern void wo_verify_engine(WoVerify *v, List *tables);
 
 /* verify_people.c */
 extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
@@ -89,15 +84,10 @@ extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlo
 extern void wo_verify_follow(WoVerify *v, const WoJournalLine *line);
 extern void wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket);
 
-/* verify_total.c */
-extern void wo_verify_totals(WoVerify *v);
-
 /* verify_timers.c */
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
 extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);
 extern void wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket);
-extern const WoFlow *wo_verify_flow(WoVerify *v);
-extern Jsonb *wo_verify_history(WoVerify *v);
 extern void wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before);
 extern void wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
 

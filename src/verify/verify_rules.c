@@ -2,11 +2,24 @@
  *
  * verify_rules.c
  *	  The rules that verify() holds a journal against: the flow a ticket is
- *	  pinned to, the triggers a table must have, and the defaults of columns
- *	  that came later.
+ * pinned to, the triggers, policies and rights that a table must have, and
+ * the defaults of columns that came later.
  *
  * What is read here may have been tampered with, so nothing is taken for
  * granted and nothing that a line says may end the verification.
+ *
+ * What the policies must be is compiled from the flow again, as
+ * refresh_policies() does, and parsed as CREATE POLICY does; the two trees
+ * must be equal.  Policies with other names are the user's own.
+ *
+ * Rights, and what the engine was installed with, are in the catalog, so two
+ * functions of sql/workorder/modules/verify.sql ask for them: who else may
+ * write where that would be a way round the flow, what isolates tenants and
+ * tells sessions of new rules, whose the tables and functions are, and which
+ * role may switch triggers off, work as maintenance or set the clock.  What
+ * grant_access() gives is no finding, nor is what an administrator of people
+ * gets: INSERT, UPDATE and DELETE on actor, membership and the tables of
+ * settings.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,18 +27,34 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
-#include "permit/approval.h"
+#include "flow/policy.h"
 #include "journal/entry.h"
+#include "permit/approval.h"
+#include "utils/compat.h"
 #include "utils/lookup.h"
 #include "utils/value.h"
 #include "verify/verify.h"
@@ -56,6 +85,22 @@ typedef enum Pin
 	PIN_MOVED					/* migrated to another version */
 } Pin;
 
+/* A policy that refresh_policies() makes. */
+static const struct
+{
+	const char *name;
+	char		command;
+	bool		sees;			/* it looks at rows that are there */
+	bool		owns;			/* it looks at rows as they become */
+}			policies[] = {
+	{"workorder_view", ACL_SELECT_CHR, true, false},
+	{"workorder_create", ACL_INSERT_CHR, false, true},
+	{"workorder_act", ACL_UPDATE_CHR, true, true},
+	{"workorder_delete", ACL_DELETE_CHR, true, false},
+};
+
+static void check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded);
+static void report_rights(WoVerify *v);
 static void check_triggers(WoVerify *v, Relation rel, const WoGuarded *guarded, bool statement);
 static void check_partitions(WoVerify *v, Relation rel, const WoGuarded *guarded);
 static void check_children(WoVerify *v, Relation rel);
@@ -100,8 +145,8 @@ wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unlogged",
 						 "the table is unlogged or temporary: a crash empties it");
 	check_triggers(v, rel, guarded, true);
-	wo_verify_policies(v, rel, guarded);
-	wo_verify_rights(v);
+	check_policies(v, rel, guarded);
+	report_rights(v);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		check_partitions(v, rel, guarded);
 	else
@@ -481,21 +526,6 @@ new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column)
 	return getIthJsonbValueFromContainer(change->val.binary.data, 1);
 }
 
-/*
- * wo_verify_parse_history parses what a row remembers of the states it left;
- * NULL if it is not that.
- */
-Jsonb *
-wo_verify_parse_history(JsonbValue *text)
-{
-	JsonbValue	history;
-
-	if (text == NULL || text->type != jbvString)
-		return NULL;
-	wo_value_parse_json(pnstrdup(text->val.string.val, text->val.string.len), &history);
-	return history.type == jbvBinary ? JsonbValueToJsonb(&history) : NULL;
-}
-
 /* Works out, once a table, what a column's default is and what old rows read as. */
 static WoColumnDefault *
 find_default(WoVerify *v, AttrNumber attnum)
@@ -532,4 +562,158 @@ find_default(WoVerify *v, AttrNumber attnum)
 	}
 	MemoryContextSwitchTo(old);
 	return known;
+}
+
+/* --- policies and rights --------------------------------------------------- */
+
+/*
+ * parse_predicate makes a predicate over a table's columns what is stored of
+ * it when it becomes a policy.
+ */
+static Node *
+parse_predicate(Relation rel, const char *text)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	List	   *parsed = raw_parser(psprintf("SELECT %s", text), RAW_PARSE_DEFAULT);
+	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
+	Node	   *predicate;
+
+	addNSItemToQuery(pstate, addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, false),
+					 false, true, true);
+	predicate = transformWhereClause(pstate, linitial_node(ResTarget, select->targetList)->val,
+									 EXPR_KIND_POLICY, "POLICY");
+	assign_expr_collations(pstate, predicate);
+	free_parsestate(pstate);
+	return predicate;
+}
+
+/*
+ * check_policies checks that row-level security is on, and that its
+ * policies are those of the flow.
+ */
+static void
+check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
+{
+	Jsonb	   *columns = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(guarded->columns)));
+	char	   *own = psprintf("%s = workorder.tenant_id()",
+							   quote_identifier(NameStr(TupleDescAttr(v->binding->desc, v->binding->tenant - 1)->attname)));
+	Node	   *owns;
+	Node	   *sees;
+	int			level;
+
+	if (!rel->rd_rel->relrowsecurity || rel->rd_rsdesc == NULL)
+	{
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "row_security", "row-level security is off");
+		return;
+	}
+
+	/* its operators are those of pg_catalog, whatever the caller's path */
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	owns = parse_predicate(rel, own);
+	sees = parse_predicate(rel, psprintf("%s AND (%s)", own, wo_policy_flow(guarded->flow, columns)));
+	AtEOXact_GUC(true, level);
+
+	for (int i = 0; i < lengthof(policies); i++)
+	{
+		const RowSecurityPolicy *policy = NULL;
+		ListCell   *lc;
+
+		foreach(lc, rel->rd_rsdesc->policies)
+			if (strcmp(((RowSecurityPolicy *) lfirst(lc))->policy_name, policies[i].name) == 0)
+				policy = lfirst(lc);
+		if (policy == NULL)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing",
+							 "policy \"%s\" is missing", policies[i].name);
+		else if (policy->polcmd != policies[i].command || !policy->permissive ||
+				 ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) != 1 ||
+				 ((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policy \"%s\" is for other commands or roles, or restrictive", policies[i].name);
+		else if (!equal(policy->qual, policies[i].sees ? sees : NULL) ||
+				 !equal(policy->with_check_qual, policies[i].owns ? owns : NULL))
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+							 "policy \"%s\" does not say what flow \"%s\" says", policies[i].name, guarded->flow);
+	}
+}
+
+/*
+ * as_keeper returns who owns the engine's tables, if they may call the function.
+ */
+static Oid
+as_keeper(const char *name, Oid argument)
+{
+	Oid			keeper = wo_relation_owner(wo_lookup_table("guarded", false));
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+										   PointerGetDatum(buildoidvector(&argument, 1)),
+										   ObjectIdGetDatum(get_namespace_oid(WO_SCHEMA, false)));
+
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s.%s() does not exist", WO_SCHEMA, name),
+				 errdetail("The library is of another version than the extension."),
+				 errhint("Run ALTER EXTENSION workorder UPDATE.")));
+	if (!wo_may_execute(function, keeper))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" may not call function %s.%s()", GetUserNameFromId(keeper, false), WO_SCHEMA, name),
+				 errdetail("The role owns the tables of workorder, and verifies them."),
+				 errhint("A superuser runs SELECT workorder.grant_admin('%s').", GetUserNameFromId(keeper, false))));
+	return keeper;
+}
+
+/*
+ * report_all reports what a function of the engine finds.  It is called by the
+ * owner of the engine's tables: who may verify a table need not be allowed to
+ * call that, too.  Not by the owner of the function, a superuser: it reads these
+ * tables, and their owner may have put a view in the place of one.
+ */
+static void
+report_all(WoVerify *v, const char *function, Oid type, Datum argument)
+{
+	WoStream	stream;
+	HeapTuple	tuple;
+
+	wo_stream_open_as(&stream, as_keeper(function, type),
+					  psprintf("SELECT relation, code, message FROM %s.%s($1)", WO_SCHEMA, function),
+					  1, &type, &argument);
+	while ((tuple = wo_stream_next(&stream)) != NULL)
+	{
+		TupleDesc	desc = stream.batch->tupdesc;
+		bool		isnull;
+		Datum		relid = SPI_getbinval(tuple, desc, 1, &isnull);
+
+		v->relid = isnull ? InvalidOid : DatumGetObjectId(relid);
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, SPI_getvalue(tuple, desc, 2), "%s",
+						 SPI_getvalue(tuple, desc, 3));
+	}
+	wo_stream_close(&stream);
+}
+
+/*
+ * report_rights tells who may get round the guard of a table by a right on it.
+ */
+static void
+report_rights(WoVerify *v)
+{
+	report_all(v, "verify_rights", REGCLASSOID, ObjectIdGetDatum(v->relid));
+}
+
+/*
+ * wo_verify_engine tells what is not as it was installed, of the engine that
+ * guards these tables.
+ */
+void
+wo_verify_engine(WoVerify *v, List *tables)
+{
+	Datum	   *guarded = palloc(sizeof(Datum) * Max(list_length(tables), 1));
+	ListCell   *lc;
+
+	foreach(lc, tables)
+		guarded[foreach_current_index(lc)] = ObjectIdGetDatum(((WoGuarded *) lfirst(lc))->relid);
+	report_all(v, "verify_engine", REGCLASSARRAYOID,
+			   PointerGetDatum(construct_array(guarded, list_length(tables), REGCLASSOID,
+											   sizeof(Oid), true, TYPALIGN_INT)));
 }

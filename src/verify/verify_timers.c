@@ -132,39 +132,6 @@ wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket)
 }
 
 /*
- * wo_verify_flow returns the flow that the fold says the ticket is on, NULL if
- * it is none.
- */
-const WoFlow *
-wo_verify_flow(WoVerify *v)
-{
-	AttrNumber	attnum = v->binding->engine[WO_FLOW_ID];
-	bool		isnull;
-	Datum		id;
-
-	if (v->fold->values[attnum - 1] == NULL)
-		return NULL;
-	id = wo_binding_value(v->binding, attnum, v->fold->values[attnum - 1], &isnull);
-	return isnull ? NULL : wo_flow_by_id(DatumGetInt32(id));
-}
-
-/*
- * wo_verify_history returns what the ticket remembers of the states it left,
- * by the fold so far; NULL for nothing.
- */
-Jsonb *
-wo_verify_history(WoVerify *v)
-{
-	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
-	JsonbValue	text;
-
-	if (kept == NULL)
-		return NULL;
-	wo_value_from_jsonb(kept, &text);
-	return wo_verify_parse_history(&text);
-}
-
-/*
  * mark_fired finds the clock that a line of the sweeper's was: of several of
  * that name the one that was due first.
  */

@@ -14,7 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/json.h"
 
-#include "http/http.h"
+#include "http/answer.h"
 #include "fuzz.h"
 
 /* --- what the server gives ----------------------------------------------- */

@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "http/route_trie.h"
+#include "http/route.h"
 #include "fuzz.h"
 
 #define MAX_ROUTES	64

@@ -4,10 +4,10 @@
 # whatever the bytes are, without a server, under the address and
 # undefined-behaviour sanitizers.  Prints TAP.
 #
-#   http_parse   src/http/http_parse.c, http/http_multipart.c and utils/ascii.c
+#   request_parse  src/http/request_parse.c and utils/ascii.c
 #   credential   src/actor/credential_parse.c
-#   route        src/http/route_trie.c, beside trying all routes
-#   envelope     src/http/http_envelope.c: JSON stays JSON
+#   route        the trie of src/http/route.c, beside trying all routes
+#   envelope     the error bodies of src/http/answer.c: JSON stays JSON
 #   search       src/search/bigram.c, search/contains.c and utils/casefold.c, beside looking
 #   digest       src/journal/digest.c: an entry can be read from what is hashed of it
 #
@@ -22,7 +22,7 @@
 
 here=test/fuzz
 stay_away=-Wl,--unresolved-symbols=ignore-all
-targets=(http_parse credential route envelope search digest)
+targets=(request_parse credential route envelope search digest)
 [ $# -eq 0 ] || targets=("$@")
 runs=${WORKORDER_FUZZ_RUNS:-${WORKORDER_TEST_LONG:+10000000}}
 at_once=$(nproc)
@@ -40,10 +40,10 @@ flags=(-g -O2 -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -fno
 sources_of() {
   server=yes longest=2048
   case $1 in
-    http_parse) server='' sources=(http/http_parse http/http_multipart utils/ascii) ;;
+    request_parse) server='' sources=(http/request_parse utils/ascii) ;;
     credential) server='' sources=(actor/credential_parse utils/ascii) ;;
-    route) sources=(http/route_trie http/http_parse utils/ascii) ;;
-    envelope) sources=(http/http_envelope) ;;
+    route) sources=(http/route http/request_parse utils/ascii) ;;
+    envelope) sources=(http/answer) ;;
     # looking takes the square of what it looks through
     search) sources=(search/bigram search/contains utils/casefold) longest=300 ;;
     digest) sources=(journal/digest) ;;

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * http_request.c
+ * request.c
  *	  From a request to the value that handlers take.
  *
  * Body and query are parsed once, here; a handler sees jsonb, text and bytes
  * that are sound.  Of names and values of fields nothing is interpreted but
- * what http_parse.c says.
+ * what request_parse.c says.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/typcache.h"
 
-#include "http/http.h"
+#include "http/request.h"
 #include "utils/value.h"
 
 #define JSON_TYPE		"application/json"

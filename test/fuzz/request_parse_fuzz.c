@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * http_parse_fuzz.c
+ * request_parse_fuzz.c
  *	  Feeds the HTTP parsers arbitrary bytes, and checks what they promise.
  *
  * The first byte chooses the parser, the rest is its input.  The address
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http_parse.h"
+#include "http/request_parse.h"
 #include "fuzz.h"
 
 /* touches every byte, so that the sanitizer sees a span that is too long */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * http_handler.c
+ * handler.c
  *	  Finding and calling the functions that routes and APIs name.
  *
  * A function is looked up by name once and called through its FmgrInfo from
@@ -10,7 +10,7 @@
  * caller may execute the function is asked at each request.
  *
  * The FmgrInfo lives as long as the compiled routes do.  A handler that comes
- * back to itself through the door gets another one for the inner call, as no
+ * back to itself through a request gets another one for the inner call, as no
  * language expects one to be used twice at a time.
  *
  *-------------------------------------------------------------------------
@@ -30,8 +30,9 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
-#include "http/http.h"
+#include "http/handler.h"
 #include "utils/cache.h"
+#include "utils/workorder.h"
 
 /* Handlers are valid one by one, see WoHandler.generation. */
 static WoCache functions = {.syscache = PROCOID};

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * http_answer.c
+ * answer.c
  *	  From what happened to what goes back.
  *
  * An answer is complete before anything is said: status, headers and body are
@@ -11,6 +11,13 @@
  * said as it says it.  What the engine raises under a handler is said in the
  * API's own words, if it has some ("messages"); an error tells by its message
  * domain whether it is the engine's.
+ *
+ * The error body of an API is a JSON template that is filled in.  A template
+ * is JSON text that PostgreSQL has accepted, and is copied as it is, key order
+ * and all, but for its strings: one that is "$status" and no more becomes the
+ * value itself, and "$name" within a longer one, or in a key, becomes text.
+ * Values never become anything but JSON strings and numbers, whatever is in
+ * them; "$data" alone is JSON, and comes as such.
  *
  * Errors that a gateway has, too, such as 401 and 503, are shown by the proxy
  * with a page of its own, for it cannot know whose they are.  So ours go in a
@@ -32,7 +39,7 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
-#include "http/http.h"
+#include "http/answer.h"
 #include "utils/value.h"
 
 #define JSON_CONTENT	"application/json; charset=utf-8"
@@ -83,7 +90,15 @@ enum
 	RESPONSE_NATTS
 };
 
-static void say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer);
+typedef struct Variable
+{
+	const char *name;			/* NULL = there is no such variable */
+	bool		plain;			/* without quotes */
+	char	   *text;			/* NULL = null */
+	size_t		len;			/* of the name, with the dollar sign */
+} Variable;
+
+static void answer_error(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer);
 static void add_error(WoHttpAnswer *answer);
 static const char *find_message(const WoApi *api, const char *key, int *status, const char **template);
 static int	status_of(const WoApi *api, int sqlstate);
@@ -94,12 +109,16 @@ static void add_headers(Jsonb *headers, WoHttpAnswer *answer);
 static void add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer);
 static bool is_value(const char *value);
 pg_noreturn static void refuse_response(const char *detail);
+static Variable find_variable(const char *p, const char *end, const WoEnvelope *values);
+static void append_string(StringInfo out, const char *from, const char *to, bool key,
+						  const WoEnvelope *values);
+static char *label_of(const char *name);
 
 /*
- * say makes the error body, and the headers that belong to its status.
+ * answer_error makes the error body, and the headers that belong to its status.
  */
 static void
-say(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer)
+answer_error(const WoApi *api, const char *template, WoEnvelope *values, WoHttpAnswer *answer)
 {
 	char	   *body;
 
@@ -211,7 +230,7 @@ wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer 
 		message = find_message(api, psprintf("%d", values.status), &values.status, &template);
 	values.code = psprintf("WO%03d", values.status);
 	values.message = wo_http_fill_text(message != NULL ? message : reasons[reason].message, &values);
-	say(api, template, &values, answer);
+	answer_error(api, template, &values, answer);
 }
 
 /*
@@ -316,7 +335,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		values.detail = error->detail;
 		values.data = as_json(error->detail);
 		values.hint = error->hint;
-		say(api, template, &values, answer);
+		answer_error(api, template, &values, answer);
 	}
 	else if (status > 0)
 	{
@@ -329,7 +348,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		if (message == NULL)
 			message = reason_of(status) != WO_REASON_NONE ? reasons[reason_of(status)].message : "request failed";
 		values.message = wo_http_fill_text(message, &values);
-		say(api, template, &values, answer);
+		answer_error(api, template, &values, answer);
 	}
 	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 			 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
@@ -492,10 +511,10 @@ wo_http_add_header(WoHttpAnswer *answer, const char *name, const char *value)
 }
 
 /*
- * set makes a setting for the rest of this transaction.
+ * set_local makes a setting for the rest of this transaction.
  */
 static void
-set(const char *name, const char *value)
+set_local(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
@@ -520,11 +539,178 @@ wo_http_send(WoHttpAnswer *answer)
 		appendBinaryStringInfo(&headers, answer->headers->data, answer->headers->len);
 	appendStringInfoChar(&headers, ']');
 
-	set("response.status", psprintf("%d", answer->status));
-	set("response.headers", headers.data);
+	set_local("response.status", psprintf("%d", answer->status));
+	set_local("response.headers", headers.data);
 	if (answer->body != NULL && answer->status != 204 && answer->status != 304)
 		return answer->body;
 	empty = palloc(VARHDRSZ);
 	SET_VARSIZE(empty, VARHDRSZ);
 	return empty;
+}
+
+/* --- error bodies ---------------------------------------------------------- */
+
+/*
+ * wo_http_fill_text fills the variables of a message.
+ */
+char *
+wo_http_fill_text(const char *text, const WoEnvelope *values)
+{
+	const char *end = text + strlen(text);
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (const char *p = text; p < end;)
+	{
+		Variable	found = find_variable(p, end, values);
+
+		if (found.name == NULL)
+			appendStringInfoChar(&out, *p++);
+		else
+		{
+			if (found.text != NULL)
+				appendStringInfoString(&out, found.text);
+			p += found.len;
+		}
+	}
+	return out.data;
+}
+
+/*
+ * wo_http_fill_template fills a JSON template.
+ */
+char *
+wo_http_fill_template(const char *json, const WoEnvelope *values)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	while (*json != '\0')
+	{
+		const char *from;
+		const char *after;
+
+		if (*json != '"')
+		{
+			appendStringInfoChar(&out, *json++);
+			continue;
+		}
+		from = ++json;
+		while (*json != '"' && *json != '\0')
+			json += *json == '\\' && json[1] != '\0' ? 2 : 1;
+		after = *json == '"' ? json + 1 : json;
+		after += strspn(after, " \t\r\n");
+		append_string(&out, from, json, *after == ':', values);
+		if (*json == '"')
+			json++;
+	}
+	return out.data;
+}
+
+/*
+ * append_string appends a string of the template, which is given without its
+ * quotes and still escaped.
+ */
+static void
+append_string(StringInfo out, const char *from, const char *to, bool key, const WoEnvelope *values)
+{
+	Variable	whole = find_variable(from, to, values);
+
+	if (whole.name != NULL && from + whole.len == to && !key)
+	{
+		if (whole.text == NULL)
+			appendStringInfoString(out, "null");
+		else if (whole.plain)
+			appendStringInfoString(out, whole.text);
+		else
+			escape_json(out, whole.text);
+		return;
+	}
+
+	appendStringInfoChar(out, '"');
+	while (from < to)
+	{
+		Variable	found = find_variable(from, to, values);
+
+		if (found.name == NULL)
+			appendStringInfoChar(out, *from++);
+		else
+		{
+			if (found.text != NULL)
+			{
+				StringInfoData escaped;
+
+				initStringInfo(&escaped);
+				escape_json(&escaped, found.text);
+				appendBinaryStringInfo(out, escaped.data + 1, escaped.len - 2);
+				pfree(escaped.data);
+			}
+			from += found.len;
+		}
+	}
+	appendStringInfoChar(out, '"');
+}
+
+/*
+ * find_variable returns the variable that is named at p.
+ */
+static Variable
+find_variable(const char *p, const char *end, const WoEnvelope *values)
+{
+	Variable	found = {0};
+	size_t		len = 1;
+
+	if (*p != '$')
+		return found;
+	while (p + len < end && p[len] >= 'a' && p[len] <= 'z')
+		len++;
+
+#define IS(word) (len == strlen(word) && memcmp(p, word, len) == 0)
+	found.name = p;
+	found.len = len;
+	if (IS("$status"))
+	{
+		found.plain = true;
+		found.text = psprintf("%d", values->status);
+	}
+	else if (IS("$message"))
+		found.text = unconstify(char *, values->message);
+	else if (IS("$reason"))
+		found.text = unconstify(char *, values->reason);
+	else if (IS("$code"))
+		found.text = unconstify(char *, values->code);
+	else if (IS("$detail") || IS("$details"))
+		found.text = unconstify(char *, values->detail);
+	else if (IS("$data"))
+	{
+		found.plain = true;
+		found.text = unconstify(char *, values->data);
+	}
+	else if (IS("$hint"))
+		found.text = unconstify(char *, values->hint);
+	else if (IS("$name"))
+		found.text = unconstify(char *, values->name);
+	else if (IS("$label"))
+		found.text = label_of(values->name);
+	else
+		found.name = NULL;
+#undef IS
+	return found;
+}
+
+/*
+ * label_of returns a name as it is put into sentences: "due_at" is "due at".
+ */
+static char *
+label_of(const char *name)
+{
+	char	   *label;
+
+	if (name == NULL)
+		return NULL;
+	label = pstrdup(name);
+	for (char *p = label; *p != '\0'; p++)
+		if (*p == '_')
+			*p = ' ';
+	return label;
 }

@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * http_parse.h
- *	  Taking requests apart (http_parse.c, http_multipart.c).
+ * request_parse.h
+ *	  Taking requests apart (request_parse.c).
  *
  * Nothing here knows of catalogs, settings or encodings of the server: bytes
- * in, spans of valid UTF-8 out, or the reason why not.  The two files build
- * without a server, which is how they are fuzzed.
+ * in, spans of valid UTF-8 out, or the reason why not.  It builds without a
+ * server, which is how it is fuzzed.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_HTTP_PARSE_H
-#define WO_HTTP_PARSE_H
+#ifndef WO_REQUEST_PARSE_H
+#define WO_REQUEST_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -95,7 +95,4 @@ extern WoHttpRefusal wo_http_parse_multipart(const char *data, size_t len, WoSpa
 extern WoHttpRefusal wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type);
 extern bool wo_http_is_unwieldy(const char *json, size_t len);
 
-/* shared by the two files */
-extern WoHttpField *wo_http_add_field(WoHttpFields *fields, WoSpan name);
-
-#endif							/* WO_HTTP_PARSE_H */
+#endif							/* WO_REQUEST_PARSE_H */
