@@ -151,7 +151,14 @@ SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SELECT workorder.enrol('added_pat', 'Pat', '{clerk, manager}') > 0 AS enrolled;
 SET workorder.actor = 'added_pat';
-EXPLAIN (COSTS OFF) SELECT count(*) FROM big WHERE (SELECT workorder.has_role('manager')) AND x > 0;
+CREATE FUNCTION is_parallel(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+  RETURN plan @? '$.**."Node Type" ? (@ == "Gather")';
+END $$;
+SELECT is_parallel($$SELECT count(*) FROM big WHERE (SELECT workorder.has_role('manager')) AND x > 0$$);
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT workorder.has_role('manager');
 \! psql -X -q -d regress_workorder_added -c "SET client_min_messages = error" -c "SELECT workorder.enrol('added_pat', 'Pat', '{clerk}')" -o /dev/null
