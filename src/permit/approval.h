@@ -1,17 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * approval.h
- *	  Who has to decide a ticket, by name: the tasks that travel in its row
- *	  (round.c), who they are given to (approvers.c), what is decided
- *	  (approval.c), what else may be done to them (task_command.c), and the lists that
- *	  show them (task.c).
+ *	  Who has to decide a ticket by name, and what they have decided
+ *	  (approval.c); and the tasks that travel in its row (round.c).
  *
  *-------------------------------------------------------------------------
  */
 #ifndef WO_APPROVAL_H
 #define WO_APPROVAL_H
 
-#include "permit/permit.h"
+#include "permit/evaluation.h"
 
 /* What may be done to tasks besides deciding; journalled as "task ..." */
 typedef enum WoTaskOrder
@@ -89,14 +87,12 @@ typedef enum WoStanding
 	WO_STANDS_DECIDED
 } WoStanding;
 
-/* approvers.c */
 extern const WoCandidate *wo_approval_candidate(WoCase *c, int state);
 extern List *wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor);
 extern bool wo_approval_enough(const WoApprovers *approvers, const List *tasks);
 extern bool wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against);
 extern bool wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person);
 
-/* approval.c */
 extern WoRound *wo_round_of_case(WoCase *c);
 extern WoStanding wo_approval_standing(WoCase *c, const WoCandidate *candidate,
 									   WoTask **task, int64 *for_actor);
@@ -105,20 +101,7 @@ extern const WoCandidate *wo_approval_way(WoCase *c, const WoCandidate *taken);
 extern WoReason *wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict,
 									int *leaf, bool visits);
 extern WoReason *wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdict);
-/* deputy.c */
 extern List *wo_deputy_of(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 extern List *wo_deputies(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
-
-/* task_command.c */
-extern bool wo_task_is_order(const char *action);
-extern const WoReason *wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **action);
-
-/* task.c */
-extern void wo_task_refresh(WoBinding *binding, const WoRow *row);
-extern int64 wo_task_check(WoBinding *binding, const WoRow *row);
-extern int64 wo_task_count(const WoBinding *binding);
-extern int64 wo_part_count(const WoBinding *binding);
-extern void wo_task_clear(int32 relation_id);
-extern void wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
 
 #endif							/* WO_APPROVAL_H */

@@ -14,7 +14,8 @@
 #include "catalog/pg_type.h"
 #include "utils/fmgrprotos.h"
 
-#include "permit/permit.h"
+#include "permit/condition.h"
+#include "permit/evaluation.h"
 #include "utils/value.h"
 
 /*

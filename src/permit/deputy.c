@@ -38,57 +38,6 @@ static WoStatement end_deputy = {
 };
 
 /*
- * list_others lists who is in the other of the two columns at a time.
- */
-static List *
-list_others(int64 tenant, const char *column, int64 person, const char *other, TimestampTz now)
-{
-	WoLookupKey keys[2] = {
-		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
-		{column, INT8OID, Int64GetDatum(person)}
-	};
-	WoLookup	lookup;
-	HeapTuple	tuple;
-	List	   *result = NIL;
-
-	wo_lookup_begin(&lookup, wo_lookup_table("deputy", false), keys, 2);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
-	{
-		bool		isnull;
-		bool		ends;
-		Datum		since = wo_lookup_datum(&lookup, tuple, "since", TIMESTAMPTZOID, &isnull);
-		Datum		until = wo_lookup_datum(&lookup, tuple, "until", TIMESTAMPTZOID, &ends);
-		int64	   *found;
-
-		if (DatumGetTimestampTz(since) > now || (!ends && now >= DatumGetTimestampTz(until)))
-			continue;
-		found = palloc(sizeof(int64));
-		*found = wo_lookup_int64(&lookup, tuple, other);
-		result = lappend(result, found);
-	}
-	wo_lookup_end(&lookup);
-	return result;
-}
-
-/*
- * wo_deputy_of lists for whom a person stands in at a time.
- */
-List *
-wo_deputy_of(int64 tenant, int64 person, TimestampTz now)
-{
-	return list_others(tenant, "deputy_id", person, "actor_id", now);
-}
-
-/*
- * wo_deputies lists who stands in for a person at a time.
- */
-List *
-wo_deputies(int64 tenant, int64 person, TimestampTz now)
-{
-	return list_others(tenant, "actor_id", person, "deputy_id", now);
-}
-
-/*
  * deputise(deputy, since, until) has somebody stand in for the caller.
  */
 Datum

@@ -1,24 +1,88 @@
 /*-------------------------------------------------------------------------
  *
  * evaluation.h
- *	  A case from when it is set up to the row that comes of it (evaluation.c), for
- *	  those who act and those who ask before they act.
+ *	  What is judged, and what comes of it: a row as it is and as it would be,
+ *	  the verdict, and the reasons why not (evaluation.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_CASE_H
-#define WO_CASE_H
+#ifndef WO_EVALUATION_H
+#define WO_EVALUATION_H
 
+#include "actor/actor.h"
 #include "row/binding.h"
-#include "permit/permit.h"
+#include "utils/workorder.h"
+
+/*
+ * What is judged.  The caller fills in the first part; the rest is made when
+ * it is first needed, in the caller's memory context.
+ */
+typedef struct WoCase
+{
+	WoBinding  *binding;
+	const WoFlow *flow;
+	const AttrNumber *columns;	/* of flow, see wo_binding_columns() */
+	const WoActor *actor;
+	TimestampTz now;
+	int			leaf;			/* where the ticket rests */
+	const Datum *old;			/* the row as it is, NULL when it is created */
+	const bool *old_null;
+	Datum	   *row;			/* the row as it would be */
+	bool	   *row_null;
+	const bool *changed;		/* user columns the caller changed, by attnum - 1; NULL = none */
+	bool		has_note;		/* a note that is not blank was given */
+	bool		quiet;			/* yes or no is enough: no reasons, and input that is missing is no obstacle */
+	bool		restricted;		/* the actor counts in these relation columns only: */
+	const List *standing;		/* their names */
+
+	Jsonb	   *row_json;
+	Jsonb	   *vars_json;
+	struct WoRound *round;		/* the approvals of the ticket as it is, see approval.h */
+} WoCase;
+
+/* Why not.  Messages name rules, columns and roles, never what a row holds. */
+typedef struct WoReason
+{
+	const char *code;
+	int			sqlstate;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	bool		input;			/* would go away if the caller gave more */
+	const char *column;			/* the missing column or "note", if input */
+} WoReason;
+
+typedef struct WoVerdict
+{
+	const WoCandidate *taken;	/* the transition chosen; NULL if there is none */
+	bool		allowed;
+	List	   *reasons;		/* of WoReason; all of them if asked to explain */
+	bool		complete;		/* the action takes effect now */
+	Jsonb	   *votes;			/* what the row's votes become, NULL = none */
+	struct WoRound *round;		/* and its approvals, NULL = nothing was decided */
+	List	   *resume;			/* the way on, if the ticket is sent back */
+} WoVerdict;
 
 extern void wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row);
 
-/* for the guard and what it leaves to bypass.c */
 extern void wo_case_set(WoCase *c, WoEngineColumn column, Datum value, bool isnull);
 extern void wo_case_set_text(WoCase *c, WoEngineColumn column, const char *value);
 extern void wo_case_seal(WoCase *c);
-extern void wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note);
 extern HeapTuple wo_case_finish(const WoCase *c, HeapTuple tuple);
 
-#endif							/* WO_CASE_H */
+extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
+extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
+
+extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
+						   const char *hint);
+extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
+extern WoReason *wo_reason_last_revision(const WoCase *c);
+extern WoReason *wo_reason_not_a_beginning(const char *action);
+extern WoReason *wo_reason_created_already(void);
+extern WoReason *wo_reason_not_here(const WoCase *c, int action, List *possible);
+extern WoReason *wo_reason_guard_fails(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_guard_undecided(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate);
+pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
+
+#endif							/* WO_EVALUATION_H */

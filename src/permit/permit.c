@@ -5,8 +5,9 @@
  *	  not, why.
  *
  * The guard trigger, act(), can(), explain() and actions() all ask here, so
- * what is said equals what happens.  Nothing is written and nothing is kept:
- * a verdict lives in the caller's memory context, with its reasons (reason.c).
+ * what is said equals what happens.  Nothing is kept: a verdict lives in the
+ * caller's memory context, with its reasons.  wo_case_take() has the row of the
+ * case follow from a verdict; who may is not asked there.
  *
  * The order is that of a statechart: from the leaf upwards, the nearest state
  * that declares the action with a guard that holds decides; there the first
@@ -17,11 +18,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-#include "permit/approval.h"
+#include "actor/actor.h"
 #include "flow/flow.h"
+#include "journal/entry.h"
+#include "permit/approval.h"
+#include "permit/condition.h"
+#include "permit/evaluation.h"
+#include "permit/permit.h"
+#include "permit/quorum.h"
 #include "utils/value.h"
 
 /*
@@ -436,33 +444,72 @@ wo_permit_view(WoCase *c)
 }
 
 /*
- * wo_permit_target returns the leaf that a transition leads to.
+ * wo_case_take carries out a permitted action on the row of the case.
  */
-int
-wo_permit_target(const WoCase *c, const WoCandidate *taken)
+void
+wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
 {
-	Jsonb	   *history = c->old == NULL ? NULL : wo_binding_history(c->binding, c->old, c->old_null);
-	Jsonb	   *remembered;
+	const WoFlow *flow = c->flow;
+	const WoCandidate *taken = verdict->taken;
+	int			leaf = c->leaf;
+	bool		creates = c->old == NULL;
+	bool		visits = creates;
+	int			revision = 1;
 
-	return wo_flow_move(c->flow, taken, c->leaf, history, &remembered);
-}
-
-/*
- * wo_permit_move takes the row of the case along a transition: its history is
- * written, and the leaf reached is returned.
- */
-int
-wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
-{
-	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
-	Jsonb	   *history = wo_binding_history(c->binding, c->row, c->row_null);
-	Jsonb	   *remembered;
-
-	leaf = wo_flow_move(c->flow, taken, leaf, history, &remembered);
-	if (remembered != history)
+	if (verdict->complete)
 	{
-		c->row[attnum - 1] = CStringGetTextDatum(JsonbToCString(NULL, &remembered->root, VARSIZE(remembered)));
-		c->row_null[attnum - 1] = false;
+		wo_condition_assign(c, taken);
+		if (taken->target >= 0)
+		{
+			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
+		}
 	}
-	return leaf;
+	if (flow->approving)
+	{
+		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
+
+		if (nobody != NULL)
+			wo_refuse(c, nobody);
+	}
+	if (!creates)
+	{
+		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+
+		revision = wo_row_next_revision(c->binding, &old);
+		/* the caller's own idea of the new state must be what the action does */
+		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
+		{
+			char	   *wanted = wo_row_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
+
+			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_WO_CONFLICT),
+						 errmsg("\"%s\" leads to state \"%s\"", action, flow->states[leaf].path),
+						 errdetail("The statement also sets another state."),
+						 errhint("Set the action only; the state follows from it.")));
+		}
+	}
+
+	wo_case_set_text(c, WO_STATE, flow->states[leaf].path);
+	if (flow->approving)
+		 /* done already */ ;
+	else if (visits || verdict->complete)
+	{
+		/* an internal action that is done leaves the others' votes alone */
+		if (visits || taken->quorum != WO_QUORUM_NONE)
+			wo_case_set(c, WO_VOTES, (Datum) 0, true);
+	}
+	else
+		wo_case_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
+	wo_case_set(c, WO_REVISION, Int32GetDatum(revision), false);
+	wo_case_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
+	wo_case_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
+	if (visits)
+		wo_case_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
+	wo_case_set_text(c, WO_LAST_ACTION, action);
+	wo_case_set_text(c, WO_LAST_NOTE, note);
+	wo_case_set(c, WO_ACTION, (Datum) 0, true);
+	wo_case_set(c, WO_NOTE, (Datum) 0, true);
+	wo_case_seal(c);
 }

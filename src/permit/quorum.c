@@ -19,7 +19,8 @@
 #include "utils/memutils.h"
 
 #include "journal/journal.h"
-#include "permit/permit.h"
+#include "permit/evaluation.h"
+#include "permit/quorum.h"
 #include "utils/value.h"
 
 /* One person who has voted, or still may. */

@@ -18,10 +18,12 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "permit/approval.h"
-#include "utils/as_owner.h"
 #include "flow/flow.h"
 #include "journal/entry.h"
+#include "permit/approval.h"
+#include "permit/task.h"
+#include "permit/task_command.h"
+#include "utils/as_owner.h"
 
 #define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"

@@ -18,8 +18,10 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "permit/approval.h"
 #include "flow/flow.h"
+#include "permit/approval.h"
+#include "permit/evaluation.h"
+#include "permit/task_command.h"
 #include "utils/value.h"
 
 /* An order being judged. */

@@ -21,16 +21,16 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/tuplestore.h"
 
 #include "actor/actor.h"
-#include "permit/approval.h"
-#include "ticket/act.h"
-#include "row/binding.h"
-#include "permit/evaluation.h"
 #include "flow/flow.h"
+#include "permit/evaluation.h"
 #include "permit/permit.h"
+#include "permit/task_command.h"
+#include "row/binding.h"
+#include "ticket/act.h"
 #include "ticket/ticket.h"
-#include "utils/tuplestore.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_act);

@@ -24,16 +24,16 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
 #include "actor/actor.h"
-#include "ticket/act.h"
-#include "row/binding.h"
-#include "permit/evaluation.h"
 #include "flow/flow.h"
-#include "utils/lookup.h"
-#include "utils/tuplestore.h"
+#include "permit/evaluation.h"
 #include "permit/permit.h"
+#include "row/binding.h"
+#include "ticket/act.h"
 #include "ticket/ticket.h"
+#include "utils/lookup.h"
 
 /* The capacity to which a question is limited. */
 typedef struct Capacity

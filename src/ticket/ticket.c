@@ -38,8 +38,9 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
-#include "permit/permit.h"
 #include "flow/policy.h"
+#include "permit/evaluation.h"
+#include "permit/permit.h"
 #include "ticket/ticket.h"
 #include "utils/as_owner.h"
 #include "utils/value.h"

@@ -20,17 +20,18 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
 #include "actor/actor.h"
-#include "permit/approval.h"
-#include "utils/as_owner.h"
-#include "utils/tuplestore.h"
-#include "ticket/act.h"
-#include "row/binding.h"
-#include "permit/evaluation.h"
 #include "flow/flow.h"
+#include "permit/approval.h"
+#include "permit/evaluation.h"
 #include "permit/permit.h"
+#include "permit/quorum.h"
+#include "row/binding.h"
+#include "ticket/act.h"
 #include "ticket/ticket.h"
+#include "utils/as_owner.h"
 
 #define MAX_TOLD	50
 #define MAX_JUDGED	1000

@@ -1,20 +1,32 @@
 /*-------------------------------------------------------------------------
  *
  * guard.c
- *	  The BEFORE ROW trigger of guarded tables: resolve, permit, move.
+ *	  The triggers of guarded tables: what is this change, may it be, what
+ *	  becomes of the row, and what is journalled of it.
  *
- * Whatever statement comes along, each row passes here after it has been
- * locked: the action is found and judged (permit.c), and what follows from it
- * is written into the row (evaluation.c).  Rows that nobody is judged for go to
- * bypass.c.  Nothing else is written, since the row may still be changed or
- * skipped; record.c journals the row as it came out.  All memory is the
- * per-tuple context of the trigger manager.
+ * Whatever statement comes along, the BEFORE ROW trigger sees each row after
+ * it has been locked: the action is found and judged (permit.c), and what
+ * follows from it is written into the row.  Rows that are imported, repaired,
+ * moved on by the clock or migrated are written without anybody's right to it
+ * being judged; what the engine keeps is still filled in, checked and sealed
+ * as for any act.  Nothing else is written, since the row may still be changed
+ * or skipped.
+ *
+ * The AFTER ROW trigger sees the row as it was stored.  It makes sure that no
+ * trigger of the user's has changed after the guard what the engine keeps, and
+ * appends the journal entry.  Entries of one statement are written together by
+ * the AFTER STATEMENT trigger, unless the row is in a partition, where the
+ * statement trigger belongs to the parent.  Totals follow every row, imported
+ * ones too (state_count.c); events follow every entry (outbox.c).
+ *
+ * All memory is the per-tuple context of the trigger manager.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
@@ -24,19 +36,228 @@
 #include "utils/rel.h"
 
 #include "actor/actor.h"
-#include "permit/approval.h"
-#include "row/binding.h"
-#include "permit/evaluation.h"
-#include "trigger/bypass.h"
 #include "flow/flow.h"
 #include "journal/entry.h"
-#include "ticket/migrate.h"
-#include "permit/permit.h"
+#include "journal/journal.h"
+#include "journal/outbox.h"
 #include "journal/state_count.h"
+#include "permit/approval.h"
+#include "permit/evaluation.h"
+#include "permit/permit.h"
+#include "permit/task.h"
+#include "permit/task_command.h"
+#include "row/binding.h"
+#include "ticket/migrate.h"
 #include "timer/timer.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_guard_row);
+PG_FUNCTION_INFO_V1(workorder_record_row);
+PG_FUNCTION_INFO_V1(workorder_record_flush);
+
+/*
+ * import_row takes a row as its owner loads it: history that happened
+ * elsewhere.  Only what must not be null is filled in, and the seal put in
+ * place of the digest says that this is an import.  A digest of a line would be
+ * that of another journal; the next act asks the one that is here.
+ */
+static HeapTuple
+import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
+{
+	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
+	AttrNumber	created = binding->engine[WO_CREATED_AT];
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	char	   *state;
+
+	if (wo_row_revision(binding, row) < WO_REVISION_BASE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("revision of an imported row is negative"),
+				 errdetail("A row whose history begins with the import has revision 0."),
+				 errhint("Give the revision that the row had, or 0."),
+				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
+	(void) wo_row_next_revision(binding, row);
+	c.flow = row->nulls[flow_att - 1] ? wo_flow_by_name(binding->flow_name) :
+		wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
+	if (c.flow == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("the imported row's flow does not exist"),
+				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
+				 errhint("Load workorder.flow first, or publish the flow."),
+				 errtablecol(trigdata->tg_relation, flow_att)));
+	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	state = wo_row_text(binding, row, WO_STATE);
+	if (state == NULL)
+		wo_case_set_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
+	else
+	{
+		int			leaf = wo_flow_state(c.flow, state, strlen(state));
+
+		if (leaf < 0 || !wo_flow_is_leaf(c.flow, leaf))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
+							c.flow->version, c.flow->name, wo_shown(state)),
+					 errdetail("An imported row must rest in a leaf of its flow."),
+					 errhint("The view workorder.flow_state lists them."),
+					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
+	}
+	if (row->nulls[created - 1])
+		wo_case_set(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
+	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
+		wo_case_set(&c, WO_ENTERED_AT, row->values[created - 1], false);
+	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
+		wo_case_set(&c, WO_UPDATED_AT, row->values[created - 1], false);
+	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
+	wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
+	return wo_case_finish(&c, trigdata->tg_trigtuple);
+}
+
+/*
+ * maintain takes an update as a superuser wrote it under
+ * workorder.maintenance and has it journalled as such.
+ */
+static HeapTuple
+maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	const WoActor *actor = wo_actor_current();
+
+	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
+	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
+	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_now()), false);
+	wo_case_set_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
+	wo_case_set_text(&c, WO_LAST_NOTE, wo_row_text(binding, row, WO_NOTE));
+	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
+	/* the repair may have to begin with the digest itself */
+	wo_case_set(&c, WO_DIGEST, (Datum) 0, true);
+	if (binding->overtaken)
+		wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_ACT)), false);
+	return wo_case_finish(&c, trigdata->tg_newtuple);
+}
+
+/*
+ * obey_clock carries out an order of the sweeper's.  A ticket for which no
+ * guard holds is passed over: the row stays as it is.
+ */
+static HeapTuple
+obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
+			  const WoRow *old, WoRow *row)
+{
+	WoCase		c;
+	WoVerdict	verdict;
+	const WoDelay *delay;
+
+	wo_case_begin(&c, binding, old, row);
+	delay = wo_timer_fired(binding->relation_id, action, c.flow, c.leaf);
+	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
+	{
+		wo_firing->npassed_over++;
+		return NULL;
+	}
+	wo_case_take(&c, delay->action, &verdict, NULL);
+	return wo_case_finish(&c, trigdata->tg_newtuple);
+}
+
+/*
+ * migrated_way returns the way that a ticket came, in the words of the other
+ * version: states without a place there fall out of it.  NULL for none.
+ */
+static WoRound *
+migrated_way(const WoBinding *binding, const WoRow *old)
+{
+	WoRound    *round = wo_round_of_row(binding, old);
+	WoRound    *result;
+	ListCell   *lc;
+
+	if (round == NULL || round->trail == NIL)
+		return NULL;
+	result = palloc0(sizeof(WoRound));
+	foreach(lc, round->trail)
+	{
+		const WoTrailStep *step = lfirst(lc);
+		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
+		WoTrailStep *moved;
+
+		if (leaf < 0)
+			continue;
+		moved = palloc(sizeof(WoTrailStep));
+		moved->state = wo_migration->to->states[leaf].path;
+		moved->by = step->by;
+		result->trail = lappend(result->trail, moved);
+	}
+	return result;
+}
+
+/*
+ * obey_migration carries out an order of workorder.migrate(): the ticket
+ * goes to another version of its flow, where a new visit of its state begins.
+ */
+static HeapTuple
+obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	const WoActor *actor = wo_actor_current();
+	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
+	char	   *path = wo_row_text(binding, old, WO_STATE);
+	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
+	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+	WoActor		nobody = {.tenant = wo_binding_tenant(binding, old), .login = "", .name = ""};
+	WoCase		c = {
+		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_now(),
+		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
+	};
+
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("a ticket has no place in version %d of flow \"%s\"", c.flow->version, c.flow->name),
+				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
+				 errhint("Say where it belongs in state_map.")));
+	if (!old->nulls[updated - 1])
+		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
+	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	wo_case_set_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
+	wo_case_set(&c, WO_VOTES, (Datum) 0, true);
+	if (c.flow->approving)
+	{
+		WoVerdict	verdict = {.complete = true};
+		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
+								   sizeof(bool) * binding->desc->natts);
+		WoReason   *refused;
+		WoRound    *way;
+
+		/* whoever has to decide is asked anew; what was asked before is of the other version, but not the way here */
+		nulls[binding->engine[WO_VOTES] - 1] = true;
+		way = migrated_way(binding, old);
+		if (way != NULL)
+			verdict.round = way;
+		c.old_null = nulls;
+		c.leaf = leaf;
+		c.columns = wo_binding_columns(binding, c.flow);
+		refused = wo_approval_follow(&c, WO_ACTION_MIGRATE, &verdict, &leaf, true);
+		if (refused != NULL)
+			wo_refuse(&c, refused);
+		c.old_null = old->nulls;
+	}
+	wo_case_set_text(&c, WO_STATE, c.flow->states[leaf].path);
+	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
+	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
+	wo_case_set(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
+	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
+	wo_case_set_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
+	wo_case_set_text(&c, WO_LAST_NOTE, NULL);
+	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
+	wo_case_seal(&c);
+	if (++wo_migration->moved % 10000 == 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
+	return wo_case_finish(&c, trigdata->tg_newtuple);
+}
 
 /*
  * refuse_engine_column tells that a column is not the caller's to write.
@@ -209,7 +430,7 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	if (!row.nulls[binding->engine[WO_REVISION] - 1])
 	{
 		if (wo_owns_relation(RelationGetRelid(rel), GetUserId()))
-			return wo_import_row(trigdata, binding, &row);
+			return import_row(trigdata, binding, &row);
 		refuse_engine_column(rel, binding->engine[WO_REVISION]);
 	}
 
@@ -324,13 +545,13 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 					 name != NULL || state_changed || any_changed || !row.nulls[binding->engine[WO_NOTE] - 1],
 					 meddled != InvalidAttrNumber);
 	if (kind == WO_KIND_MIGRATION)
-		return wo_obey_migration(trigdata, binding, &old, &row);
+		return obey_migration(trigdata, binding, &old, &row);
 	if (kind == WO_KIND_REPAIR)
-		return wo_maintain(trigdata, binding, &old, &row);
+		return maintain(trigdata, binding, &old, &row);
 	if (meddled != InvalidAttrNumber)
 		refuse_engine_column(rel, meddled);
 	if (kind == WO_KIND_TIMER)
-		return wo_obey_clock(trigdata, binding, name, &old, &row);
+		return obey_clock(trigdata, binding, name, &old, &row);
 	if (kind == WO_KIND_NONE)
 		return trigdata->tg_newtuple;
 
@@ -432,4 +653,208 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 	else
 		result = judge_delete(trigdata, binding);
 	return PointerGetDatum(result);
+}
+
+/*
+ * append writes a line, and before it the one that opens the history of a row
+ * which was there before.
+ */
+static void
+append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *row, bool together)
+{
+	const uint8 *sealed = row != NULL ? wo_row_digest(binding, row) : NULL;
+
+	if (sealed != NULL && (old == NULL || wo_row_digest(binding, old) != NULL))
+		memcpy(line->digest, sealed, WO_DIGEST_LENGTH);
+	else
+	{
+		WoJournalLine base;
+
+		wo_journal_seal(line, binding, old, &base);
+		if (base.action != NULL)
+			wo_journal_append(&base, true);
+	}
+	wo_journal_append(line, together);
+	wo_outbox_append(binding, line);
+}
+
+/*
+ * count tells the tally which state the row has left, and which it has
+ * entered.
+ */
+static void
+count(const WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	if (binding->counted)
+		wo_tally_move(binding, wo_binding_tenant(binding, row != NULL ? row : old),
+					  old != NULL ? wo_row_text(binding, old, WO_STATE) : NULL,
+					  row != NULL ? wo_row_text(binding, row, WO_STATE) : NULL);
+}
+
+/*
+ * refuse_meddling tells that a trigger changed the row behind the guard.
+ */
+static void
+refuse_meddling(TriggerData *trigdata, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_DENIED),
+			 errmsg("a trigger on \"%s\" changed what the engine keeps",
+					RelationGetRelationName(trigdata->tg_relation)),
+			 errdetail("After the guard had judged the row, %s.", what),
+			 errhint("Let the trigger's name sort before \"~workorder_guard\", or leave engine columns alone."),
+			 errtable(trigdata->tg_relation)));
+}
+
+/*
+ * is_sealed tells whether the seal of a row is of a kind, and unbroken.
+ */
+static bool
+is_sealed(WoBinding *binding, const WoRow *row, char kind)
+{
+	AttrNumber	attnum = binding->engine[WO_DIGEST];
+	bytea	   *expected = wo_row_seal(binding, row, kind);
+	struct varlena *seal;
+
+	if (row->nulls[attnum - 1])
+		return false;
+	seal = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
+	return VARSIZE_ANY_EXHDR(seal) == WO_SEAL_LENGTH &&
+		memcmp(VARDATA_ANY(seal), VARDATA(expected), WO_SEAL_LENGTH) == 0;
+}
+
+/*
+ * check_overtaken makes sure that triggers which fire after the guard have
+ * kept to the user's columns, and that the action still allows what they did
+ * there.  old is NULL for a new row.
+ */
+static void
+check_overtaken(TriggerData *trigdata, WoBinding *binding, WoKind kind, const WoRow *old, const WoRow *row)
+{
+	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
+	WoRow		again = *row;
+	WoCase		c;
+	WoVerdict	verdict;
+
+	if (!is_sealed(binding, row, kind == WO_KIND_IMPORT ? WO_SEAL_IMPORT : WO_SEAL_ACT))
+		refuse_meddling(trigdata, "an engine column was changed");
+	if (kind != WO_KIND_CREATE && kind != WO_KIND_ACT)
+		return;
+	wo_case_begin(&c, binding, old, &again);
+	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
+	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
+			!wo_same(binding, attnum, old, row);
+	c.changed = changed;
+	if (wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
+	{
+		for (int i = 0; i < binding->desc->natts; i++)
+			if (changed[i])
+				refuse_meddling(trigdata, "a column was changed by an order that changes none");
+		return;
+	}
+	if (!wo_permit(&c, wo_flow_action(c.flow, wo_row_text(binding, row, WO_LAST_ACTION)), false, &verdict))
+		wo_refuse(&c, linitial(verdict.reasons));
+}
+
+/*
+ * workorder_record_row is the AFTER INSERT OR UPDATE OR DELETE row trigger.
+ */
+Datum
+workorder_record_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Relation	rel;
+	WoBinding  *binding;
+	WoJournalLine line;
+	WoKind		kind;
+	bool		together;
+	WoRow		old;
+	WoRow		row;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("workorder.record_row() is an AFTER ROW trigger"),
+				 errhint("Let workorder.guard() make the trigger.")));
+	rel = trigdata->tg_relation;
+	binding = wo_binding_for_trigger(rel, trigdata->tg_trigger);
+	together = !rel->rd_rel->relispartition;
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		row = wo_row(binding, trigdata->tg_trigtuple);
+		kind = wo_row_kind(binding, NULL, &row);
+		count(binding, NULL, &row);
+		if (binding->overtaken)
+			check_overtaken(trigdata, binding, kind, NULL, &row);
+		if (kind == WO_KIND_IMPORT)
+			return PointerGetDatum(NULL);
+		wo_line_for_sealed(&line, binding, NULL, &row);
+		append(binding, &line, NULL, &row, together);
+		wo_timer_follow(binding, NULL, &row);
+		wo_task_follow(binding, NULL, &row);
+	}
+	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		old = wo_row(binding, trigdata->tg_trigtuple);
+		row = wo_row(binding, trigdata->tg_newtuple);
+		kind = wo_row_kind(binding, &old, &row);
+		if (kind == WO_KIND_NONE)
+		{
+			/* the guard let it pass because it changed nothing */
+			for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
+				if ((WoIsTold(binding, attnum) || WoIsKey(binding, attnum)) &&
+					!wo_same(binding, attnum, &old, &row))
+					refuse_meddling(trigdata, "a column was changed");
+			return PointerGetDatum(NULL);
+		}
+		if (wo_row_revision(binding, &row) != Max(wo_row_revision(binding, &old), 0) + 1)
+			refuse_meddling(trigdata, "the revision was changed");
+		if (binding->overtaken)
+			check_overtaken(trigdata, binding, kind, &old, &row);
+		wo_line_for_sealed(&line, binding, &old, &row);
+		append(binding, &line, &old, &row, together);
+		count(binding, &old, &row);
+		wo_timer_follow(binding, &old, &row);
+		wo_task_follow(binding, &old, &row);
+	}
+	else
+	{
+		const WoActor *actor = wo_actor_current();
+
+		old = wo_row(binding, trigdata->tg_trigtuple);
+		wo_line_for_change(&line, binding, &old, NULL);
+		line.at = Max(wo_now(), line.at);
+		line.actor = actor->id;
+		/* no row is left to say so */
+		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
+		append(binding, &line, &old, NULL, together);
+		count(binding, &old, NULL);
+		wo_timer_follow(binding, &old, NULL);
+		wo_task_follow(binding, &old, NULL);
+	}
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * workorder_record_flush is the AFTER STATEMENT trigger: the lines of the
+ * statement go into the journal together, its events into the outbox, and its
+ * moves into the tally.
+ */
+Datum
+workorder_record_flush(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("workorder.record_flush() is a trigger"),
+				 errhint("Let workorder.guard() make the trigger.")));
+	wo_line_forget();
+	wo_journal_flush();
+	wo_outbox_flush();
+	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);
+	return PointerGetDatum(NULL);
 }

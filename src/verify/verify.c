@@ -51,7 +51,7 @@
 #include "actor/actor.h"
 #include "journal/entry.h"
 #include "journal/replay.h"
-#include "permit/approval.h"
+#include "permit/task.h"
 #include "utils/lookup.h"
 #include "utils/value.h"
 #include "verify/verify.h"

@@ -23,9 +23,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "permit/approval.h"
-#include "utils/as_owner.h"
 #include "journal/entry.h"
+#include "permit/approval.h"
+#include "permit/task_command.h"
+#include "utils/as_owner.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

@@ -54,6 +54,7 @@
 #include "flow/policy.h"
 #include "journal/entry.h"
 #include "permit/approval.h"
+#include "permit/task_command.h"
 #include "utils/compat.h"
 #include "utils/lookup.h"
 #include "utils/value.h"

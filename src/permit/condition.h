@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * condition.h
+ *	  Guards and assignments (condition.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_CONDITION_H
+#define WO_CONDITION_H
+
+#include "permit/evaluation.h"
+
+typedef enum WoTruth
+{
+	WO_FALSE,
+	WO_TRUE,
+	WO_UNKNOWN
+} WoTruth;
+
+extern WoTruth wo_condition_holds(WoCase *c, JsonPath *guard);
+extern Jsonb *wo_condition_list(WoCase *c, JsonPath *path);
+extern void wo_condition_assign(WoCase *c, const WoCandidate *taken);
+
+#endif							/* WO_CONDITION_H */

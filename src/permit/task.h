@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *	  The lists of tasks (task.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_TASK_H
+#define WO_TASK_H
+
+#include "row/binding.h"
+
+extern void wo_task_refresh(WoBinding *binding, const WoRow *row);
+extern int64 wo_task_check(WoBinding *binding, const WoRow *row);
+extern int64 wo_task_count(const WoBinding *binding);
+extern int64 wo_part_count(const WoBinding *binding);
+extern void wo_task_clear(int32 relation_id);
+extern void wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
+
+#endif							/* WO_TASK_H */

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * task_command.h
+ *	  What may be done to tasks besides deciding them (task_command.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_TASK_COMMAND_H
+#define WO_TASK_COMMAND_H
+
+#include "permit/evaluation.h"
+
+extern bool wo_task_is_order(const char *action);
+extern const WoReason *wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **action);
+
+#endif							/* WO_TASK_COMMAND_H */
