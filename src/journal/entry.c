@@ -5,7 +5,7 @@
  *
  * Everything a line says is in the two rows: who, when and what the guard has
  * written into the new one.  So the guard can seal the line (its digest goes
- * into the row, for the next line to chain to) and record.c can write the
+ * into the row, for the next line to chain to) and the AFTER trigger can write the
  * very same line later.
  *
  * Nothing has to be kept in between.  But the column diff is most of the work,

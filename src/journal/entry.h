@@ -36,7 +36,7 @@ typedef enum WoKind
 	WO_KIND_CREATE,
 	WO_KIND_ACT,
 	WO_KIND_DELETE,
-	/* by nobody's right to it: bypass.c */
+	/* nobody is judged for these */
 	WO_KIND_IMPORT,				/* a new row that brings its history: not journalled */
 	WO_KIND_REPAIR,				/* under workorder.maintenance */
 	WO_KIND_TIMER,

@@ -116,7 +116,7 @@ wo_case_set_text(WoCase *c, WoEngineColumn column, const char *value)
  * wo_case_seal writes the digest of the line to come into the row, so that the
  * next line finds what to chain to without a look into the journal.  Where a
  * later trigger may still change the row, the line is not known yet; then a
- * seal lets record.c tell whether that trigger has kept to the user's columns.
+ * seal lets the AFTER trigger tell whether that trigger has kept to the user's columns.
  */
 void
 wo_case_seal(WoCase *c)

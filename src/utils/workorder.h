@@ -5,7 +5,7 @@
  *
  * Data flows one way: guard.c asks binding.c what it is looking at,
  * flow_cache.c for the chart, actor.c for the person, permit.c for the
- * verdict; record.c and journal.c write what happened.  Each room's own
+ * verdict; guard.c and journal.c write what happened.  Each room's own
  * functions are declared in the header of its name; only what several rooms
  * need is here.
  *
