@@ -34,6 +34,7 @@
 #include "permit/condition.h"
 #include "permit/evaluation.h"
 #include "permit/quorum.h"
+#include "permit/reason.h"
 #include "utils/id_set.h"
 #include "utils/lookup.h"
 

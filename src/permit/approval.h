@@ -9,7 +9,7 @@
 #ifndef WO_APPROVAL_H
 #define WO_APPROVAL_H
 
-#include "permit/evaluation.h"
+#include "permit/reason.h"
 
 /* What may be done to tasks besides deciding; journalled as "task ..." */
 typedef enum WoTaskOrder

@@ -2,7 +2,7 @@
  *
  * evaluation.h
  *	  What is judged, and what comes of it: a row as it is and as it would be,
- *	  the verdict, and the reasons why not (evaluation.c).
+ *	  and the verdict (evaluation.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -40,18 +40,6 @@ typedef struct WoCase
 	struct WoRound *round;		/* the approvals of the ticket as it is, see approval.h */
 } WoCase;
 
-/* Why not.  Messages name rules, columns and roles, never what a row holds. */
-typedef struct WoReason
-{
-	const char *code;
-	int			sqlstate;
-	const char *message;
-	const char *detail;
-	const char *hint;
-	bool		input;			/* would go away if the caller gave more */
-	const char *column;			/* the missing column or "note", if input */
-} WoReason;
-
 typedef struct WoVerdict
 {
 	const WoCandidate *taken;	/* the transition chosen; NULL if there is none */
@@ -72,17 +60,5 @@ extern HeapTuple wo_case_finish(const WoCase *c, HeapTuple tuple);
 
 extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
 extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
-
-extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
-						   const char *hint);
-extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
-extern WoReason *wo_reason_last_revision(const WoCase *c);
-extern WoReason *wo_reason_not_a_beginning(const char *action);
-extern WoReason *wo_reason_created_already(void);
-extern WoReason *wo_reason_not_here(const WoCase *c, int action, List *possible);
-extern WoReason *wo_reason_guard_fails(const char *action, const WoCandidate *candidate);
-extern WoReason *wo_reason_guard_undecided(const char *action, const WoCandidate *candidate);
-extern WoReason *wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate);
-pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
 
 #endif							/* WO_EVALUATION_H */

@@ -30,6 +30,7 @@
 #include "permit/evaluation.h"
 #include "permit/permit.h"
 #include "permit/quorum.h"
+#include "permit/reason.h"
 #include "utils/value.h"
 
 /*

@@ -21,6 +21,7 @@
 #include "flow/flow.h"
 #include "permit/approval.h"
 #include "permit/evaluation.h"
+#include "permit/reason.h"
 #include "permit/task_command.h"
 #include "utils/value.h"
 

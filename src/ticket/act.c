@@ -27,6 +27,7 @@
 #include "flow/flow.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
+#include "permit/reason.h"
 #include "permit/task_command.h"
 #include "row/binding.h"
 #include "ticket/act.h"

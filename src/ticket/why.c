@@ -28,6 +28,7 @@
 #include "permit/evaluation.h"
 #include "permit/permit.h"
 #include "permit/quorum.h"
+#include "permit/reason.h"
 #include "row/binding.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"

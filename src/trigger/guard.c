@@ -44,6 +44,7 @@
 #include "permit/approval.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
+#include "permit/reason.h"
 #include "permit/task.h"
 #include "permit/task_command.h"
 #include "row/binding.h"

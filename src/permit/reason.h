@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * reason.h
+ *	  Why an action is not taken (reason.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_REASON_H
+#define WO_REASON_H
+
+#include "permit/evaluation.h"
+
+/* Why not.  Messages name rules, columns and roles, never what a row holds. */
+typedef struct WoReason
+{
+	const char *code;
+	int			sqlstate;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	bool		input;			/* would go away if the caller gave more */
+	const char *column;			/* the missing column or "note", if input */
+} WoReason;
+
+extern WoReason *wo_reason(const char *code, int sqlstate, const char *message, const char *detail,
+						   const char *hint);
+extern WoReason *wo_reason_unknown_action(const WoFlow *flow, const char *action);
+extern WoReason *wo_reason_last_revision(const WoCase *c);
+extern WoReason *wo_reason_not_a_beginning(const char *action);
+extern WoReason *wo_reason_created_already(void);
+extern WoReason *wo_reason_not_here(const WoCase *c, int action, List *possible);
+extern WoReason *wo_reason_guard_fails(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_guard_undecided(const char *action, const WoCandidate *candidate);
+extern WoReason *wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate);
+pg_noreturn extern void wo_refuse(const WoCase *c, const WoReason *reason);
+
+#endif							/* WO_REASON_H */
