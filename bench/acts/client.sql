@@ -9,6 +9,6 @@ UPDATE plain.ticket_client
 SET state = :target, revision = :next_revision, acted_by = 1, entered_at = :moment, updated_at = :moment,
     last_action = 'next', last_note = NULL
 WHERE tenant_id = 1 AND id = :id;
-INSERT INTO plain.journal (tenant_id, relation_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
+INSERT INTO plain.journal (tenant_id, guarded_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
 VALUES (1, 5, :id, :next_revision, :moment, 1, 'next', :was, :target, NULL);
 COMMIT;

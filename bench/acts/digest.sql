@@ -7,7 +7,7 @@ WITH moved AS (
       digest = sha256(digest || convert_to(concat_ws(' ', tenant_id, 2, id, revision + 1, extract(epoch FROM now()), 1, 'next', state), 'UTF8'))
   WHERE tenant_id = 1 AND id = :id
   RETURNING tenant_id, id, revision, state, acted_by, updated_at, last_action, last_note, digest)
-INSERT INTO plain.journal (tenant_id, relation_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note, digest)
+INSERT INTO plain.journal (tenant_id, guarded_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note, digest)
 SELECT tenant_id, 2, id, revision, updated_at, acted_by, last_action,
        CASE state WHEN 'working' THEN 'open' WHEN 'waiting' THEN 'working' WHEN 'review' THEN 'waiting'
                   WHEN 'escalated' THEN 'review' ELSE 'escalated' END,

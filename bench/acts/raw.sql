@@ -6,7 +6,7 @@ WITH moved AS (
       revision = revision + 1, acted_by = 1, entered_at = now(), updated_at = now(), last_action = 'next', last_note = NULL
   WHERE tenant_id = 1 AND id = :id
   RETURNING tenant_id, id, revision, state, acted_by, updated_at, last_action, last_note)
-INSERT INTO plain.journal (tenant_id, relation_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
+INSERT INTO plain.journal (tenant_id, guarded_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
 SELECT tenant_id, 1, id, revision, updated_at, acted_by, last_action,
        CASE state WHEN 'working' THEN 'open' WHEN 'waiting' THEN 'working' WHEN 'review' THEN 'waiting'
                   WHEN 'escalated' THEN 'review' ELSE 'escalated' END,

@@ -47,7 +47,7 @@ INSERT INTO membership SELECT 1, g, r FROM generate_series(1, 1000) g, unnest('{
 
 CREATE TABLE journal (
   tenant_id   bigint,
-  relation_id int,
+  guarded_id int,
   ticket_id   bigint,
   revision    int,
   at          timestamptz NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE journal (
   note        text,
   changes     jsonb,
   digest      bytea,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, revision)
+  PRIMARY KEY (tenant_id, guarded_id, ticket_id, revision)
 );
 
 CREATE TABLE ticket_raw (
@@ -95,7 +95,7 @@ CREATE TABLE ticket_triggers (LIKE ticket_raw INCLUDING ALL) WITH (fillfactor = 
 CREATE TABLE ticket_client   (LIKE ticket_raw INCLUDING ALL) WITH (fillfactor = 80);
 CREATE TABLE ticket_bare     (LIKE ticket_raw INCLUDING ALL) WITH (fillfactor = 80);
 
--- relation_id in the journal: 1 raw, 2 digest, 3 function, 4 triggers, 5 client, 6 edit, 7 bare
+-- guarded_id in the journal: 1 raw, 2 digest, 3 function, 4 triggers, 5 client, 6 edit, 7 bare
 INSERT INTO ticket_raw (id, title, detail, priority, assignee_id, due_on, flow_id, state, revision, creator_id, acted_by,
                         created_at, entered_at, updated_at, last_action, digest)
 SELECT g, 'ticket number ' || g, repeat('what happened ', 6), g % 5, 1 + g % 1000, date '2024-01-01' + (g % 365)::int,
@@ -151,7 +151,7 @@ BEGIN
       last_action = p_action, last_note = p_note
   WHERE f.tenant_id = p_tenant AND f.id = p_id
   RETURNING f.revision, f.state INTO new_revision, new_state;
-  INSERT INTO journal (tenant_id, relation_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
+  INSERT INTO journal (tenant_id, guarded_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
   VALUES (p_tenant, 3, p_id, new_revision, moment, p_actor, p_action, t.state, new_state, p_note);
 END
 $$;
@@ -202,7 +202,7 @@ LANGUAGE plpgsql
 SET search_path = plain, pg_temp
 AS $$
 BEGIN
-  INSERT INTO journal (tenant_id, relation_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
+  INSERT INTO journal (tenant_id, guarded_id, ticket_id, revision, at, actor_id, action, from_state, to_state, note)
   VALUES (NEW.tenant_id, 4, NEW.id, NEW.revision, NEW.updated_at, NEW.acted_by, NEW.last_action, OLD.state, NEW.state,
           NEW.last_note);
   RETURN NULL;

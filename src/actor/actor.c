@@ -48,7 +48,7 @@ static const WoActor *resolve(void);
 PG_FUNCTION_INFO_V1(workorder_tenant_id);
 PG_FUNCTION_INFO_V1(workorder_actor_id);
 PG_FUNCTION_INFO_V1(workorder_has_role);
-PG_FUNCTION_INFO_V1(workorder_takes_part);
+PG_FUNCTION_INFO_V1(workorder_is_member);
 PG_FUNCTION_INFO_V1(workorder_assume);
 
 /*
@@ -85,11 +85,11 @@ workorder_has_role(PG_FUNCTION_ARGS)
 }
 
 /*
- * workorder_takes_part tells whether who acts holds a role of a system: the one
+ * workorder_is_member tells whether who acts holds a role of a system: the one
  * of that name, or any that has the name and a dot before it.
  */
 Datum
-workorder_takes_part(PG_FUNCTION_ARGS)
+workorder_is_member(PG_FUNCTION_ARGS)
 {
 	char	   *system = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	size_t		len = strlen(system);

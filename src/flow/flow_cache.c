@@ -41,7 +41,7 @@
 #include "utils/cache.h"
 #include "utils/lookup.h"
 
-PG_FUNCTION_INFO_V1(workorder_signal);
+PG_FUNCTION_INFO_V1(workorder_invalidate);
 
 /* One version of a flow. */
 typedef struct CachedFlow
@@ -76,48 +76,48 @@ static FlowCache *cache = NULL;
 static WoCache state;
 
 /* A flow that is tried out until the end of a subtransaction, see simulate.c. */
-static WoFlow *rehearsed = NULL;
-static SubTransactionId rehearsed_in = InvalidSubTransactionId;
+static WoFlow *simulated = NULL;
+static SubTransactionId simulated_in = InvalidSubTransactionId;
 
 /*
- * on_subtransaction_event ends a rehearsal, or hands it to the parent.
+ * on_subtransaction_event ends a simulation, or hands it to the parent.
  */
 static void
 on_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 						SubTransactionId parent, void *arg)
 {
-	if (rehearsed == NULL || rehearsed_in != subid)
+	if (simulated == NULL || simulated_in != subid)
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		rehearsed = NULL;
+		simulated = NULL;
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-		rehearsed_in = parent;
+		simulated_in = parent;
 }
 
 static void
 on_transaction_event(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		rehearsed = NULL;
+		simulated = NULL;
 }
 
 /*
- * wo_flow_rehearse makes a flow known to this session, as WO_FLOW_REHEARSED,
+ * wo_flow_simulate makes a flow known to this session, as WO_FLOW_SIMULATED,
  * until the subtransaction is rolled back.  It must live in the transaction.
  */
 void
-wo_flow_rehearse(WoFlow *flow)
+wo_flow_simulate(WoFlow *flow)
 {
-	if (rehearsed != NULL)
+	if (simulated != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("a simulation is under way in this session"),
 				 errdetail("A simulation cannot simulate."),
 				 errhint("Simulate one flow after the other.")));
-	flow->id = WO_FLOW_REHEARSED;
+	flow->id = WO_FLOW_SIMULATED;
 	flow->open = true;
-	rehearsed = flow;
-	rehearsed_in = GetCurrentSubTransactionId();
+	simulated = flow;
+	simulated_in = GetCurrentSubTransactionId();
 }
 
 /*
@@ -131,22 +131,22 @@ wo_flow_cache_init(void)
 }
 
 /*
- * workorder_signal() is the statement trigger on rule tables: it tells every
+ * workorder_invalidate() is the statement trigger on rule tables: it tells every
  * backend to read the table again.
  */
 Datum
-workorder_signal(PG_FUNCTION_ARGS)
+workorder_invalidate(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("workorder.signal() can only be called as a trigger")));
+				 errmsg("workorder.invalidate() can only be called as a trigger")));
 	if (!TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("workorder.signal() must be an AFTER STATEMENT trigger")));
+				 errmsg("workorder.invalidate() must be an AFTER STATEMENT trigger")));
 	CacheInvalidateRelcache(trigger->tg_relation);
 	return PointerGetDatum(NULL);
 }
@@ -341,8 +341,8 @@ wo_flow_by_id(int id)
 	CachedFlow	key = {.id = id};
 	CachedFlow *found;
 
-	if (unlikely(id == WO_FLOW_REHEARSED))
-		return rehearsed;
+	if (unlikely(id == WO_FLOW_SIMULATED))
+		return simulated;
 	ready();
 	found = bsearch(&key, cache->flows, cache->n, sizeof(CachedFlow), compare_ids);
 	return found == NULL ? NULL : compiled(found);
@@ -356,8 +356,8 @@ wo_flow_by_name(const char *name)
 {
 	CachedFlow *found = NULL;
 
-	if (unlikely(rehearsed != NULL) && strcmp(name, WO_FLOW_REHEARSED_NAME) == 0)
-		return rehearsed;
+	if (unlikely(simulated != NULL) && strcmp(name, WO_FLOW_SIMULATED_NAME) == 0)
+		return simulated;
 	ready();
 	for (int i = 0; i < cache->n; i++)
 	{

@@ -6,7 +6,7 @@
  * Nobody updates, deletes or truncates the journal, its owner and superusers
  * included, unless workorder.maintenance is on.  What is done under it leaves
  * a line of its own, which no later maintenance can touch without leaving
- * another: relation_id 0, the ticket whose line was touched (0 for TRUNCATE),
+ * another: guarded_id 0, the ticket whose line was touched (0 for TRUNCATE),
  * action "maintenance", and a note of what was done by which role.  These
  * lines have a chain of digests for each ticket number, as all others do.
  *
@@ -96,7 +96,7 @@ workorder_journal_append_only(PG_FUNCTION_ARGS)
 }
 
 /*
- * journal_maintenance(relation_id int, ticket_id bigint, note text) writes a
+ * journal_maintenance(guarded_id int, ticket_id bigint, note text) writes a
  * line for maintenance that goes past the row triggers, such as TRUNCATE of a
  * guarded table.
  */
@@ -111,7 +111,7 @@ workorder_journal_maintenance(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_DENIED),
 				 errmsg("workorder.maintenance is off"),
-				 errdetail("Maintenance lines tell what was done under it."),
+				 errdetail("Maintenance entries tell what was done under it."),
 				 errhint("A superuser may SET workorder.maintenance = on.")));
 	record(wo_actor_current()->tenant, ticket, WO_ACTION_MAINTENANCE, NULL, psprintf("%s of relation %d", note, relation));
 	PG_RETURN_VOID();
@@ -154,7 +154,7 @@ workorder_altered(PG_FUNCTION_ARGS)
 	wo_push_string(&state, WJB_KEY, "labels");
 	wo_value_from_jsonb(labels, &value);
 	wo_push_value(&state, WJB_VALUE, &value);
-	record(1, WO_ALTERATION_TICKET(binding->relation_id), WO_ACTION_ALTERED,
+	record(1, WO_ALTERATION_TICKET(binding->guarded_id), WO_ACTION_ALTERED,
 		   JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)),
 		   psprintf("table \"%s\"", RelationGetRelationName(rel)));
 	relation_close(rel, AccessShareLock);
@@ -270,7 +270,7 @@ last_line(int64 tenant, int64 ticket, uint8 *digest)
 				  "SELECT revision, digest FROM workorder.journal"
 				  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
 				  " AND ticket_id OPERATOR(pg_catalog.=) $2"
-				  " AND relation_id OPERATOR(pg_catalog.=) $3"
+				  " AND guarded_id OPERATOR(pg_catalog.=) $3"
 				  " ORDER BY revision DESC LIMIT 1",
 				  SPI_OK_SELECT, 3, types, values);
 	if (SPI_processed == 1)

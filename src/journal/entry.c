@@ -63,7 +63,7 @@ wo_line_keep(const WoJournalLine *line)
 		ctl.keysize = WO_DIGEST_LENGTH;
 		ctl.entrysize = sizeof(KeptChanges);
 		ctl.hcxt = TopMemoryContext;
-		kept = hash_create("workorder sealed lines", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		kept = hash_create("workorder sealed entries", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	if (line->changes != NULL)
 	{
@@ -200,7 +200,7 @@ fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
 {
 	memset(line, 0, sizeof(*line));
 	line->tenant = wo_binding_tenant(binding, row);
-	line->relation = binding->relation_id;
+	line->relation = binding->guarded_id;
 	line->ticket = wo_binding_id(binding, row->values);
 	line->revision = wo_row_revision(binding, row);
 	line->at = engine_int64(binding, row, WO_UPDATED_AT);

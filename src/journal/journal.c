@@ -109,7 +109,7 @@ open_key(Relation journal, LOCKMODE lockmode)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
 				 errmsg("workorder.journal has lost its primary key"),
-				 errdetail("Its key is (tenant_id, relation_id, ticket_id, revision)."),
+				 errdetail("Its key is (tenant_id, guarded_id, ticket_id, revision)."),
 				 errhint("Add the key again, or run SELECT workorder.upgrade().")));
 	return index_open(key, lockmode);
 }
@@ -219,7 +219,7 @@ List *
 wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 				  int64 ticket, const WoCandidate *candidate)
 {
-	WoJournalLine key = {.tenant = tenant, .relation = binding->relation_id, .ticket = ticket};
+	WoJournalLine key = {.tenant = tenant, .relation = binding->guarded_id, .ticket = ticket};
 	Relation	journal;
 	Relation	index;
 	TupleTableSlot *slot;
@@ -247,7 +247,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 
 		ExecStoreHeapTuple(((PendingLine *) pending.rows)[i].tuple, slot, false);
 		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
-			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->relation_id &&
+			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->guarded_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
 			takers = add_takers(takers, slot, flow, candidate);
 	}

@@ -116,11 +116,11 @@ static WoStatement wait_for_turn = {
 static WoStatement put_in_order = {
 	.table = "outbox",
 	.text = "WITH o AS (DELETE FROM workorder.outbox x WHERE x.tenant_id OPERATOR(pg_catalog.=) $1"
-	"  RETURNING x.tenant_id, x.relation_id, x.ticket_id, x.revision, x.at)"
-	" INSERT INTO workorder.event (tenant_id, relation_id, ticket_id, revision, at)"
-	" SELECT o.tenant_id, o.relation_id, o.ticket_id, o.revision, o.at FROM o"
-	" ORDER BY pg_catalog.max(o.at) OVER (PARTITION BY o.relation_id, o.ticket_id ORDER BY o.revision),"
-	"  o.relation_id, o.ticket_id, o.revision",
+	"  RETURNING x.tenant_id, x.guarded_id, x.ticket_id, x.revision, x.at)"
+	" INSERT INTO workorder.event (tenant_id, guarded_id, ticket_id, revision, at)"
+	" SELECT o.tenant_id, o.guarded_id, o.ticket_id, o.revision, o.at FROM o"
+	" ORDER BY pg_catalog.max(o.at) OVER (PARTITION BY o.guarded_id, o.ticket_id ORDER BY o.revision),"
+	"  o.guarded_id, o.ticket_id, o.revision",
 	.nargs = 1,
 	.types = {INT8OID}
 };
@@ -141,9 +141,9 @@ static WoStatement read_events = {
 	" FROM (SELECT * FROM workorder.event"
 	"  WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND number OPERATOR(pg_catalog.>) $2"
 	"  ORDER BY number LIMIT $3) e"
-	" LEFT JOIN workorder.guarded g ON g.id OPERATOR(pg_catalog.=) e.relation_id"
+	" LEFT JOIN workorder.guarded g ON g.id OPERATOR(pg_catalog.=) e.guarded_id"
 	" LEFT JOIN workorder.journal j ON j.tenant_id OPERATOR(pg_catalog.=) e.tenant_id"
-	"  AND j.relation_id OPERATOR(pg_catalog.=) e.relation_id AND j.ticket_id OPERATOR(pg_catalog.=) e.ticket_id"
+	"  AND j.guarded_id OPERATOR(pg_catalog.=) e.guarded_id AND j.ticket_id OPERATOR(pg_catalog.=) e.ticket_id"
 	"  AND j.revision OPERATOR(pg_catalog.=) e.revision"
 	" ORDER BY e.number",
 	.nargs = 3,
@@ -196,7 +196,7 @@ wo_outbox_append(const WoBinding *binding, const WoJournalLine *line)
 {
 	Event	   *event;
 
-	if (!binding->heard)
+	if (!binding->published)
 		return;
 	if (pending.n >= FLUSH_EVENTS)
 		wo_outbox_flush();

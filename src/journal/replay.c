@@ -55,7 +55,7 @@ enum
 static const char *const replay_query =
 	"SELECT tenant_id, ticket_id, revision, at, actor_id, for_actor,"
 	" action, from_state, to_state, note, changes, digest, salt"
-	" FROM workorder.journal WHERE relation_id OPERATOR(pg_catalog.=) $1";
+	" FROM workorder.journal WHERE guarded_id OPERATOR(pg_catalog.=) $1";
 
 static AttrNumber column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name);
 static void relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbValue *value);
@@ -97,7 +97,7 @@ wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
 	}
 	appendStringInfoString(&query, " ORDER BY tenant_id, ticket_id, revision");
 
-	replay->context = AllocSetContextCreate(CurrentMemoryContext, "workorder journal line",
+	replay->context = AllocSetContextCreate(CurrentMemoryContext, "workorder journal entry",
 											ALLOCSET_DEFAULT_SIZES);
 	wo_stream_open(&replay->stream, wo_lookup_table("journal", false), query.data, nargs, types, values);
 	return replay;
@@ -204,7 +204,7 @@ wo_fold_create(const WoBinding *binding)
 										  ALLOCSET_DEFAULT_SIZES);
 	fold->values = palloc0(sizeof(Jsonb *) * binding->desc->natts);
 	fold->known = palloc0(sizeof(bool) * binding->desc->natts);
-	fold->alterations = list_alterations(binding->relation_id);
+	fold->alterations = list_alterations(binding->guarded_id);
 	return fold;
 }
 

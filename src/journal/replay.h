@@ -12,7 +12,7 @@
 #include "row/binding.h"
 #include "utils/as_owner.h"
 
-/* relation_id of lines that are about the journal itself */
+/* guarded_id of lines that are about the journal itself */
 #define WO_RELATION_JOURNAL	0
 
 /* The lines of a journal, one at a time. */

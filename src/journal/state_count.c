@@ -4,9 +4,9 @@
  *	  How many tickets of a table rest in each state, kept with every change.
  *
  * A table is counted once count_rows() has asked for it.  Then each statement
- * appends to workorder.tally_change what it has moved: one row for each pair
+ * appends to workorder.state_count_change what it has moved: one row for each pair
  * of states, from where to where and how many; nobody waits for anybody.  Now
- * and then these rows are folded into workorder.tally, one row for each state.
+ * and then these rows are folded into workorder.state_count, one row for each state.
  * What a snapshot sees of both tables together is what it sees of the counted
  * table, since a change commits with its tickets and a fold all at once.
  *
@@ -15,7 +15,7 @@
  * stands here from the first row that a statement touches until its changes
  * are written.
  *
- * tally_change has no index: it is short, because whoever begins one of its
+ * state_count_change has no index: it is short, because whoever begins one of its
  * pages, every few of them, folds what there is.
  *
  *-------------------------------------------------------------------------
@@ -47,9 +47,9 @@
 #include "utils/store.h"
 #include "journal/state_count.h"
 
-PG_FUNCTION_INFO_V1(workorder_fold_totals);
+PG_FUNCTION_INFO_V1(workorder_compact_totals);
 
-/* Columns of workorder.tally_change, as install() makes them. */
+/* Columns of workorder.state_count_change, as install() makes them. */
 enum
 {
 	Anum_change_tenant = 1,
@@ -98,7 +98,7 @@ static void write_at_commit(void);
 #define COLUMN(name)	(1 << (Anum_change_##name - 1))
 
 static WoTable change_table = {
-	.name = "tally_change",
+	.name = "state_count_change",
 	.natts = Natts_change,
 	.filled = COLUMN(tenant) | COLUMN(relation) | COLUMN(n)
 };
@@ -117,30 +117,30 @@ static WoStatement take_turn = {
 };
 
 static WoStatement add_to_tally = {
-	.table = "tally",
-	.text = "INSERT INTO workorder.tally AS y (tenant_id, relation_id, state, n)"
+	.table = "state_count",
+	.text = "INSERT INTO workorder.state_count AS y (tenant_id, guarded_id, state, n)"
 	" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS s (tenant_id, state, n)"
 	" GROUP BY s.tenant_id, s.state HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
-	" ON CONFLICT (tenant_id, relation_id, state)"
+	" ON CONFLICT (tenant_id, guarded_id, state)"
 	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n",
 	.nargs = 4,
 	.types = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 
 static WoStatement read_tally = {
-	.table = "tally",
+	.table = "state_count",
 	.text = "SELECT (coalesce(("
-	"  SELECT pg_catalog.sum(y.n) FROM workorder.tally y"
-	"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.relation_id OPERATOR(pg_catalog.=) $1"
+	"  SELECT pg_catalog.sum(y.n) FROM workorder.state_count y"
+	"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.guarded_id OPERATOR(pg_catalog.=) $1"
 	"  AND ($3 OR y.state OPERATOR(pg_catalog.=) ANY ($4))), 0)"
 	" OPERATOR(pg_catalog.+) coalesce(("
 	"  SELECT pg_catalog.sum(CASE WHEN c.to_state IS NULL THEN 0"
 	"    WHEN $3 OR c.to_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END"
 	"   OPERATOR(pg_catalog.-) CASE WHEN c.from_state IS NULL THEN 0"
 	"    WHEN $3 OR c.from_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END)"
-	"  FROM workorder.tally_change c"
-	"  WHERE c.relation_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
+	"  FROM workorder.state_count_change c"
+	"  WHERE c.guarded_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
 	" FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1 AND g.counted",
 	.reads = true,
 	.nargs = 4,
@@ -182,11 +182,11 @@ wo_tally_begin(const WoBinding *binding)
 	for (int i = wo_pending_first(&pending); i < pending.n; i++)
 	{
 		mark = move_at(i);
-		if (mark->n == 0 && mark->relation == binding->relation_id && mark->depth == depth)
+		if (mark->n == 0 && mark->relation == binding->guarded_id && mark->depth == depth)
 			return;
 	}
 	mark = wo_pending_add(&pending);
-	mark->relation = binding->relation_id;
+	mark->relation = binding->guarded_id;
 	mark->depth = depth;
 }
 
@@ -212,7 +212,7 @@ wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const ch
 		move = move_at(i);
 		if (move->n == 0)
 			continue;
-		if (move->relation == binding->relation_id && move->tenant == tenant &&
+		if (move->relation == binding->guarded_id && move->tenant == tenant &&
 			same_state(move->from, from) && same_state(move->to, to))
 		{
 			move->n++;
@@ -223,7 +223,7 @@ wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const ch
 	if (nmoves >= FLUSH_MOVES)
 		(void) write_moves();
 	move = wo_pending_add(&pending);
-	move->relation = binding->relation_id;
+	move->relation = binding->guarded_id;
 	move->n = 1;
 	move->tenant = tenant;
 	move->from = from != NULL ? MemoryContextStrdup(pending.context, from) : NULL;
@@ -400,11 +400,11 @@ wo_tally_flush(Relation rel)
 		return;
 	kept = wo_pending_first(&pending);
 	for (int i = kept; i < pending.n; i++)
-		if (move_at(i)->relation != binding->relation_id || move_at(i)->depth < depth)
+		if (move_at(i)->relation != binding->guarded_id || move_at(i)->depth < depth)
 			*move_at(kept++) = *move_at(i);
 	wo_pending_keep(&pending, kept);
 	if (due && !IsolationUsesXactSnapshot())
-		(void) fold(binding->relation_id);
+		(void) fold(binding->guarded_id);
 }
 
 /*
@@ -417,7 +417,7 @@ bool
 wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total)
 {
 	Datum		values[4] = {
-		Int32GetDatum(binding->relation_id),
+		Int32GetDatum(binding->guarded_id),
 		Int64GetDatum(tenant),
 		BoolGetDatum(states == NULL),
 		PointerGetDatum(states != NULL ? states : construct_empty_array(TEXTOID))
@@ -426,23 +426,23 @@ wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *
 	if (!binding->counted)
 		return false;
 	for (int i = 0; i < pending.n; i++)
-		if (move_at(i)->relation == binding->relation_id)
+		if (move_at(i)->relation == binding->guarded_id)
 			return false;
 	return wo_run_as_owner(&read_tally, values, total);
 }
 
 /*
- * fold_totals() folds all changes of all counted tables and returns how many.
+ * compact_totals() folds all changes of all counted tables and returns how many.
  * A table's writers are not waited for, but count_rows() is.
  */
 Datum
-workorder_fold_totals(PG_FUNCTION_ARGS)
+workorder_compact_totals(PG_FUNCTION_ARGS)
 {
 	WoStream	stream;
 	HeapTuple	tuple;
 	int64		result = 0;
 
-	PreventCommandIfReadOnly("workorder.fold_totals()");
+	PreventCommandIfReadOnly("workorder.compact_totals()");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	wo_stream_open(&stream, wo_lookup_table("guarded", false),

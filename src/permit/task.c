@@ -2,12 +2,12 @@
  *
  * task.c
  *	  Lists of tasks follow the ticket: workorder.task holds what is undecided,
- *	  workorder.part who has started, decided or been copied in.
+ *	  workorder.participant who has started, decided or been copied in.
  *
  * Both are shadows: the truth is in the row's votes and in the journal.  They
  * change in the same commit, under the lock of the ticket's row, by statements
  * that run as the tables' owner (as_owner.c).  What a row's votes mean is said
- * once, by workorder.round_tasks(), to which refresh_tasks() and verify() hold
+ * once, by workorder.approval_tasks(), to which refresh_tasks() and verify() hold
  * the lists.  Flows without approvers, by far the most, cost nothing here.
  *
  *-------------------------------------------------------------------------
@@ -25,7 +25,7 @@
 #include "permit/task_command.h"
 #include "utils/as_owner.h"
 
-#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"
 
 static WoStatement clear_tasks = {
@@ -37,17 +37,17 @@ static WoStatement clear_tasks = {
 
 /* of a ticket that is gone there is only the journal */
 static WoStatement clear_parts = {
-	.table = "part",
-	.text = "DELETE FROM workorder.part" KEY,
+	.table = "participant",
+	.text = "DELETE FROM workorder.participant" KEY,
 	.nargs = 3,
 	.types = {INT8OID, INT4OID, INT8OID}
 };
 
 static WoStatement set_tasks = {
 	.table = "task",
-	.text = "INSERT INTO workorder.task (tenant_id, relation_id, ticket_id, number, actor_id, owner_id, role, open, state, since, due_at, reminded_at)"
+	.text = "INSERT INTO workorder.task (tenant_id, guarded_id, ticket_id, number, actor_id, owner_id, role, open, state, since, due_at, reminded_at)"
 	" SELECT $1, $2, $3, t.number, t.actor_id, t.owner_id, t.role, t.open, $5, $6, $7, t.reminded_at"
-	" FROM workorder.round_tasks($4) t",
+	" FROM workorder.approval_tasks($4) t",
 	.nargs = 7,
 	.types = {INT8OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -57,7 +57,7 @@ static WoStatement check_tasks = {
 	.table = "task",
 	.text = "WITH shown AS (SELECT number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task" KEY "),"
 	" told AS (SELECT t.number, t.actor_id, t.owner_id, t.role, t.open, $5::text, $6::pg_catalog.timestamptz, $7::pg_catalog.timestamptz"
-	" FROM workorder.round_tasks($4) t)"
+	" FROM workorder.approval_tasks($4) t)"
 	" SELECT CASE WHEN EXISTS (TABLE shown EXCEPT TABLE told) OR EXISTS (TABLE told EXCEPT TABLE shown) THEN -1"
 	" ELSE (SELECT pg_catalog.count(*) FROM told) END::pg_catalog.int8",
 	.reads = true,
@@ -67,39 +67,39 @@ static WoStatement check_tasks = {
 
 static WoStatement count_tasks = {
 	.table = "task",
-	.text = "SELECT pg_catalog.count(*) FROM workorder.task WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.text = "SELECT pg_catalog.count(*) FROM workorder.task WHERE guarded_id OPERATOR(pg_catalog.=) $1",
 	.reads = true,
 	.nargs = 1,
 	.types = {INT4OID}
 };
 
 static WoStatement count_parts = {
-	.table = "part",
-	.text = "SELECT pg_catalog.count(*) FROM workorder.part WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.table = "participant",
+	.text = "SELECT pg_catalog.count(*) FROM workorder.participant WHERE guarded_id OPERATOR(pg_catalog.=) $1",
 	.reads = true,
 	.nargs = 1,
 	.types = {INT4OID}
 };
 
 static WoStatement clear_table_parts = {
-	.table = "part",
-	.text = "DELETE FROM workorder.part WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.table = "participant",
+	.text = "DELETE FROM workorder.participant WHERE guarded_id OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.types = {INT4OID}
 };
 
 static WoStatement clear_table = {
 	.table = "task",
-	.text = "DELETE FROM workorder.task WHERE relation_id OPERATOR(pg_catalog.=) $1",
+	.text = "DELETE FROM workorder.task WHERE guarded_id OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.types = {INT4OID}
 };
 
 static WoStatement add_parts = {
-	.table = "part",
-	.text = "INSERT INTO workorder.part (tenant_id, relation_id, ticket_id, revision, kind, actor_id, at, action)"
+	.table = "participant",
+	.text = "INSERT INTO workorder.participant (tenant_id, guarded_id, ticket_id, revision, kind, actor_id, at, action)"
 	" SELECT $1, $2, $3, $4, $5, p, $7, $8 FROM pg_catalog.unnest($6) p"
-	" ON CONFLICT (tenant_id, relation_id, ticket_id, revision, kind, actor_id) DO NOTHING",
+	" ON CONFLICT (tenant_id, guarded_id, ticket_id, revision, kind, actor_id) DO NOTHING",
 	.nargs = 8,
 	.types = {INT8OID, INT4OID, INT8OID, INT4OID, TEXTOID, INT8ARRAYOID, TIMESTAMPTZOID, TEXTOID}
 };
@@ -188,7 +188,7 @@ describe(WoBinding *binding, const WoRow *row, const WoFlow *flow, Datum *values
 	const WoApprovers *approvers = leaf >= 0 ? flow->states[leaf].approvers : NULL;
 
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
 	values[3] = row->values[votes - 1];
 	values[4] = CStringGetTextDatum(state);
@@ -239,7 +239,7 @@ wo_task_check(WoBinding *binding, const WoRow *row)
 int64
 wo_task_count(const WoBinding *binding)
 {
-	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	Datum		values[1] = {Int32GetDatum(binding->guarded_id)};
 	int64		result = 0;
 
 	(void) wo_run_as_owner(&count_tasks, values, &result);
@@ -252,7 +252,7 @@ wo_task_count(const WoBinding *binding)
 int64
 wo_part_count(const WoBinding *binding)
 {
-	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	Datum		values[1] = {Int32GetDatum(binding->guarded_id)};
 	int64		result = 0;
 
 	(void) wo_run_as_owner(&count_parts, values, &result);
@@ -263,9 +263,9 @@ wo_part_count(const WoBinding *binding)
  * wo_task_clear takes everything of a table off the lists.
  */
 void
-wo_task_clear(int32 relation_id)
+wo_task_clear(int32 guarded_id)
 {
-	Datum		values[1] = {Int32GetDatum(relation_id)};
+	Datum		values[1] = {Int32GetDatum(guarded_id)};
 
 	(void) wo_run_as_owner(&clear_table, values, NULL);
 	(void) wo_run_as_owner(&clear_table_parts, values, NULL);
@@ -287,7 +287,7 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	if (before == NULL && flow == NULL)
 		return;
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row != NULL ? row : old));
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = Int64GetDatum(wo_binding_id(binding, row != NULL ? row->values : old->values));
 	if (before != NULL && !old->nulls[votes - 1])
 		(void) wo_run_as_owner(&clear_tasks, values, NULL);

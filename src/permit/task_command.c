@@ -55,7 +55,7 @@ denied(const char *detail)
 static const WoReason *
 invalid(const char *detail, const char *hint)
 {
-	return wo_reason("order", ERRCODE_WO_INVALID, "the order for a task cannot be read", detail, hint);
+	return wo_reason("command", ERRCODE_WO_INVALID, "the command for a task cannot be read", detail, hint);
 }
 
 static const WoReason *
@@ -452,7 +452,7 @@ send_back(Order *order)
 			go(order, i, then != NULL && strcmp(then, "jump") == 0);
 			return NULL;
 		}
-	return conflict("trail", "the ticket did not come through there",
+	return conflict("return_path", "the ticket did not come through there",
 					"It is sent back to \"start\", \"previous\", or a state that it came through.");
 }
 
@@ -479,7 +479,7 @@ retreat(Order *order, bool all)
 	ListCell   *lc;
 
 	if (n == 0)
-		return conflict("trail", "the ticket has come from nowhere", "It was created in this state.");
+		return conflict("return_path", "the ticket has come from nowhere", "It was created in this state.");
 	if (all)
 	{
 		if (!is_creator(order))

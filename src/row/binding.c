@@ -293,7 +293,7 @@ build_binding(Relation rel, const Trigger *trigger)
 	binding->relid = RelationGetRelid(rel);
 	for (int i = 0; i < GUARD_ARGUMENTS; i++)
 		arguments[i] = pstrdup(trigger->tgargs[i]);
-	binding->relation_id = pg_strtoint32(arguments[0]);
+	binding->guarded_id = pg_strtoint32(arguments[0]);
 	binding->flow_name = arguments[1];
 	/* with its constraints, for they say what a column added later holds */
 	desc = binding->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
@@ -354,7 +354,7 @@ build_binding(Relation rel, const Trigger *trigger)
 	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
 	{
 		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;
-		binding->heard |= strcmp(record->tgargs[i], "heard") == 0;
+		binding->published |= strcmp(record->tgargs[i], "published") == 0;
 	}
 
 	MemoryContextSwitchTo(old);

@@ -49,7 +49,7 @@ typedef struct WoBinding
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
-	int			relation_id;	/* workorder.guarded.id, journal.relation_id */
+	int			guarded_id;	/* workorder.guarded.id, journal.guarded_id */
 	const char *flow_name;
 	TupleDesc	desc;			/* own copy */
 	AttrNumber	tenant;
@@ -60,7 +60,7 @@ typedef struct WoBinding
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
 	bool		recorded;		/* its rows are journalled */
 	bool		counted;		/* and counted, see state_count.c */
-	bool		heard;			/* its events are published, see outbox.c */
+	bool		published;			/* its events are published, see outbox.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;

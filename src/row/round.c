@@ -4,7 +4,7 @@
  *	  Approvals as they travel in a row's votes.
  *
  *		{"$tasks": [{"n": 1, "who": 17}, {"n": 2, "role": "hr", "after": [1]}],
- *		 "$trail": [{"by": 5, "state": "draft"}],
+ *		 "$return_path": [{"by": 5, "state": "draft"}],
  *		 "$act": {"for": 17, "right": "deputy"}}
  *
  * Keys that begin with "$" are of approvals, the others are the votes of
@@ -139,7 +139,7 @@ wo_round_read(Jsonb *votes)
 		if (value->type == jbvBinary)
 			round->tasks = lappend(round->tasks, read_task(value->val.binary.data));
 	}
-	list = array(member(&votes->root, "$trail"), &n);
+	list = array(member(&votes->root, "$return_path"), &n);
 	for (int i = 0; i < n; i++)
 	{
 		WoTrailStep *step = palloc0(sizeof(WoTrailStep));
@@ -317,7 +317,7 @@ wo_round_write(const WoRound *round)
 	}
 	if (round->trail != NIL)
 	{
-		wo_push_string(&state, WJB_KEY, "$trail");
+		wo_push_string(&state, WJB_KEY, "$return_path");
 		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->trail)
 		{

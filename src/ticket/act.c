@@ -38,7 +38,7 @@ PG_FUNCTION_INFO_V1(workorder_act);
 PG_FUNCTION_INFO_V1(workorder_can);
 PG_FUNCTION_INFO_V1(workorder_explain);
 PG_FUNCTION_INFO_V1(workorder_actions);
-PG_FUNCTION_INFO_V1(workorder_standing);
+PG_FUNCTION_INFO_V1(workorder_engine_values);
 PG_FUNCTION_INFO_V1(workorder_visible);
 
 /*
@@ -334,16 +334,16 @@ wo_require(Oid relid, int64 id, const char *action)
 		if (!((WoReason *) lfirst(lc))->input)
 			wo_refuse(&q.c, lfirst(lc));
 	table_close(q.rel, NoLock);
-	return q.binding->relation_id;
+	return q.binding->guarded_id;
 }
 
 /*
- * standing(relation, id) returns the engine's columns of a ticket under their
+ * engine_values(relation, id) returns the engine's columns of a ticket under their
  * own names, whatever the table calls them.  The order slots, which are empty
  * at rest, and the digest are left out.
  */
 Datum
-workorder_standing(PG_FUNCTION_ARGS)
+workorder_engine_values(PG_FUNCTION_ARGS)
 {
 	static const WoEngineColumn shown[] = {
 		WO_FLOW_ID, WO_STATE, WO_HISTORY, WO_VOTES, WO_REVISION, WO_CREATOR_ID, WO_ACTED_BY,

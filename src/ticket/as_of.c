@@ -87,7 +87,7 @@ replay_until(WoBinding *binding, int64 ticket, TimestampTz at, HeapTuple tuple)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	replay = wo_replay_open(binding->relation_id, &tenant, &ticket);
+	replay = wo_replay_open(binding->guarded_id, &tenant, &ticket);
 	fold = wo_fold_create(binding);
 	while ((line = wo_replay_next(replay)) != NULL)
 	{

@@ -35,7 +35,7 @@ static WoStatement store = {
 	.text = "WITH given AS MATERIALIZED (SELECT pg_catalog.sha256($5) AS digest),"
 	" stored AS (INSERT INTO workorder.attachment (tenant_id, digest, content)"
 	" SELECT $1, digest, $5 FROM given ON CONFLICT DO NOTHING)"
-	" INSERT INTO workorder.attached (tenant_id, uuid, relation_id, ticket_id, digest, size, content_type, filename, actor_id, at)"
+	" INSERT INTO workorder.attached (tenant_id, uuid, guarded_id, ticket_id, digest, size, content_type, filename, actor_id, at)"
 	" SELECT $1, $2, $3, $4, digest, pg_catalog.octet_length($5), $6, $7, $8, $9 FROM given",
 	.nargs = 9,
 	.types = {INT8OID, UUIDOID, INT4OID, INT8OID, BYTEAOID, TEXTOID, TEXTOID, INT8OID, TIMESTAMPTZOID}
@@ -53,7 +53,7 @@ workorder_attach(PG_FUNCTION_ARGS)
 	};
 	const WoActor *actor;
 	Datum		values[9];
-	int			relation_id;
+	int			guarded_id;
 
 	for (int i = 0; i < lengthof(names); i++)
 		if (PG_ARGISNULL(i))
@@ -70,12 +70,12 @@ workorder_attach(PG_FUNCTION_ARGS)
 				 errmsg("media type of the file is blank"),
 				 errdetail("A file is served under the type that it was stored with."),
 				 errhint("Give a type, such as application/octet-stream.")));
-	relation_id = wo_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
+	guarded_id = wo_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
 	actor = wo_actor_current();
 
 	values[0] = Int64GetDatum(actor->tenant);
 	values[1] = PG_GETARG_DATUM(5);
-	values[2] = Int32GetDatum(relation_id);
+	values[2] = Int32GetDatum(guarded_id);
 	values[3] = PG_GETARG_DATUM(1);
 	values[4] = PG_GETARG_DATUM(2);
 	values[5] = PG_GETARG_DATUM(3);

@@ -226,7 +226,7 @@ workorder_move_tickets(PG_FUNCTION_ARGS)
 				 errmsg("a migration is under way in this session"),
 				 errdetail("A trigger cannot start another one."),
 				 errhint("Migrate one table after the other.")));
-	migration.relation_id = binding->relation_id;
+	migration.guarded_id = binding->guarded_id;
 	migration.from = PG_GETARG_INT32(1);
 	migration.to = find_version(PG_GETARG_INT32(2));
 	migration.map = PG_GETARG_JSONB_P(3);

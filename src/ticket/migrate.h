@@ -13,7 +13,7 @@
 /* The move that is under way. */
 typedef struct WoMigration
 {
-	int32		relation_id;
+	int32		guarded_id;
 	int			from;			/* ids of workorder.flow */
 	const WoFlow *to;
 	Jsonb	   *map;			/* {"state of the old version": "state of the new", "*": ...} */

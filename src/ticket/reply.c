@@ -35,11 +35,11 @@ PG_FUNCTION_INFO_V1(workorder_remove_reply);
 
 static WoStatement add = {
 	.table = "reply",
-	.text = "INSERT INTO workorder.reply AS r (tenant_id, relation_id, ticket_id, actor_id, at, content, data, revision) "
-	"SELECT j.tenant_id, j.relation_id, j.ticket_id, j.actor_id, j.at, $5, "
+	.text = "INSERT INTO workorder.reply AS r (tenant_id, guarded_id, ticket_id, actor_id, at, content, data, revision) "
+	"SELECT j.tenant_id, j.guarded_id, j.ticket_id, j.actor_id, j.at, $5, "
 	"CASE WHEN $6 OPERATOR(pg_catalog.<>) 'null' THEN $6 END, j.revision "
 	"FROM workorder.journal j "
-	"WHERE j.tenant_id OPERATOR(pg_catalog.=) $1 AND j.relation_id OPERATOR(pg_catalog.=) $2 "
+	"WHERE j.tenant_id OPERATOR(pg_catalog.=) $1 AND j.guarded_id OPERATOR(pg_catalog.=) $2 "
 	"AND j.ticket_id OPERATOR(pg_catalog.=) $3 AND j.revision OPERATOR(pg_catalog.=) $4 "
 	"RETURNING r.id",
 	.nargs = 6,
@@ -51,7 +51,7 @@ static WoStatement list = {
 	.text = "SELECT r.ticket_id::bigint, r.id::bigint, r.actor_id::bigint, r.at::pg_catalog.timestamptz, "
 	"r.content::pg_catalog.text, r.data::pg_catalog.jsonb "
 	"FROM workorder.reply r "
-	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.guarded_id OPERATOR(pg_catalog.=) $2 "
 	"AND r.ticket_id OPERATOR(pg_catalog.=) ANY ($3) "
 	"ORDER BY r.ticket_id, r.at, r.id",
 	.reads = true,
@@ -63,7 +63,7 @@ static WoStatement list = {
 static WoStatement find_author = {
 	.table = "reply",
 	.text = "SELECT coalesce(r.actor_id, 0) FROM workorder.reply r "
-	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.guarded_id OPERATOR(pg_catalog.=) $2 "
 	"AND r.ticket_id OPERATOR(pg_catalog.=) $3 AND r.id OPERATOR(pg_catalog.=) $4",
 	.nargs = 4,
 	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
@@ -72,7 +72,7 @@ static WoStatement find_author = {
 static WoStatement remove_one = {
 	.table = "reply",
 	.text = "DELETE FROM workorder.reply r "
-	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.relation_id OPERATOR(pg_catalog.=) $2 "
+	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.guarded_id OPERATOR(pg_catalog.=) $2 "
 	"AND r.ticket_id OPERATOR(pg_catalog.=) $3 AND r.id OPERATOR(pg_catalog.=) $4",
 	.nargs = 4,
 	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
@@ -127,7 +127,7 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
 	values[3] = Int32GetDatum(take(rel, binding, PG_GETARG_INT64(1), "reply"));
 	values[4] = PG_GETARG_DATUM(2);
@@ -136,7 +136,7 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("the action was not journalled"),
-				 errdetail("A reply is kept together with the journal's line of it."),
+				 errdetail("A reply is kept together with the journal's entry of it."),
 				 errhint("workorder.verify() tells which trigger of the table is missing or disabled."),
 				 errtable(rel)));
 	table_close(rel, NoLock);
@@ -172,7 +172,7 @@ workorder_replies(PG_FUNCTION_ARGS)
 	if (seen > 0)
 	{
 		values[0] = Int64GetDatum(wo_actor_current()->tenant);
-		values[1] = Int32GetDatum(binding->relation_id);
+		values[1] = Int32GetDatum(binding->guarded_id);
 		values[2] = PointerGetDatum(construct_array(ids, seen, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		wo_read_as_owner(&list, values, result);
 	}
@@ -201,7 +201,7 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 		wo_ticket_not_found(rel, PG_GETARG_INT64(1));
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
 	values[3] = PG_GETARG_DATUM(2);
 	if (wo_run_as_owner(&find_author, values, &author))

@@ -7,7 +7,7 @@
  * All of it ends when the subtransaction is rolled back that simulate() works
  * in (simulate.sql): the flow is forgotten, who acts and the clock are what
  * they were.  The ticket is a row of a temporary table that is guarded like any
- * other, so what is rehearsed is what would happen.  These functions are
+ * other, so what is simulated is what would happen.  These functions are
  * simulate()'s; whoever may call them could act for anybody.
  *
  *-------------------------------------------------------------------------
@@ -36,9 +36,9 @@
 /* What the journal and the timers call the table of a simulation. */
 #define REHEARSAL_RELATION	(-1)
 
-PG_FUNCTION_INFO_V1(workorder_rehearse);
-PG_FUNCTION_INFO_V1(workorder_rehearse_as);
-PG_FUNCTION_INFO_V1(workorder_rehearse_timer);
+PG_FUNCTION_INFO_V1(workorder_simulate_begin);
+PG_FUNCTION_INFO_V1(workorder_simulate_as);
+PG_FUNCTION_INFO_V1(workorder_simulate_timer);
 
 /*
  * refuse_outside makes sure that what is done here can be undone.
@@ -74,11 +74,11 @@ people_columns(const WoFlow *flow)
 }
 
 /*
- * rehearse(definition) makes a document the flow of the simulation, and lists
+ * simulate_begin(definition) makes a document the flow of the simulation, and lists
  * the columns that it names.
  */
 Datum
-workorder_rehearse(PG_FUNCTION_ARGS)
+workorder_simulate_begin(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext context;
@@ -87,9 +87,9 @@ workorder_rehearse(PG_FUNCTION_ARGS)
 
 	refuse_outside();
 	InitMaterializedSRF(fcinfo, 0);
-	context = AllocSetContextCreate(TopTransactionContext, "workorder rehearsal", ALLOCSET_SMALL_SIZES);
+	context = AllocSetContextCreate(TopTransactionContext, "workorder simulation", ALLOCSET_SMALL_SIZES);
 	flow = wo_flow_compile(PG_GETARG_JSONB_P(0), context, NULL);
-	wo_flow_rehearse(flow);
+	wo_flow_simulate(flow);
 	people = people_columns(flow);
 	for (int c = 0; c < flow->ncolumns; c++)
 	{
@@ -114,11 +114,11 @@ set_clock(TimestampTz at)
 }
 
 /*
- * rehearse_as(actor, at) says who acts from now on, and when; null is nobody,
+ * simulate_as(actor, at) says who acts from now on, and when; null is nobody,
  * or whenever it was.
  */
 Datum
-workorder_rehearse_as(PG_FUNCTION_ARGS)
+workorder_simulate_as(PG_FUNCTION_ARGS)
 {
 	refuse_outside();
 	wo_actor_assume(wo_actor_current()->tenant, PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0));
@@ -128,17 +128,17 @@ workorder_rehearse_as(PG_FUNCTION_ARGS)
 }
 
 /*
- * rehearse_timer(relation, upto) fires the ticket's timer that is due first,
+ * simulate_timer(relation, upto) fires the ticket's timer that is due first,
  * at the time when it is due, and returns what the journal calls it; null if
  * none is due by then.
  */
 Datum
-workorder_rehearse_timer(PG_FUNCTION_ARGS)
+workorder_simulate_timer(PG_FUNCTION_ARGS)
 {
 	static const char *const claim =
 		"UPDATE workorder.timer c SET fired_at = c.next_at, next_at = NULL"
 		" FROM (SELECT t.ctid FROM workorder.timer t WHERE t.tenant_id OPERATOR(pg_catalog.=) $1"
-		" AND t.relation_id OPERATOR(pg_catalog.=) $2 AND t.next_at OPERATOR(pg_catalog.<=) $3 ORDER BY t.next_at LIMIT 1) d"
+		" AND t.guarded_id OPERATOR(pg_catalog.=) $2 AND t.next_at OPERATOR(pg_catalog.<=) $3 ORDER BY t.next_at LIMIT 1) d"
 		" WHERE c.ctid OPERATOR(pg_catalog.=) d.ctid RETURNING c.state, c.delay, c.fired_at";
 	Oid			types[3] = {INT8OID, INT4OID, TIMESTAMPTZOID};
 	Datum		values[3];
@@ -146,7 +146,7 @@ workorder_rehearse_timer(PG_FUNCTION_ARGS)
 	const WoActor *system = wo_actor_by_login(tenant, WO_SYSTEM_LOGIN);
 	char	   *name = get_rel_name(PG_GETARG_OID(0));
 	char	   *relation;
-	WoFiring	firing = {.relation_id = REHEARSAL_RELATION};
+	WoFiring	firing = {.guarded_id = REHEARSAL_RELATION};
 	text	   *result = NULL;
 
 	refuse_outside();

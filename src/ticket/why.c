@@ -37,7 +37,7 @@
 #define MAX_TOLD	50
 #define MAX_JUDGED	1000
 
-PG_FUNCTION_INFO_V1(workorder_movers);
+PG_FUNCTION_INFO_V1(workorder_eligible);
 PG_FUNCTION_INFO_V1(workorder_clocks);
 PG_FUNCTION_INFO_V1(workorder_decides_for);
 
@@ -249,11 +249,11 @@ put_action(ReturnSetInfo *result, WoCase *c, int action)
 }
 
 /*
- * movers(relation, id) tells of each action that the ticket's state knows who
+ * eligible(relation, id) tells of each action that the ticket's state knows who
  * could take it now.
  */
 Datum
-workorder_movers(PG_FUNCTION_ARGS)
+workorder_eligible(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	WoBinding  *binding;
@@ -290,7 +290,7 @@ workorder_clocks(PG_FUNCTION_ARGS)
 	static WoStatement read = {
 		.table = "timer",
 		.text = "SELECT state, delay, due_at, rest FROM workorder.timer WHERE tenant_id OPERATOR(pg_catalog.=) $1"
-		" AND relation_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3 AND fired_at IS NULL"
+		" AND guarded_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3 AND fired_at IS NULL"
 		" ORDER BY due_at, state, delay",
 		.reads = true,
 		.nargs = 3,
@@ -303,7 +303,7 @@ workorder_clocks(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	(void) find_ticket(fcinfo, &rel, &binding);
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
 	wo_read_as_owner(&read, values, (ReturnSetInfo *) fcinfo->resultinfo);
 	table_close(rel, NoLock);

@@ -66,10 +66,10 @@ static WoStatement next_of_tenant = {
 };
 
 static const char *const due_query =
-"SELECT relation_id, ticket_id, state, delay, next_at FROM workorder.timer"
+"SELECT guarded_id, ticket_id, state, delay, next_at FROM workorder.timer"
 " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND next_at OPERATOR(pg_catalog.<=) $2"
-" AND ROW(next_at, relation_id, ticket_id) OPERATOR(pg_catalog.>) ROW($3, $4, $5)"
-" ORDER BY next_at, relation_id, ticket_id LIMIT $6";
+" AND ROW(next_at, guarded_id, ticket_id) OPERATOR(pg_catalog.>) ROW($3, $4, $5)"
+" ORDER BY next_at, guarded_id, ticket_id LIMIT $6";
 
 static void sweep_tenant(WoSweep *sweep);
 static WoDue **read_due(WoSweep *sweep, const WoDue *last, int *n);
@@ -171,7 +171,7 @@ sweep_tenant(WoSweep *sweep)
 			}
 			qsort(due, n, sizeof(WoDue *), compare_due);
 			for (int i = 1; i < n; i++)
-				if (due[i]->relation_id == due[i - 1]->relation_id && due[i]->ticket == due[i - 1]->ticket)
+				if (due[i]->guarded_id == due[i - 1]->guarded_id && due[i]->ticket == due[i - 1]->ticket)
 				{
 					due[i]->turn = due[i - 1]->turn + 1;
 					turns = Max(turns, due[i]->turn);
@@ -196,7 +196,7 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT8OID, INT8OID};
 	Datum		values[6] = {
 		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now),
-		TimestampTzGetDatum(last->next_at), Int32GetDatum(last->relation_id), Int64GetDatum(last->ticket),
+		TimestampTzGetDatum(last->next_at), Int32GetDatum(last->guarded_id), Int64GetDatum(last->ticket),
 		Int64GetDatum(Min(CHUNK, sweep->left))
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -214,7 +214,7 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 		WoDue	   *due = MemoryContextAllocZero(context, sizeof(WoDue));
 		bool		isnull;
 
-		due->relation_id = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
+		due->guarded_id = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
 		due->ticket = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
 		due->state = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 3));
 		due->delay = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 4));
@@ -234,8 +234,8 @@ compare_due(const void *a, const void *b)
 	const WoDue *left = *(const WoDue *const *) a;
 	const WoDue *right = *(const WoDue *const *) b;
 
-	if (left->relation_id != right->relation_id)
-		return left->relation_id < right->relation_id ? -1 : 1;
+	if (left->guarded_id != right->guarded_id)
+		return left->guarded_id < right->guarded_id ? -1 : 1;
 	if (left->ticket != right->ticket)
 		return left->ticket < right->ticket ? -1 : 1;
 	return left->next_at < right->next_at ? -1 : left->next_at > right->next_at;

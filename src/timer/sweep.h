@@ -13,7 +13,7 @@
 /* A timer that is due, as it was read before its ticket was locked. */
 typedef struct WoDue
 {
-	int32		relation_id;
+	int32		guarded_id;
 	int64		ticket;
 	char	   *state;
 	char	   *delay;

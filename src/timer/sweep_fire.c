@@ -63,7 +63,7 @@ typedef struct Target
 static const char *const claim_query =
 "UPDATE workorder.timer SET fired_at = $2, next_at = NULL, problem = NULL"
 " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND next_at OPERATOR(pg_catalog.<=) $2"
-" AND relation_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
+" AND guarded_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
 " AND delay OPERATOR(pg_catalog.=) $5 AND ticket_id OPERATOR(pg_catalog.=) ANY ($6)"
 " RETURNING ticket_id";
 
@@ -72,7 +72,7 @@ static WoStatement put_off = {
 	.text = "UPDATE workorder.timer SET tries = tries OPERATOR(pg_catalog.+) 1, problem = $6,"
 	" next_at = $7 OPERATOR(pg_catalog.+) ($8 OPERATOR(pg_catalog.*) pg_catalog.power(2::double precision, LEAST(tries, "
 	CppAsString2(RETRY_DOUBLINGS) ")::double precision))"
-	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2"
+	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2"
 	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
 	" AND delay OPERATOR(pg_catalog.=) $5 AND next_at IS NOT NULL",
 	.nargs = 8,
@@ -82,7 +82,7 @@ static WoStatement put_off = {
 static void fire(WoSweep *sweep, const Target *target, WoDue **due, int n);
 static void move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n);
 static void put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem);
-static Target *find_target(int32 relation_id);
+static Target *find_target(int32 guarded_id);
 static Datum ticket_array(WoDue **due, int n);
 static int	compare_kind(const WoDue *a, const WoDue *b);
 
@@ -95,13 +95,13 @@ wo_sweep_lock_tickets(WoSweep *sweep, WoDue **due, int n)
 {
 	for (int from = 0, to; from < n; from = to)
 	{
-		Target	   *target = find_target(due[from]->relation_id);
+		Target	   *target = find_target(due[from]->guarded_id);
 		Oid			types[2] = {INT8OID, INT8ARRAYOID};
 		Datum		values[2];
 		StringInfoData query;
 		int			next = from;
 
-		for (to = from; to < n && due[to]->relation_id == due[from]->relation_id; to++)
+		for (to = from; to < n && due[to]->guarded_id == due[from]->guarded_id; to++)
 			;
 		if (!OidIsValid(target->relid))
 		{
@@ -155,7 +155,7 @@ wo_sweep_fire_turn(WoSweep *sweep, WoDue **due, int n, int turn)
 				taken[j] = true;
 				batch[size++] = due[j];
 			}
-		target = find_target(due[i]->relation_id);
+		target = find_target(due[i]->guarded_id);
 		fire(sweep, target, batch, size);
 	}
 }
@@ -200,7 +200,7 @@ fire(WoSweep *sweep, const Target *target, WoDue **due, int n)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	WoFiring	firing = {due[0]->relation_id, due[0]->state, due[0]->delay, NULL, 0};
+	WoFiring	firing = {due[0]->guarded_id, due[0]->state, due[0]->delay, NULL, 0};
 	int64		fired = sweep->fired;
 	int64		left = sweep->left;
 	ErrorData  *volatile error = NULL;
@@ -255,7 +255,7 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 {
 	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID, INT8ARRAYOID};
 	Datum		values[6] = {
-		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now), Int32GetDatum(due[0]->relation_id),
+		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now), Int32GetDatum(due[0]->guarded_id),
 		CStringGetTextDatum(due[0]->state), CStringGetTextDatum(due[0]->delay), ticket_array(due, n)
 	};
 	Oid			order_types[3] = {INT8OID, INT8ARRAYOID, TEXTOID};
@@ -287,7 +287,7 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s OPERATOR(pg_catalog.=) $1"
 						 " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
 						 target->name, target->action_column, target->tenant_column, target->id_column);
-		wo_timer_gather(sweep->tenant, due[0]->relation_id);
+		wo_timer_gather(sweep->tenant, due[0]->guarded_id);
 		MemoryContextSwitchTo(spi);
 		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
 		/* the timers are spent: a ticket that somebody kept from moving would wait for ever */
@@ -311,7 +311,7 @@ put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem)
 {
 	Interval	first = {.time = RETRY_FIRST};
 	Datum		values[8] = {
-		Int64GetDatum(sweep->tenant), Int32GetDatum(due->relation_id), Int64GetDatum(due->ticket),
+		Int64GetDatum(sweep->tenant), Int32GetDatum(due->guarded_id), Int64GetDatum(due->ticket),
 		CStringGetTextDatum(due->state), CStringGetTextDatum(due->delay),
 		CStringGetTextDatum(problem), TimestampTzGetDatum(sweep->now), IntervalPGetDatum(&first)
 	};
@@ -323,10 +323,10 @@ put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem)
  * find_target looks up a guarded table by its number.
  */
 static Target *
-find_target(int32 relation_id)
+find_target(int32 guarded_id)
 {
 	Target	   *target = palloc0(sizeof(Target));
-	WoLookupKey key = {"id", INT4OID, Int32GetDatum(relation_id)};
+	WoLookupKey key = {"id", INT4OID, Int32GetDatum(guarded_id)};
 	WoLookup	lookup;
 	HeapTuple	tuple;
 	bool		isnull;
@@ -378,8 +378,8 @@ ticket_array(WoDue **due, int n)
 static int
 compare_kind(const WoDue *a, const WoDue *b)
 {
-	if (a->relation_id != b->relation_id)
-		return a->relation_id < b->relation_id ? -1 : 1;
+	if (a->guarded_id != b->guarded_id)
+		return a->guarded_id < b->guarded_id ? -1 : 1;
 	if (strcmp(a->state, b->state) != 0)
 		return strcmp(a->state, b->state);
 	return strcmp(a->delay, b->delay);

@@ -35,7 +35,7 @@
 #include "timer/timer.h"
 #include "utils/value.h"
 
-#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"
 
 PG_FUNCTION_INFO_V1(workorder_read_delay);
@@ -44,9 +44,9 @@ WoFiring *wo_firing = NULL;
 
 static WoStatement set_timer = {
 	.table = "timer",
-	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at, rest, fired_at)"
+	.text = "INSERT INTO workorder.timer (tenant_id, guarded_id, ticket_id, state, delay, due_at, next_at, rest, fired_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $8 IS NULL THEN $6 END, $7, $8)"
-	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
+	" ON CONFLICT (tenant_id, guarded_id, ticket_id, state, delay)"
 	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = EXCLUDED.rest,"
 	" fired_at = EXCLUDED.fired_at, tries = 0, problem = NULL",
 	.nargs = 8,
@@ -71,7 +71,7 @@ static WoStatement clear_many = {
 	.table = "timer",
 	.text = "DELETE FROM workorder.timer t"
 	" USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS g (ticket_id, state)"
-	" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.relation_id OPERATOR(pg_catalog.=) $2"
+	" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.guarded_id OPERATOR(pg_catalog.=) $2"
 	" AND t.ticket_id OPERATOR(pg_catalog.=) g.ticket_id"
 	" AND (g.state IS NULL OR t.state OPERATOR(pg_catalog.=) g.state)",
 	.nargs = 4,
@@ -80,11 +80,11 @@ static WoStatement clear_many = {
 
 static WoStatement set_many = {
 	.table = "timer",
-	.text = "INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at)"
+	.text = "INSERT INTO workorder.timer (tenant_id, guarded_id, ticket_id, state, delay, due_at, next_at)"
 	" SELECT $1, $2, g.ticket_id, g.state, g.delay, g.due_at, g.due_at"
 	" FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))"
 	" AS g (ticket_id, state, delay, due_at)"
-	" ON CONFLICT (tenant_id, relation_id, ticket_id, state, delay)"
+	" ON CONFLICT (tenant_id, guarded_id, ticket_id, state, delay)"
 	" DO UPDATE SET due_at = EXCLUDED.due_at, next_at = EXCLUDED.next_at, rest = NULL,"
 	" fired_at = NULL, tries = 0, problem = NULL",
 	.nargs = 6,
@@ -107,7 +107,7 @@ typedef struct Gathering
 {
 	MemoryContext context;
 	int64		tenant;
-	int32		relation_id;
+	int32		guarded_id;
 	Gathered	cleared;		/* these go first */
 	Gathered	set;
 	HTAB	   *tickets;		/* of whom something is gathered */
@@ -120,12 +120,12 @@ static Gathering *gathering = NULL;
  * wo_timer_write(); wo_timer_forget() is for when it comes to nothing.
  */
 void
-wo_timer_gather(int64 tenant, int32 relation_id)
+wo_timer_gather(int64 tenant, int32 guarded_id)
 {
 	gathering = palloc0(sizeof(Gathering));
 	gathering->context = CurrentMemoryContext;
 	gathering->tenant = tenant;
-	gathering->relation_id = relation_id;
+	gathering->guarded_id = guarded_id;
 }
 
 void
@@ -138,9 +138,9 @@ wo_timer_forget(void)
  * gathers tells whether the timers of a table's tickets are gathered.
  */
 static bool
-gathers(int64 tenant, int32 relation_id)
+gathers(int64 tenant, int32 guarded_id)
 {
-	return gathering != NULL && gathering->tenant == tenant && gathering->relation_id == relation_id;
+	return gathering != NULL && gathering->tenant == tenant && gathering->guarded_id == guarded_id;
 }
 
 /*
@@ -194,7 +194,7 @@ write_gathered(void)
 	Datum		values[6];
 
 	values[0] = Int64GetDatum(gathering->tenant);
-	values[1] = Int32GetDatum(gathering->relation_id);
+	values[1] = Int32GetDatum(gathering->guarded_id);
 	if (gathering->cleared.n > 0)
 	{
 		const Gathered *rows = &gathering->cleared;
@@ -238,11 +238,11 @@ wo_timer_write(void)
  * the sweeper is firing, if the ticket is in the state that declares it.
  */
 const WoDelay *
-wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow, int leaf)
+wo_timer_fired(int32 guarded_id, const char *action, const WoFlow *flow, int leaf)
 {
 	int			state;
 
-	if (wo_firing == NULL || wo_firing->relation_id != relation_id ||
+	if (wo_firing == NULL || wo_firing->guarded_id != guarded_id ||
 		strcmp(wo_firing->action, action) != 0)
 		return NULL;
 	state = wo_flow_state(flow, wo_firing->state, strlen(wo_firing->state));
@@ -298,11 +298,11 @@ presume(WoClocks *clocks, int leaf)
  * it is NULL.  What the flow does not know is left out, and counted.
  */
 int
-wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot)
+wo_timer_load(WoClocks *clocks, int32 guarded_id, int64 ticket, Snapshot snapshot)
 {
 	WoLookupKey keys[3] = {
 		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
-		{"relation_id", INT4OID, Int32GetDatum(relation_id)},
+		{"guarded_id", INT4OID, Int32GetDatum(guarded_id)},
 		{"ticket_id", INT8OID, Int64GetDatum(ticket)}
 	};
 	WoLookup	lookup;
@@ -347,10 +347,10 @@ wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapsh
  * clear_gone deletes the timers of the states that were left.
  */
 static void
-clear_gone(const WoClocks *clocks, int32 relation_id, int64 ticket, bool together)
+clear_gone(const WoClocks *clocks, int32 guarded_id, int64 ticket, bool together)
 {
 	Datum	   *states = palloc(sizeof(Datum) * Max(clocks->n, 1));
-	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
+	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), Int64GetDatum(ticket)};
 	int			last = -1;
 	int			n = 0;
 
@@ -377,15 +377,15 @@ clear_gone(const WoClocks *clocks, int32 relation_id, int64 ticket, bool togethe
  * wo_timer_save writes what has changed.
  */
 void
-wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket)
+wo_timer_save(const WoClocks *clocks, int32 guarded_id, int64 ticket)
 {
-	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(relation_id), Int64GetDatum(ticket)};
-	bool		together = gathers(clocks->tenant, relation_id);
+	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), Int64GetDatum(ticket)};
+	bool		together = gathers(clocks->tenant, guarded_id);
 
 	/* what stands still or goes on is rare, and changes rows that are there */
 	for (int i = 0; i < clocks->n; i++)
 		together &= clocks->item[i].gone || !(clocks->item[i].changed || clocks->item[i].paused || clocks->item[i].fired);
-	clear_gone(clocks, relation_id, ticket, together);
+	clear_gone(clocks, guarded_id, ticket, together);
 	for (int i = 0; i < clocks->n; i++)
 	{
 		const WoClock *clock = &clocks->item[i];
@@ -417,13 +417,13 @@ clear_all(WoBinding *binding, const WoRow *row)
 {
 	Datum		values[3];
 
-	if (gathers(wo_binding_tenant(binding, row), binding->relation_id))
+	if (gathers(wo_binding_tenant(binding, row), binding->guarded_id))
 	{
 		gather(&gathering->cleared, wo_binding_id(binding, row->values), NULL, NULL, 0);
 		return;
 	}
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
-	values[1] = Int32GetDatum(binding->relation_id);
+	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
 	(void) wo_run_as_owner(&clear_ticket, values, NULL);
 }
@@ -450,7 +450,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 		return;
 
 	any = row != NULL ? row : old;
-	if (gathers(wo_binding_tenant(binding, any), binding->relation_id) &&
+	if (gathers(wo_binding_tenant(binding, any), binding->guarded_id) &&
 		wo_id_set_has(gathering->tickets, wo_binding_id(binding, any->values)))
 		write_gathered();
 
@@ -463,7 +463,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	if (from < 0 || clocks.flow != flow)
 		from = -1;
 	else if (flow->pausing)
-		(void) wo_timer_load(&clocks, binding->relation_id, wo_binding_id(binding, row->values), NULL);
+		(void) wo_timer_load(&clocks, binding->guarded_id, wo_binding_id(binding, row->values), NULL);
 	else
 		presume(&clocks, from);
 	if (from < 0)
@@ -474,7 +474,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 								   wo_binding_history(binding, old->values, old->nulls),
 								   wo_binding_history(binding, row->values, row->nulls)),
 				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
-	wo_timer_save(&clocks, binding->relation_id, wo_binding_id(binding, row->values));
+	wo_timer_save(&clocks, binding->guarded_id, wo_binding_id(binding, row->values));
 }
 
 /*

@@ -14,7 +14,7 @@
 /* Which timer the sweeper is firing just now (sweep_fire.c). */
 typedef struct WoFiring
 {
-	int32		relation_id;
+	int32		guarded_id;
 	const char *state;
 	const char *delay;
 	const char *action;			/* WO_ACTION_AFTER and the delay */
@@ -23,14 +23,14 @@ typedef struct WoFiring
 
 extern WoFiring *wo_firing;
 
-extern void wo_timer_gather(int64 tenant, int32 relation_id);
+extern void wo_timer_gather(int64 tenant, int32 guarded_id);
 extern void wo_timer_write(void);
 extern void wo_timer_forget(void);
 
-extern const WoDelay *wo_timer_fired(int32 relation_id, const char *action, const WoFlow *flow,
+extern const WoDelay *wo_timer_fired(int32 guarded_id, const char *action, const WoFlow *flow,
 									 int leaf);
 extern void wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
-extern int	wo_timer_load(WoClocks *clocks, int32 relation_id, int64 ticket, Snapshot snapshot);
-extern void wo_timer_save(const WoClocks *clocks, int32 relation_id, int64 ticket);
+extern int	wo_timer_load(WoClocks *clocks, int32 guarded_id, int64 ticket, Snapshot snapshot);
+extern void wo_timer_save(const WoClocks *clocks, int32 guarded_id, int64 ticket);
 
 #endif							/* WO_TIMER_H */

@@ -154,7 +154,7 @@ obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 	const WoDelay *delay;
 
 	wo_case_begin(&c, binding, old, row);
-	delay = wo_timer_fired(binding->relation_id, action, c.flow, c.leaf);
+	delay = wo_timer_fired(binding->guarded_id, action, c.flow, c.leaf);
 	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
 	{
 		wo_firing->npassed_over++;
@@ -490,13 +490,13 @@ find_kind(const WoBinding *binding, const WoRow *old, const char *action, bool c
 {
 	AttrNumber	flow = binding->engine[WO_FLOW_ID];
 
-	if (wo_migration != NULL && wo_migration->relation_id == binding->relation_id &&
+	if (wo_migration != NULL && wo_migration->guarded_id == binding->guarded_id &&
 		!meddled && action != NULL && strcmp(action, WO_ACTION_MIGRATE) == 0 &&
 		!old->nulls[flow - 1] && DatumGetInt32(old->values[flow - 1]) == wo_migration->from)
 		return WO_KIND_MIGRATION;
 	if (wo_maintenance && wo_firing == NULL)
 		return WO_KIND_REPAIR;
-	if (wo_firing != NULL && wo_firing->relation_id == binding->relation_id && action != NULL &&
+	if (wo_firing != NULL && wo_firing->guarded_id == binding->guarded_id && action != NULL &&
 		strcmp(action, wo_firing->action) == 0)
 		return WO_KIND_TIMER;
 	/* an update that orders nothing and changes nothing is not an act */

@@ -71,11 +71,11 @@ typedef struct Holding
 
 static const char *const tally_query =
 	"SELECT tenant_id, state, pg_catalog.sum(n)::pg_catalog.int8 FROM ("
-	" SELECT tenant_id, state, n FROM workorder.tally WHERE relation_id OPERATOR(pg_catalog.=) $1"
-	" UNION ALL SELECT tenant_id, to_state, n FROM workorder.tally_change"
-	"  WHERE relation_id OPERATOR(pg_catalog.=) $1"
-	" UNION ALL SELECT tenant_id, from_state, OPERATOR(pg_catalog.-) n FROM workorder.tally_change"
-	"  WHERE relation_id OPERATOR(pg_catalog.=) $1) y"
+	" SELECT tenant_id, state, n FROM workorder.state_count WHERE guarded_id OPERATOR(pg_catalog.=) $1"
+	" UNION ALL SELECT tenant_id, to_state, n FROM workorder.state_count_change"
+	"  WHERE guarded_id OPERATOR(pg_catalog.=) $1"
+	" UNION ALL SELECT tenant_id, from_state, OPERATOR(pg_catalog.-) n FROM workorder.state_count_change"
+	"  WHERE guarded_id OPERATOR(pg_catalog.=) $1) y"
 	" WHERE state IS NOT NULL GROUP BY tenant_id, state HAVING pg_catalog.sum(n) OPERATOR(pg_catalog.<>) 0"
 	" ORDER BY tenant_id, state COLLATE pg_catalog.\"C\"";
 
@@ -191,7 +191,7 @@ workorder_refresh_tasks(PG_FUNCTION_ARGS)
 	if (wo_owns_relation(PG_GETARG_OID(0), GetUserId()))
 	{
 		LockRelationOid(PG_GETARG_OID(0), ShareRowExclusiveLock);
-		wo_task_clear(((WoGuarded *) linitial(tables))->relation_id);
+		wo_task_clear(((WoGuarded *) linitial(tables))->guarded_id);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	verify_guarded(&v, linitial(tables), NULL, true);
@@ -238,7 +238,7 @@ list_guarded(Oid relid)
 		bool		isnull;
 
 		guarded->relid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		guarded->relation_id = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
+		guarded->guarded_id = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
 		guarded->flow = SPI_getvalue(tuple, desc, 3);
 		guarded->columns = SPI_getvalue(tuple, desc, 4);
 		guarded->active = DatumGetBool(SPI_getbinval(tuple, desc, 5, &isnull));
@@ -312,7 +312,7 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 	{
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "table_missing",
 						 "the table was dropped; SELECT workorder.forget(%d) removes what the engine keeps of it, but for the journal",
-						 guarded->relation_id);
+						 guarded->guarded_id);
 		return;
 	}
 	if (!wo_owns_relation(guarded->relid, GetUserId()))
@@ -354,8 +354,8 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "tasks",
 							 "workorder.task does not hold as many tasks as the votes of the tickets");
 		if (!v->retask && wo_part_count(v->binding) != v->nparts)
-			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "parts",
-							 "workorder.part does not hold as many rows as the journal tells of");
+			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "participants",
+							 "workorder.participant does not hold as many rows as the journal tells of");
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(v->table_context);
@@ -388,7 +388,7 @@ bind(Relation rel, const WoGuarded *guarded)
 				 errdetail("Nothing tells which columns are tenant and ticket number."),
 				 errhint("Add the key again and call workorder.guard()."),
 				 errtable(rel)));
-	arguments[0] = psprintf("%d", guarded->relation_id);
+	arguments[0] = psprintf("%d", guarded->guarded_id);
 	arguments[1] = guarded->flow;
 	arguments[2] = guarded->columns != NULL ? guarded->columns : "{}";
 	index = index_open(key, AccessShareLock);
@@ -432,11 +432,11 @@ verify_maintenance(WoVerify *v)
 		}
 		if (line->revision != revision + 1)
 			wo_verify_report(v, ticket, line->revision, "gap",
-							 "maintenance line %d follows %d", line->revision, revision);
+							 "maintenance entry %d follows %d", line->revision, revision);
 		wo_journal_digest(line, sealed ? digest : NULL, expected);
 		if (!replay->sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
 			wo_verify_report(v, ticket, line->revision, "digest",
-							 "the maintenance line is not what was written, or one before it is missing");
+							 "the maintenance entry is not what was written, or one before it is missing");
 		revision = line->revision;
 		sealed = replay->sealed;
 		memcpy(digest, line->digest, WO_DIGEST_LENGTH);
@@ -468,7 +468,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 	}
 	wo_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
 				   ticket != NULL ? 2 : 0, types, values);
-	replay = wo_replay_open(binding->relation_id, tenant, ticket);
+	replay = wo_replay_open(binding->guarded_id, tenant, ticket);
 	wo_verify_timers_open(v, tenant, ticket);
 	row.values = palloc(sizeof(Datum) * binding->desc->natts);
 	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
@@ -619,12 +619,12 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 		if (strcmp(line->from_state != NULL ? line->from_state : "",
 				   fold->state != NULL ? fold->state : "") != 0)
 			wo_verify_report(v, line->ticket, line->revision, "chain_state",
-							 "the line starts from state \"%s\", the one before it ends in \"%s\"",
+							 "the entry starts from state \"%s\", the one before it ends in \"%s\"",
 							 line->from_state != NULL ? line->from_state : "(none)",
 							 fold->state != NULL ? fold->state : "(none)");
 		if (line->at < fold->at)
 			wo_verify_report(v, line->ticket, line->revision, "time",
-							 "the line is earlier than the one before it");
+							 "the entry is earlier than the one before it");
 	}
 	wo_verify_step(v, line);
 
@@ -632,7 +632,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
 	if (!wo_fold_apply(fold, line, sealed, &surprises))
 		wo_verify_report(v, line->ticket, line->revision, "changes",
-						 "the line's changes are not {\"column\": [old, new], ...}");
+						 "the entry's changes are not {\"column\": [old, new], ...}");
 	wo_verify_clocks(v, line, before);
 	wo_verify_follow(v, line);
 	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
@@ -646,7 +646,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 	}
 	if (!bms_is_empty(surprises))
 		wo_verify_report(v, line->ticket, line->revision, "chain_value",
-						 "the old value of %s is not what the lines before it made",
+						 "the old value of %s is not what the entries before it made",
 						 column_list(v->binding, surprises));
 }
 
@@ -672,7 +672,7 @@ check_digest(WoVerify *v, const WoJournalLine *line, bool sealed)
 	wo_journal_digest(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
 	if (!sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
 		wo_verify_report(v, line->ticket, line->revision, "digest",
-						 "the line is not what was written, or one before it is missing");
+						 "the entry is not what was written, or one before it is missing");
 }
 
 /* Checks a row against the fold of its lines. */
@@ -801,7 +801,7 @@ verify_totals(WoVerify *v)
 {
 	const WoBinding *binding = v->binding;
 	Oid			types[1] = {INT4OID};
-	Datum		values[1] = {Int32GetDatum(binding->relation_id)};
+	Datum		values[1] = {Int32GetDatum(binding->guarded_id)};
 	const char *tenant;
 	const char *state;
 	StringInfoData query;
@@ -820,7 +820,7 @@ verify_totals(WoVerify *v)
 					 tenant, state,
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(v->rel)),
 												RelationGetRelationName(v->rel)), state);
-	wo_stream_open(&tally, wo_lookup_table("tally", false), tally_query, 1, types, values);
+	wo_stream_open(&tally, wo_lookup_table("state_count", false), tally_query, 1, types, values);
 	wo_stream_open(&rows, v->relid, query.data, 0, NULL, NULL);
 	next_group(&tally, &told);
 	next_group(&rows, &held);

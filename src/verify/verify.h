@@ -32,7 +32,7 @@ typedef struct WoColumnDefault
 typedef struct WoGuarded
 {
 	Oid			relid;
-	int32		relation_id;
+	int32		guarded_id;
 	char	   *flow;
 	char	   *columns;		/* jsonb, as text */
 	bool		active;			/* unguard() has not taken its flow away */
@@ -59,9 +59,9 @@ typedef struct WoVerify
 	bool		retask;			/* tasks are mended, and nothing is reported */
 	int64		tasks;			/* how many the votes of this table's tickets seen hold */
 	List	   *takers;			/* who took what on this ticket so far (verify_people.c) */
-	List	   *parts;			/* the rows of workorder.part that follow from it */
+	List	   *parts;			/* the rows of workorder.participant that follow from it */
 	bool		approving;		/* its flow has approvers */
-	int64		nparts;			/* how many rows of workorder.part they have */
+	int64		nparts;			/* how many rows of workorder.participant they have */
 } WoVerify;
 
 /* verify_report.c */

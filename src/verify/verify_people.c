@@ -11,7 +11,7 @@
  * did not give.  Who held which role at the time is not on record, nor how
  * many would have made "all" or a percentage, so that much is taken as it is.
  *
- * workorder.part, the lists of who has started, decided and been copied in,
+ * workorder.participant, the lists of who has started, decided and been copied in,
  * is made again from the same lines and compared.
  *
  *-------------------------------------------------------------------------
@@ -37,7 +37,7 @@ typedef struct Taker
 	int64		person;
 } Taker;
 
-/* A row that workorder.part must have. */
+/* A row that workorder.participant must have. */
 typedef struct Part
 {
 	int32		revision;
@@ -47,15 +47,15 @@ typedef struct Part
 	const char *action;
 } Part;
 
-#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND relation_id OPERATOR(pg_catalog.=) $2" \
+#define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"
 #define TOLD "SELECT e.* FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)," \
 	" pg_catalog.unnest($7), pg_catalog.unnest($8)) e (revision, kind, actor_id, at, action)"
 
 /* how many there are, -1 if they are not those that are told of */
 static WoStatement check_parts = {
-	.table = "part",
-	.text = "WITH shown AS (SELECT revision, kind, actor_id, at, action FROM workorder.part" KEY "), told AS (" TOLD ")"
+	.table = "participant",
+	.text = "WITH shown AS (SELECT revision, kind, actor_id, at, action FROM workorder.participant" KEY "), told AS (" TOLD ")"
 	" SELECT CASE WHEN EXISTS (TABLE shown EXCEPT TABLE told) OR EXISTS (TABLE told EXCEPT TABLE shown) THEN -1"
 	" ELSE (SELECT pg_catalog.count(*) FROM shown) END::pg_catalog.int8",
 	.reads = true,
@@ -64,8 +64,8 @@ static WoStatement check_parts = {
 };
 
 static WoStatement set_parts = {
-	.table = "part",
-	.text = "INSERT INTO workorder.part (tenant_id, relation_id, ticket_id, revision, kind, actor_id, at, action)"
+	.table = "participant",
+	.text = "INSERT INTO workorder.participant (tenant_id, guarded_id, ticket_id, revision, kind, actor_id, at, action)"
 	" SELECT $1, $2, $3, t.* FROM (" TOLD ") t ON CONFLICT DO NOTHING",
 	.nargs = 8,
 	.types = {INT8OID, INT4OID, INT8OID, INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
@@ -299,7 +299,7 @@ wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, Lis
 		line->to_state != NULL &&
 		!all_given(JsonbValueToJsonb(votes), from == to ? before : NULL, counted && from == to ? line->action : NULL, person))
 		wo_verify_report(v, line->ticket, line->revision, "votes",
-						 "the line has votes that nobody gave, or gave in another visit");
+						 "the entry has votes that nobody gave, or gave in another visit");
 }
 
 static void
@@ -374,7 +374,7 @@ wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket)
 {
 	int			n = list_length(v->parts);
 	Datum	   *columns[5];
-	Datum		values[8] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->relation_id), Int64GetDatum(ticket)};
+	Datum		values[8] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), Int64GetDatum(ticket)};
 	int64		shown = 0;
 	ListCell   *lc;
 
@@ -405,7 +405,7 @@ wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket)
 	}
 	(void) wo_run_as_owner(&check_parts, values, &shown);
 	if (shown < 0)
-		wo_verify_report(v, ticket, v->fold->revision, "parts",
+		wo_verify_report(v, ticket, v->fold->revision, "participants",
 						 "who has started, decided or been copied in is not what the journal tells");
 	else
 		v->nparts += shown;

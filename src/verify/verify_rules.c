@@ -329,7 +329,7 @@ covers(const Trigger *trigger, int16 type)
 static bool
 is_of(const Trigger *trigger, const WoGuarded *guarded)
 {
-	return trigger->tgnargs >= 3 && strtol(trigger->tgargs[0], NULL, 10) == guarded->relation_id &&
+	return trigger->tgnargs >= 3 && strtol(trigger->tgargs[0], NULL, 10) == guarded->guarded_id &&
 		strcmp(trigger->tgargs[1], guarded->flow) == 0 &&
 		strcmp(trigger->tgargs[2], guarded->columns) == 0;
 }

@@ -30,7 +30,7 @@
 static WoStatement keep_only = {
 	.table = "timer",
 	.text = "DELETE FROM workorder.timer WHERE tenant_id OPERATOR(pg_catalog.=) $1"
-	" AND relation_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3"
+	" AND guarded_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3"
 	" AND NOT EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) e (state, delay)"
 	" WHERE e.state OPERATOR(pg_catalog.=) timer.state AND e.delay OPERATOR(pg_catalog.=) timer.delay)",
 	.nargs = 5,
@@ -45,7 +45,7 @@ void
 wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
 {
 	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
-	Datum		values[3] = {Int32GetDatum(v->binding->relation_id)};
+	Datum		values[3] = {Int32GetDatum(v->binding->guarded_id)};
 
 	if (ticket != NULL)
 	{
@@ -54,10 +54,10 @@ wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
 	}
 	wo_stream_open(&v->timers, wo_lookup_table("timer", false),
 				   ticket != NULL ?
-				   "SELECT DISTINCT tenant_id, ticket_id FROM workorder.timer WHERE relation_id OPERATOR(pg_catalog.=) $1"
+				   "SELECT DISTINCT tenant_id, ticket_id FROM workorder.timer WHERE guarded_id OPERATOR(pg_catalog.=) $1"
 				   " AND tenant_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3" :
 				   "SELECT DISTINCT tenant_id, ticket_id FROM workorder.timer"
-				   " WHERE relation_id OPERATOR(pg_catalog.=) $1 ORDER BY tenant_id, ticket_id",
+				   " WHERE guarded_id OPERATOR(pg_catalog.=) $1 ORDER BY tenant_id, ticket_id",
 				   ticket != NULL ? 3 : 1, types, values);
 	v->timed = wo_stream_next(&v->timers);
 }
@@ -68,7 +68,7 @@ wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
 static void
 clear(WoVerify *v, int64 tenant, int64 ticket, const WoClocks *keep)
 {
-	Datum		values[5] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->relation_id), Int64GetDatum(ticket)};
+	Datum		values[5] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), Int64GetDatum(ticket)};
 	Datum	   *states = palloc(sizeof(Datum) * Max(keep->n, 1));
 	Datum	   *delays = palloc(sizeof(Datum) * Max(keep->n, 1));
 	int			n = 0;
@@ -274,7 +274,7 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 	actual.tenant = tenant;
 	actual.flow = wanted->flow;
 	if (timed)
-		strays = wo_timer_load(&actual, v->binding->relation_id, ticket,
+		strays = wo_timer_load(&actual, v->binding->guarded_id, ticket,
 							   v->retime ? NULL : GetActiveSnapshot());
 	v->touched = false;
 	if (v->retime && timed)
@@ -309,7 +309,7 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 	}
 	if (!v->retime)
 		return;
-	wo_timer_save(wanted, v->binding->relation_id, ticket);
+	wo_timer_save(wanted, v->binding->guarded_id, ticket);
 	if (v->touched)
 		v->retimed++;
 }

@@ -135,7 +135,7 @@ BEGIN
     call := call || '; ' || CASE floor(random() * 4)::int
         WHEN 0 THEN format('INSERT INTO %s DEFAULT VALUES', victim)
         WHEN 1 THEN format('UPDATE %s SET %s', victim, CASE victim WHEN 'job' THEN 'action = ''next''' WHEN 'emptied' THEN 'done = 1' WHEN 'odd' THEN 'label = ''x''' WHEN 'seen' THEN 'done = 2'
-          WHEN 'plain' THEN 'id = 2' WHEN 'workorder.journal' THEN 'note = ''x''' WHEN 'workorder.flow' THEN 'life = ''fading''' WHEN 'workorder.actor' THEN 'name = ''x''' ELSE 'tenant_id = 1' END)
+          WHEN 'plain' THEN 'id = 2' WHEN 'workorder.journal' THEN 'note = ''x''' WHEN 'workorder.flow' THEN 'life = ''deprecated''' WHEN 'workorder.actor' THEN 'name = ''x''' ELSE 'tenant_id = 1' END)
         WHEN 2 THEN format('DELETE FROM %s', victim)
         ELSE format('TRUNCATE %s CASCADE', victim)
       END;
@@ -165,11 +165,11 @@ DECLARE
     WHERE c.relkind = 'r' AND c.relnamespace = 'workorder'::regnamespace ORDER BY c.relname);
   deeds CONSTANT text[] := ARRAY['SELECT workorder.act(''job'', 1, ''next'', ''x'')', 'SELECT workorder.act(''part'', 1, ''next'')', 'SELECT workorder.act(''job'', 2, ''close'')',
     'UPDATE job SET action = ''next'' WHERE id < 5', 'INSERT INTO job DEFAULT VALUES', 'INSERT INTO part (id) VALUES (99)', 'SELECT workorder.sweep(10)', 'SELECT workorder.enrol(''dan'', ''Dan'', ''{worker}'')',
-    'SELECT workorder.count_rows(''job''), workorder.fold_totals()', 'SELECT workorder.install()', 'SELECT workorder.retime(''job''), workorder.refresh_tasks(''job'')',
+    'SELECT workorder.count_rows(''job''), workorder.compact_totals()', 'SELECT workorder.install()', 'SELECT workorder.retime(''job''), workorder.refresh_tasks(''job'')',
     'SELECT send(''a key'', ''{"id": 1, "action": "next"}'')', 'CREATE TEMP TABLE gone AS SELECT g.id FROM workorder.guarded g WHERE g.relation = ''emptied''::regclass; DROP TABLE emptied; SELECT workorder.forget(g.id) FROM gone g', 'SELECT workorder.next_number(''job'')', 'SELECT workorder.set_password(''client1'', ''a good password'')',
     'SELECT workorder.attach(''talk'', 1, ''x'', ''text/plain'')', 'SELECT workorder.add_reply(''talk'', 1, ''x'')', 'INSERT INTO talk DEFAULT VALUES', 'DELETE FROM talk WHERE id = 1',
     'SELECT workorder.act(''talk'', 1, ''approve'')', 'SELECT workorder.transfer_task(''talk'', 1, ''client3'')', 'SELECT workorder.add_approver(''talk'', 1, ''client3'')',
-    'SELECT workorder.deputise(''client2'', now() + ''1 day'', now() + ''3 days'')', 'SELECT workorder.set_life(min(f.id), ''fading'') FROM workorder.flow f', 'SELECT workorder.subscribe(''listener''), (SELECT count(*) FROM workorder.events(''listener''))',
+    'SELECT workorder.deputise(''client2'', now() + ''1 day'', now() + ''3 days'')', 'SELECT workorder.set_life(min(f.id), ''deprecated'') FROM workorder.flow f', 'SELECT workorder.subscribe(''listener''), (SELECT count(*) FROM workorder.events(''listener''))',
     'SELECT workorder.unguard(''odd'')', 'SELECT workorder.guard(''unlogged'', ''loop'')', 'SELECT workorder.seal()', 'SELECT count(*) FROM workorder.verify()',
     'SELECT workorder.publish(jsonb_set(f.definition, ''{description}'', ''"again"'')) FROM workorder.flow f WHERE f.name = ''loop'';
      SELECT workorder.migrate(''job'', min(f.id), max(f.id), dry_run => false) FROM workorder.flow f WHERE f.name = ''loop'''];

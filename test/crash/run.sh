@@ -110,7 +110,7 @@ doubt="SELECT count(*) FROM workorder.journal j WHERE j.note IS NOT NULL AND NOT
   SELECT FROM acknowledged a WHERE a.ticket_id = j.ticket_id AND a.note = j.note)"
 # a business column that was counted up by plain updates says the same as the journal
 torn="SELECT count(*) FROM job t WHERE t.id > 100 AND t.done <> (
-  SELECT count(*) FROM workorder.journal j WHERE j.relation_id = 1 AND j.ticket_id = t.id AND j.action = 'next')"
+  SELECT count(*) FROM workorder.journal j WHERE j.guarded_id = 1 AND j.ticket_id = t.id AND j.action = 'next')"
 
 fresh() {
   psql -Xq -d postgres -c 'DROP DATABASE IF EXISTS crash WITH (FORCE)' -c 'CREATE DATABASE crash' 2>/dev/null

@@ -407,7 +407,7 @@ plants=(
   "unsound              | SET session_replication_role = replica; UPDATE repair SET state = 'done' WHERE id = 1"
   "sealed               | SET session_replication_role = replica; DELETE FROM workorder.journal WHERE ticket_id = 7"
   "rows                 | DELETE FROM workorder.timer WHERE ticket_id = 1800"
-  "total                | DELETE FROM workorder.tally"
+  "total                | DELETE FROM workorder.state_count"
   "sequence             | SELECT setval('note_id_seq', 77)"
   "sequence definition  | ALTER SEQUENCE note_id_seq INCREMENT 2"
   "trigger fires        | ALTER TABLE repair DISABLE TRIGGER \"~workorder_flush\""

@@ -447,7 +447,7 @@ test('all is well afterwards', async () => {
   assert.equal((await ask('GET', '/api/v1/afterservice/orders', { as: token('afterservice', 'CR') })).status, 200);
   assert.equal(sql('SELECT * FROM workorder.verify()'), '');
   for (const schema of systems) {
-    assert.ok(Number(sql(`SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+    assert.ok(Number(sql(`SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
       WHERE g.relation::text LIKE '${schema}.%'`)) > 0, `something was done in ${schema}`);
   }
 });

@@ -28,7 +28,7 @@ BEGIN
   SELECT count(*) INTO nothing FROM workorder.history h WHERE h.ticket_id = 1 AND h.revision > 10;
   PERFORM workorder.total('job'), workorder.as_of('job', 101, 'infinity');
   PERFORM count(*) FROM workorder.verify('job', 101);
-  PERFORM workorder.fold_totals();
+  PERFORM workorder.compact_totals();
   COMMIT;
 END
 $$;

@@ -16,13 +16,13 @@ SELECT 'active_job' AS system, 'active_job.orders'::regclass AS relation, id, or
 UNION ALL SELECT 'dispatch', 'dispatch.ticket'::regclass, id, uuid FROM dispatch.ticket;
 
 CREATE TEMPORARY VIEW guarded AS
-SELECT g.id AS relation_id, g.relation, n.nspname::text AS system
+SELECT g.id AS guarded_id, g.relation, n.nspname::text AS system
 FROM workorder.guarded g
 JOIN pg_class c ON c.oid = g.relation
 JOIN pg_namespace n ON n.oid = c.relnamespace;
 
 CREATE TEMPORARY TABLE acknowledged AS
-SELECT t.system, g.relation_id, coalesce(k.id, CASE WHEN t.ticket ~ '^\d+$' THEN t.ticket::bigint END) AS ticket_id,
+SELECT t.system, g.guarded_id, coalesce(k.id, CASE WHEN t.ticket ~ '^\d+$' THEN t.ticket::bigint END) AS ticket_id,
   t.ticket, t.lines, nullif(t.mark, '') AS mark, t.key
 FROM told t
 JOIN guarded g ON g.system = t.system
@@ -30,7 +30,7 @@ LEFT JOIN tickets k ON k.system = t.system AND k.name = t.ticket;
 ANALYZE acknowledged;
 
 CREATE TEMPORARY TABLE found AS
-SELECT j.relation_id, j.ticket_id, v.mark
+SELECT j.guarded_id, j.ticket_id, v.mark
 FROM workorder.journal j
 CROSS JOIN LATERAL (
   SELECT j.note AS mark
@@ -38,19 +38,19 @@ CROSS JOIN LATERAL (
   SELECT c.value ->> 1 FROM jsonb_each(j.changes) c WHERE jsonb_typeof(c.value) = 'array') v
 WHERE v.mark LIKE 'mark:%'
 UNION ALL
-SELECT r.relation_id, r.ticket_id, r.content FROM workorder.reply r WHERE r.content LIKE 'mark:%';
+SELECT r.guarded_id, r.ticket_id, r.content FROM workorder.reply r WHERE r.content LIKE 'mark:%';
 ANALYZE found;
 
 SELECT 'missing', count(*) FROM acknowledged a
 WHERE a.mark IS NOT NULL AND NOT EXISTS (
-  SELECT FROM found f WHERE f.relation_id = a.relation_id AND f.ticket_id = a.ticket_id AND f.mark = a.mark);
+  SELECT FROM found f WHERE f.guarded_id = a.guarded_id AND f.ticket_id = a.ticket_id AND f.mark = a.mark);
 SELECT 'twice', count(*) FROM (SELECT mark FROM found GROUP BY mark HAVING count(*) > 1) d;
 SELECT 'unheard', count(*) FROM found f WHERE NOT EXISTS (SELECT FROM acknowledged a WHERE a.mark = f.mark);
 SELECT 'lines', count(*)
-FROM (SELECT relation_id, ticket_id, sum(lines) AS n FROM acknowledged GROUP BY 1, 2) a
+FROM (SELECT guarded_id, ticket_id, sum(lines) AS n FROM acknowledged GROUP BY 1, 2) a
 FULL JOIN (
-  SELECT j.relation_id, j.ticket_id, count(*) AS n FROM workorder.journal j
-  WHERE j.at >= :'since' GROUP BY 1, 2) j USING (relation_id, ticket_id)
+  SELECT j.guarded_id, j.ticket_id, count(*) AS n FROM workorder.journal j
+  WHERE j.at >= :'since' GROUP BY 1, 2) j USING (guarded_id, ticket_id)
 WHERE a.n IS DISTINCT FROM j.n;
 SELECT 'keys', count(*)
 FROM (SELECT key, count(*) AS n FROM acknowledged GROUP BY 1) a

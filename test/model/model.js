@@ -225,7 +225,7 @@ function replay(ticket) {
 
 async function compare(owner, table) {
   const rows = await owner.json(`SELECT coalesce(jsonb_agg(to_jsonb(x) || jsonb_build_object('lines',
-    (SELECT jsonb_agg(j.action ORDER BY j.revision) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+    (SELECT jsonb_agg(j.action ORDER BY j.revision) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
      WHERE g.relation = '${table.name}'::regclass AND j.tenant_id = 1 AND j.ticket_id = x.id))), '[]') FROM ${table.name} x`);
   const there = table.all.filter((t) => !t.gone);
   if (rows.length !== there.length) differ('tickets', { table: table.name }, there.length, rows.length);

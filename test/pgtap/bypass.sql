@@ -115,7 +115,7 @@ INSERT INTO matrix (statement, anon, app, writer, owner, super) VALUES
   ('DELETE FROM workorder.journal', '42501', 'WO403', 'WO403', 'WO403', 'WO403'),
   ('TRUNCATE workorder.journal', '42501', 'WO403', '42501', 'WO403', 'WO403'),
   -- lines are loaded by the owner only; a forged one is found, see below
-  ('INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, revision + 1, now(), 1, NULL, ''approve'', ''review'', ''granted'', NULL, NULL, digest FROM workorder.journal WHERE ticket_id = 2 ORDER BY revision DESC LIMIT 1',
+  ('INSERT INTO workorder.journal SELECT tenant_id, guarded_id, ticket_id, revision + 1, now(), 1, NULL, ''approve'', ''review'', ''granted'', NULL, NULL, digest FROM workorder.journal WHERE ticket_id = 2 ORDER BY revision DESC LIMIT 1',
     '42501', 'WO403', 'WO403', '1', '1'),
   ('UPDATE workorder.flow SET definition = ''{}''', '42501', 'WO409', 'WO409', 'WO409', 'WO409'),
   -- the conversation: the flow says who may, and the table is reached through it only
@@ -126,7 +126,7 @@ INSERT INTO matrix (statement, anon, app, writer, owner, super) VALUES
   ('SELECT workorder.remove_reply(''bypass.leave_request'', 3, 1)', 'WO404', 'WO404', 'WO404', 'WO403', 'WO403'),
   ('SELECT FROM workorder.reply', '42501', '42501', '1', '1', '1'),
   ('UPDATE workorder.reply SET content = ''forged''', '42501', '42501', '1', '1', '1'),
-  ('INSERT INTO workorder.reply SELECT tenant_id, relation_id, 1, 2, actor_id, at, ''forged'', NULL, 1 FROM workorder.reply',
+  ('INSERT INTO workorder.reply SELECT tenant_id, guarded_id, 1, 2, actor_id, at, ''forged'', NULL, 1 FROM workorder.reply',
     '42501', '42501', '1', '1', '1'),
   ('SELECT workorder.import_replies(''bypass.leave_request'', ''[{"ticket_id": 1, "at": "2020-01-01", "content": "forged"}]'')',
     '42501', '42501', '42501', '1', '1'),
@@ -146,9 +146,9 @@ ORDER BY m.id, c.n;
 SELECT is_empty($$SELECT * FROM workorder.verify('bypass.leave_request')$$, 'after all this the journal is sound');
 SAVEPOINT forged;
 INSERT INTO workorder.journal
-SELECT tenant_id, relation_id, ticket_id, revision + 1, now(), 1, NULL, 'approve', 'review', 'granted', NULL, NULL, digest
+SELECT tenant_id, guarded_id, ticket_id, revision + 1, now(), 1, NULL, 'approve', 'review', 'granted', NULL, NULL, digest
 FROM workorder.journal WHERE ticket_id = 2 ORDER BY revision DESC LIMIT 1;
-SELECT isnt_empty($$SELECT * FROM workorder.verify('bypass.leave_request', 2)$$, 'a forged line is found');
+SELECT isnt_empty($$SELECT * FROM workorder.verify('bypass.leave_request', 2)$$, 'a forged entry is found');
 ROLLBACK TO forged;
 ALTER TABLE bypass.leave_request DISABLE TRIGGER USER;
 SELECT isnt_empty($$SELECT * FROM workorder.verify('bypass.leave_request')$$, 'disabled triggers are found');

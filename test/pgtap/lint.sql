@@ -33,7 +33,7 @@ CREATE TEMP VIEW tenantless(name) AS VALUES
   ('workorder.route'),
   ('workorder.installation');   -- one row
 CREATE TEMP VIEW keyless(name) AS VALUES
-  ('workorder.tally_change');   -- appended to by every act, folded as a whole
+  ('workorder.state_count_change');   -- appended to by every act, folded as a whole
 CREATE TEMP VIEW volatile_but_safe(name) AS VALUES
   ('workorder.clock()'),              -- the time, as clock_timestamp()
   ('workorder.random_key()'),         -- random bytes, nothing else
@@ -94,7 +94,7 @@ UNION ALL
   -- changed: a replica's sessions need it too.
   SELECT 'trigger state', k.name || '.' || t.tgname
   FROM kept k JOIN pg_trigger t ON t.tgrelid = k.oid AND NOT t.tgisinternal
-  WHERE t.tgenabled <> CASE WHEN t.tgname LIKE '%signal%' THEN 'A' ELSE 'O' END
+  WHERE t.tgenabled <> CASE WHEN t.tgname LIKE '%invalidate%' THEN 'A' ELSE 'O' END
 UNION ALL
   SELECT 'column that stops pg_upgrade', k.name || '.' || a.attname
   FROM kept k JOIN pg_attribute a ON a.attrelid = k.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -27,10 +27,10 @@ BEGIN
   UNION ALL
   SELECT a.name, 'the shared ' || s.kind, pg_temp.digest(format('SELECT t.* FROM workorder.%I AS t WHERE %s', s.kind, format(s.condition, a.name)))
   FROM addon a, (VALUES
-    ('journal', 't.relation_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
-    ('reply', 't.relation_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
-    ('timer', 't.relation_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
-    ('attached', 't.relation_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
+    ('journal', 't.guarded_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
+    ('reply', 't.guarded_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
+    ('timer', 't.guarded_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
+    ('attached', 't.guarded_id IN (SELECT g.id FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE c.relnamespace = %1$L::regnamespace)'),
     ('counter', 'starts_with(t.name, %1$L || ''.'')'),
     ('dictionary', 't.system = %1$L'),
     ('setting', 't.system = %1$L'),
@@ -270,7 +270,7 @@ BEGIN
   END LOOP;
 END
 $$;
-SELECT is_empty('SELECT * FROM seen s WHERE s.name <> s.other AND s.rows > 0', 'nobody sees a row or a line of the journal of an add-on that he is not in');
+SELECT is_empty('SELECT * FROM seen s WHERE s.name <> s.other AND s.rows > 0', 'nobody sees a row or an entry of the journal of an add-on that he is not in');
 SELECT is((SELECT count(DISTINCT s.name) FROM seen s WHERE s.name = s.other AND s.rows > 0), 5::bigint, 'everybody sees some of his own');
 
 -- ---------------------------------------------------------------------------

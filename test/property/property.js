@@ -365,7 +365,7 @@ class World {
       'lines', (SELECT jsonb_agg(jsonb_build_array(h.action, h.to_state) ORDER BY h.revision) FROM workorder.history h
                 WHERE h.relation = '${this.table}'::regclass AND h.ticket_id = x.id),
       'timers', (SELECT coalesce(jsonb_agg(t.state || ' ' || t.delay), '[]') FROM workorder.timer t
-                 JOIN workorder.guarded g ON g.id = t.relation_id
+                 JOIN workorder.guarded g ON g.id = t.guarded_id
                  WHERE g.relation = '${this.table}'::regclass AND t.ticket_id = x.id))), '[]') FROM ${this.table} x`);
     if (rows.length !== this.tickets.length) differ('tickets', { flow: this.table }, this.tickets.length, rows.length);
     for (const row of rows) {

@@ -103,6 +103,6 @@ $$;
 CREATE FUNCTION property.fold(t regclass, ticket bigint) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
   SELECT jsonb_object_agg(c.key, c.value -> 1 ORDER BY j.revision)
-  FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id, jsonb_each(j.changes) c
+  FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id, jsonb_each(j.changes) c
   WHERE g.relation = t AND j.tenant_id = 1 AND j.ticket_id = ticket
 $$;

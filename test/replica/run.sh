@@ -271,7 +271,7 @@ run "$primary" "SET workorder.actor = 'client2';
   INSERT INTO job (id) SELECT n FROM generate_series(1001, 1100) n;
   UPDATE job SET action = 'next', note = 'published' WHERE id BETWEEN 1001 AND 1050;
   SELECT workorder.act('job', 1001, 'next', 'published');
-  SELECT workorder.fold_totals();
+  SELECT workorder.compact_totals();
   SELECT workorder.enrol('late', 'Late', '{worker}');
   SET workorder.maintenance = on;
   DELETE FROM errand WHERE id IN (59, 60);"
@@ -286,7 +286,7 @@ run "$primary" "TRUNCATE acknowledged; INSERT INTO acknowledged VALUES (1, 'afte
 same 'truncated'
 is 'truncated: the rows are gone there, too' "$(on "$subscriber" "SELECT (SELECT count(*) FROM errand), (SELECT count(*) FROM acknowledged), workorder.total('errand')")" '0|1|0'
 is 'truncated: each ticket has gone with an entry, there too' "$(on "$subscriber" "SELECT count(*) > 50 FROM workorder.journal j
-  JOIN workorder.guarded g ON g.id = j.relation_id WHERE g.relation = 'errand'::regclass AND j.to_state IS NULL")" t
+  JOIN workorder.guarded g ON g.id = j.guarded_id WHERE g.relation = 'errand'::regclass AND j.to_state IS NULL")" t
 
 # A table that is guarded later: the subscriber must have it before it hears of it.
 run "$subscriber" 'ALTER SUBSCRIPTION everything DISABLE'

@@ -17,7 +17,7 @@ BEGIN
   INSERT INTO workorder.journal
   SELECT f.tenant_id, relation, f.id, 0, '2000-01-01 00:00+00', NULL, NULL, 'import', NULL, f.state, f.tag,
     jsonb_build_object('tag', jsonb_build_array(NULL, f.tag)), sha256('') FROM filled f;
-  INSERT INTO workorder.reply (tenant_id, relation_id, ticket_id, at, content)
+  INSERT INTO workorder.reply (tenant_id, guarded_id, ticket_id, at, content)
   SELECT f.tenant_id, relation, f.id, now(), f.tag FROM filled f;
   INSERT INTO workorder.attachment
   SELECT f.tenant_id, sha256(f.tag::bytea), f.tag::bytea FROM filled f ON CONFLICT DO NOTHING;
@@ -93,8 +93,8 @@ BEGIN
     ('actions', 'SELECT count(*) FROM workorder.actions(%L::regclass, %s)'),
     ('can', 'SELECT workorder.can(%L::regclass, %s, ''update'')'),
     ('explain', 'SELECT count(*) FROM workorder.explain(%L::regclass, %s, ''update'')'),
-    ('standing', 'SELECT creator_id FROM workorder.standing(%L::regclass, %s)'),
-    ('movers', 'SELECT count(*) FROM workorder.movers(%L::regclass, %s)'),
+    ('engine_values', 'SELECT creator_id FROM workorder.engine_values(%L::regclass, %s)'),
+    ('eligible', 'SELECT count(*) FROM workorder.eligible(%L::regclass, %s)'),
     ('clocks', 'SELECT count(*) FROM workorder.clocks(%L::regclass, %s)'),
     ('why', 'SELECT workorder.why(%L::regclass, %s)'),
     ('diagram', 'SELECT workorder.diagram(%L::regclass, %s, ''mermaid''::text)')) v (name, statement)

@@ -81,7 +81,7 @@ async function world(owner, app, number) {
   await owner.query(`SELECT sight.fill('${table}', ${quote(tickets.map((t) => ({ tenant_id: t.tenant, id: t.id, state: t.leaf, tag: t.tag,
     flow_id: t.flow, creator_id: t.creator, ...t.cols })))})`);
   const timed = new Set((await owner.json(`SELECT coalesce(jsonb_agg(DISTINCT t.tenant_id || '-' || t.ticket_id), '[]') FROM workorder.timer t
-    JOIN workorder.guarded g ON g.id = t.relation_id WHERE g.relation = '${table}'::regclass`)));
+    JOIN workorder.guarded g ON g.id = t.guarded_id WHERE g.relation = '${table}'::regclass`)));
   if (mistake === 'policy') await owner.query(`ALTER POLICY workorder_view ON ${table} USING (tenant_id = workorder.tenant_id())`);
   if (mistake === 'tenants') await owner.query(`ALTER POLICY workorder_view ON ${table} USING (true)`);
   counts.tickets += tickets.length;
@@ -105,7 +105,7 @@ async function world(owner, app, number) {
     for (const door of ['table', 'table by id', 'search', 'history', 'history by id', 'replies', 'files', 'bytes', 'as_of']) {
       compare(where, door, seen.map((t) => t.tag), got[door]);
     }
-    for (const door of ['visible', 'actions', 'can', 'explain', 'standing', 'movers', 'clocks', 'why', 'diagram', 'act', 'update', 'delete', 'lock']) {
+    for (const door of ['visible', 'actions', 'can', 'explain', 'engine_values', 'eligible', 'clocks', 'why', 'diagram', 'act', 'update', 'delete', 'lock']) {
       compare(where, door, seen.map((t) => t.id), got[door]);
     }
     for (const door of ['count', 'count by tag', 'total']) compare(where, door, seen.length, got[door]);

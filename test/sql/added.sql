@@ -42,9 +42,9 @@ CREATE INDEX ON workorder.journal (folded(to_state));
 CREATE INDEX ON workorder.journal (ticket_id) WHERE folded(action) = 'senda';
 ALTER TABLE workorder.outbox ADD COLUMN seen timestamptz NOT NULL DEFAULT '2024-01-01 00:00:00+00', ADD CONSTRAINT small CHECK (ticket_id < 100);
 CREATE INDEX ON workorder.outbox (folded(revision::text));
-ALTER TABLE workorder.tally_change ADD COLUMN way text GENERATED ALWAYS AS (coalesce(from_state, '-') || '>' || coalesce(to_state, '-')) STORED,
+ALTER TABLE workorder.state_count_change ADD COLUMN way text GENERATED ALWAYS AS (coalesce(from_state, '-') || '>' || coalesce(to_state, '-')) STORED,
   ADD COLUMN kept boolean NOT NULL DEFAULT true;
-CREATE INDEX ON workorder.tally_change (folded(to_state));
+CREATE INDEX ON workorder.state_count_change (folded(to_state));
 
 INSERT INTO ticket (id, title) VALUES (1, 'one'), (2, 'two'), (3, 'three');
 UPDATE ticket SET action = 'send' WHERE id < 3;
@@ -53,7 +53,7 @@ SELECT ticket_id, revision, action, source, arrival IS NOT NULL AS arrived, twic
 FROM workorder.journal ORDER BY ticket_id, revision;
 SELECT count(DISTINCT arrival) AS arrivals FROM workorder.journal;
 SELECT ticket_id, revision, seen AT TIME ZONE 'UTC' AS seen FROM workorder.outbox ORDER BY ticket_id, revision;
-SELECT way, kept, sum(n) FROM workorder.tally_change GROUP BY way, kept ORDER BY way;
+SELECT way, kept, sum(n) FROM workorder.state_count_change GROUP BY way, kept ORDER BY way;
 -- a partition by its name has no end of statement: its rows wait for the commit
 INSERT INTO parted_1 (id, title) VALUES (1, 'one'), (2, 'two');
 BEGIN;
@@ -62,12 +62,12 @@ SAVEPOINT s;
 INSERT INTO parted_1 (id, title) VALUES (4, 'four');
 ROLLBACK TO s;
 COMMIT;
-SELECT j.ticket_id, j.action, j.source, j.twice FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+SELECT j.ticket_id, j.action, j.source, j.twice FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
 WHERE g.relation = 'parted'::regclass ORDER BY 1;
 SELECT workorder.total('parted'), count(*) FROM parted;
 SET enable_seqscan = off;
 SELECT count(*) FROM workorder.journal WHERE folded(to_state) = 'opena';
-SELECT count(*) FROM workorder.tally_change WHERE folded(to_state) = 'senta';
+SELECT count(*) FROM workorder.state_count_change WHERE folded(to_state) = 'senta';
 RESET enable_seqscan;
 
 -- what they refuse is refused, one row or many
@@ -75,11 +75,11 @@ UPDATE ticket SET action = 'skip' WHERE id = 3;
 SELECT workorder.act('ticket', 3, 'skip');
 INSERT INTO ticket (id) VALUES (100);
 INSERT INTO ticket (id) VALUES (98), (99), (101);
-SELECT workorder.fold_totals() > 0 AS folded;
-ALTER TABLE workorder.tally_change ALTER from_state SET NOT NULL;
+SELECT workorder.compact_totals() > 0 AS folded;
+ALTER TABLE workorder.state_count_change ALTER from_state SET NOT NULL;
 INSERT INTO ticket (id) VALUES (4);
 UPDATE ticket SET action = 'send' WHERE id = 3;
-ALTER TABLE workorder.tally_change ALTER from_state DROP NOT NULL;
+ALTER TABLE workorder.state_count_change ALTER from_state DROP NOT NULL;
 ALTER TABLE workorder.journal ADD COLUMN must int;
 ALTER TABLE workorder.journal ADD CONSTRAINT must_be CHECK (must > 0) NOT VALID;
 UPDATE ticket SET action = 'comment' WHERE id = 3;
@@ -97,7 +97,7 @@ INSERT INTO parted_1 (id, title) VALUES (5, 'five');
 ALTER TABLE workorder.outbox DROP CONSTRAINT none;
 SELECT count(*) FROM parted;
 -- a row is what the columns say, and is dumped and restored so
-SELECT DISTINCT revision, action FROM workorder.journal WHERE ticket_id = 3 AND relation_id = (SELECT id FROM workorder.guarded WHERE relation = 'ticket'::regclass) ORDER BY revision;
+SELECT DISTINCT revision, action FROM workorder.journal WHERE ticket_id = 3 AND guarded_id = (SELECT id FROM workorder.guarded WHERE relation = 'ticket'::regclass) ORDER BY revision;
 
 -- the code of whose tables they are runs with their rights, not with those of who acts
 CREATE ROLE regress_added_app;

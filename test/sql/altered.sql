@@ -48,7 +48,7 @@ SELECT workorder.altered('pg_class', '{}');
 SELECT workorder.altered('memo', '{"days": "day_count"}', '{"prio": {"low": "normal"}}');
 SELECT ticket_id, code, message FROM workorder.verify();
 SELECT workorder.as_of('memo', id, :'before') -> 'day_count' AS day_count, workorder.as_of('memo', id, :'before') -> 'prio' AS prio FROM memo ORDER BY id;
-SELECT relation_id, ticket_id, revision, action, note, changes FROM workorder.journal WHERE relation_id = 0;
+SELECT guarded_id, ticket_id, revision, action, note, changes FROM workorder.journal WHERE guarded_id = 0;
 -- a label that comes again later is another one
 ALTER TYPE prio ADD VALUE 'low';
 SET workorder.actor = 'ann';
@@ -73,7 +73,7 @@ BEGIN; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT wo
 SELECT workorder.forget(2);
 SELECT workorder.forget(99);
 -- emptied by a superuser: each ticket's journal tells
-BEGIN; SET LOCAL workorder.maintenance = on; TRUNCATE memo; SELECT ticket_id, code, message FROM workorder.verify(); SELECT ticket_id, action, note FROM workorder.journal WHERE to_state IS NULL AND relation_id = 1; ROLLBACK;
+BEGIN; SET LOCAL workorder.maintenance = on; TRUNCATE memo; SELECT ticket_id, code, message FROM workorder.verify(); SELECT ticket_id, action, note FROM workorder.journal WHERE to_state IS NULL AND guarded_id = 1; ROLLBACK;
 
 --
 -- Nobody is $system
@@ -130,7 +130,7 @@ SELECT workorder.publish('{"id": "trip", "roles": ["boss"], "initial": "draft",
     "done": {"type": "final"}}}') AS three \gset
 SELECT code, tickets, blocks, message FROM workorder.migrate('trip', :one, :three, '{"pre": "ready"}', dry_run => false);
 SELECT exclude FROM workorder.flow f, workorder.flow_actions(f.definition) WHERE f.id = :three AND action = 'approve';
-SELECT votes -> '$trail' AS trail FROM trip;
+SELECT votes -> '$return_path' AS return_path FROM trip;
 SET workorder.actor = 'q1';
 SELECT workorder.can('trip', 1, 'approve');
 SELECT state FROM workorder.act('trip', 1, 'approve');

@@ -142,7 +142,7 @@ SELECT say('m1', :t, 'approve');
 
 -- nobody to ask: skip passes over, fail refuses, and is foreseen
 SELECT begin('ann', 'skip') AS t \gset
-SELECT state, votes -> '$trail' AS trail FROM expense WHERE id = :t;
+SELECT state, votes -> '$return_path' AS return_path FROM expense WHERE id = :t;
 SELECT run('ann', format('SELECT count(*) FROM workorder.membership')) <> '0' AS staffed;
 UPDATE workorder.membership SET role = 'was finance' WHERE role = 'finance' AND actor_id <> (SELECT id FROM workorder.actor WHERE login = 'f1');
 INSERT INTO expense (way) VALUES ('skip') RETURNING id AS t \gset
@@ -222,7 +222,7 @@ SELECT run('f1', format('SELECT (workorder.send_back(''expense'', %s, ''nowhere'
   run('ann', format('SELECT (workorder.send_back(''expense'', %s)).state', :t)),
   run('f1', format('SELECT (workorder.send_back(''expense'', %s, ''start'', ''receipt is missing'', ''jump'')).state', :t));
 SELECT say('ann', :t, 'submit'), todo(:t);
-SELECT votes -> '$trail' AS trail, votes -> '$resume' AS resume FROM expense WHERE id = :t;
+SELECT votes -> '$return_path' AS return_path, votes -> '$resume' AS resume FROM expense WHERE id = :t;
 SELECT run('f1', format('SELECT (workorder.send_back(''expense'', %s)).state', :t)), todo(:t);
 SELECT run('m1', format('SELECT (workorder.withdraw(''expense'', %s)).state', :t)),
   run('ann', format('SELECT (workorder.withdraw(''expense'', %s)).state', :t)), todo(:t);
@@ -259,7 +259,7 @@ SELECT say('c2', :t2, 'approve'), say('c1', :t, 'approve');
 
 -- the lists
 SELECT set_config('workorder.actor', 'm1', false);
-SELECT relation, state, ticket_id FROM workorder.my_tasks ORDER BY since, relation_id, ticket_id, number;
+SELECT relation, state, ticket_id FROM workorder.my_tasks ORDER BY since, guarded_id, ticket_id, number;
 SELECT count(*) > 5 AS decided FROM workorder.decided_by_me;
 SELECT set_config('workorder.actor', 'ann', false);
 SELECT count(*) > 10 AS started FROM workorder.started_by_me;
@@ -297,18 +297,18 @@ RESET ROLE;
 -- fold(journal) = row, and the lists are what the rows say
 SELECT * FROM workorder.verify();
 UPDATE workorder.task SET actor_id = 1 WHERE ticket_id = :t AND number = 2;
-INSERT INTO workorder.task SELECT tenant_id, relation_id, 4711, number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task LIMIT 1;
+INSERT INTO workorder.task SELECT tenant_id, guarded_id, 4711, number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task LIMIT 1;
 SELECT relation, ticket_id = :t AS this, code, message FROM workorder.verify();
 SELECT workorder.refresh_tasks('expense') > 10 AS refreshed;
 SELECT * FROM workorder.verify();
-SELECT count(*) > 20 AS lines, count(for_actor) AS for_somebody FROM workorder.journal;
+SELECT count(*) > 20 AS entries, count(for_actor) AS for_somebody FROM workorder.journal;
 
 -- what is gone is on no list
 BEGIN;
 SET LOCAL workorder.maintenance = on;
 DELETE FROM expense WHERE id = :t;
 SELECT count(*) FROM workorder.task WHERE ticket_id = :t;
-SELECT count(*) FROM workorder.part WHERE ticket_id = :t;
+SELECT count(*) FROM workorder.participant WHERE ticket_id = :t;
 ROLLBACK;
 
 -- what publish refuses

@@ -108,7 +108,7 @@ FROM (VALUES
 
 RESET workorder.actor;
 RESET workorder.now;
-DELETE FROM workorder.attached WHERE relation_id IN (SELECT g.id FROM workorder.guarded g WHERE g.relation = 'ticket'::regclass);
+DELETE FROM workorder.attached WHERE guarded_id IN (SELECT g.id FROM workorder.guarded g WHERE g.relation = 'ticket'::regclass);
 DELETE FROM workorder.attachment b WHERE NOT EXISTS (SELECT FROM workorder.attached t WHERE t.tenant_id = b.tenant_id AND t.digest = b.digest);
 DROP SCHEMA regress_attachment CASCADE;
 DROP OWNED BY regress_attachment_web;

@@ -67,7 +67,7 @@ SELECT t.call, r.code, r.message, r.detail, r.hint FROM (VALUES
   ('can(''thing'', 1, ''nonsense'')'), ('can(''thing'', 99, ''go'')'), ('can(''no_key'', 1, ''go'')'), ('can(''a_view'', 1, ''go'')'), ('can(''thing'', 1, ''go'', changes => ''{"no_column": 1}'')'),
   ('explain(''thing'', 99, ''go'')'), ('explain(''not_guarded'', 1, ''go'')'), ('explain(0, 1, ''go'')'), ('actions(''thing'', 99)'), ('actions(''not_guarded'', 1)'), ('actions(''thing_pkey'', 1)'), ('actions(0, 1)'),
   ('as_of(''thing'', 99, now())'), ('as_of(''not_guarded'', 1, now())'), ('as_of(0, 1, now())'), ('as_of(''thing_pkey'', 1, now())'), ('verify(''not_guarded'')'), ('verify(''a_view'')'), ('verify(NULL, 1)'),
-  ('set_life(-1, ''fading'')'), ('set_life(1, ''dead'')'), ('view_policy(-1)'), ('check_flow(''{}'', 0)'),
+  ('set_life(-1, ''deprecated'')'), ('set_life(1, ''dead'')'), ('view_policy(-1)'), ('check_flow(''{}'', 0)'),
   ('guard(''no_key'', ''bad_input'')'), ('guard(''not_guarded'', ''nonsense'')'), ('unguard(''not_guarded'')'), ('set_password(''nobody'', ''long enough'')'),
   ('sign_in(1, ''nobody'', ''long enough'')'), ('sign_in(-5, ''nobody'', ''long enough'')')) t (call),
   try('SELECT * FROM workorder.' || t.call) r;
@@ -84,7 +84,7 @@ SELECT r.code, r.message, r.detail, r.hint FROM unnest(ARRAY[
 --
 SELECT t.call, r.code, r.message, r.detail, r.hint FROM unnest(ARRAY[
   'act(NULL, 1, ''go'')', 'act(''thing'', NULL, ''go'')', 'act(''thing'', 1, NULL)', 'act(NULL, NULL, NULL, NULL, NULL, NULL)', 'can(NULL, 1, ''go'')', 'can(''thing'', NULL, ''go'')', 'can(''thing'', 1, NULL)',
-  'explain(NULL, 1, ''go'')', 'explain(''thing'', NULL, ''go'')', 'explain(''thing'', 1, NULL)', 'actions(NULL, 1)', 'actions(''thing'', NULL)', 'publish(NULL)', 'draft(NULL)', 'set_life(NULL, ''fading'')', 'set_life(1, NULL)',
+  'explain(NULL, 1, ''go'')', 'explain(''thing'', NULL, ''go'')', 'explain(''thing'', 1, NULL)', 'actions(NULL, 1)', 'actions(''thing'', NULL)', 'publish(NULL)', 'draft(NULL)', 'set_life(NULL, ''deprecated'')', 'set_life(1, NULL)',
   'guard(NULL, ''bad_input'')', 'guard(''not_guarded'', NULL)', 'unguard(NULL)', 'grant_access(NULL)', 'enrol(NULL, ''x'')', 'enrol(''x'', NULL)', 'enrol(''x'', ''x'', ''{NULL}'')', 'set_password(NULL, ''long enough'')',
   'set_password(''bad_input_bea'', NULL)', 'next_number(NULL)', 'next_number('''')', 'disable(NULL)', 'map_role(NULL, NULL)']) t (call),
   try('SELECT * FROM workorder.' || t.call) r;
@@ -206,7 +206,7 @@ SELECT s, r.code, r.message, r.detail, r.hint FROM unnest(ARRAY['[]', '3', '"x"'
 --
 -- The guard's own entrances, called by hand
 --
-SELECT t.statement, r.code, r.message, r.hint FROM unnest(ARRAY['SELECT workorder.guard_row()', 'SELECT workorder.record_row()', 'SELECT workorder.record_flush()', 'SELECT workorder.signal()', 'SELECT workorder.journal_append_only()',
+SELECT t.statement, r.code, r.message, r.hint FROM unnest(ARRAY['SELECT workorder.guard_row()', 'SELECT workorder.record_row()', 'SELECT workorder.record_flush()', 'SELECT workorder.invalidate()', 'SELECT workorder.journal_append_only()',
   'SELECT workorder.journal_maintenance(1, 1, ''forged'')']) t (statement), try(t.statement) r;
 CREATE FUNCTION made(arguments text) RETURNS TABLE (code text, message text, hint text) LANGUAGE plpgsql AS $$
 BEGIN

@@ -119,7 +119,7 @@ SELECT h.revision, h.action, h.actor, h.changes FROM workorder.history h WHERE h
 SELECT ask('delete_ticket(66)'), ask('delete_ticket(66)'), ask('ticket_json(66)'), ask($$list_tickets('{"contact_id": 2}')$$);
 RESET ROLE;
 SELECT workorder.as_of('call_center.ticket', 66, '2024-01-01') ->> 'content' AS was_there;
-SELECT j.revision, j.action, j.changes -> 'content' AS content FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+SELECT j.revision, j.action, j.changes -> 'content' AS content FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
 WHERE g.relation = 'call_center.ticket'::regclass AND j.ticket_id = 66 AND j.action IN ('import', 'delete') ORDER BY 1;
 
 --

@@ -88,7 +88,7 @@ SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0 AS heard FROM workorder.even
 SELECT workorder.acknowledge('climb', (SELECT pg_catalog.max(e.number) FROM workorder.events('climb') e));
 SELECT pg_catalog.count(*) FROM workorder.verify('regress_climb.ticket');
 SELECT workorder.retime('regress_climb.ticket'), workorder.refresh_tasks('regress_climb.ticket');
-SELECT workorder.fold_totals() OPERATOR(pg_catalog.>=) 0 AS folded;
+SELECT workorder.compact_totals() OPERATOR(pg_catalog.>=) 0 AS folded;
 SET workorder.now = '2100-01-01 00:00:00+00';
 SELECT workorder.sweep(100);
 RESET workorder.now;

@@ -32,7 +32,7 @@ SELECT workorder.diagram('regress_leave', 'dot');
 -- A ticket's way: submit, hold, resume, sent back, submitted again.
 INSERT INTO leave (id, days) VALUES (1, 3);
 SELECT workorder.act('leave', 1, a) FROM unnest(ARRAY['submit', 'hold', 'resume', 'approve', 'submit']) a;
-SELECT s.state, s.history, s.revision, s.last_action FROM workorder.standing('leave', 1) s;
+SELECT s.state, s.history, s.revision, s.last_action FROM workorder.engine_values('leave', 1) s;
 SELECT workorder.diagram('leave', 1);
 SELECT workorder.diagram('leave', 1, 'dot');
 

@@ -67,7 +67,7 @@ SELECT workorder.set_life(4711, 'retired');
 SELECT workorder.set_life(1, 'dead');
 SELECT workorder.set_life(1, NULL);
 SELECT workorder.set_life(1, 'published');
-SELECT workorder.set_life(1, 'fading');
+SELECT workorder.set_life(1, 'deprecated');
 SELECT workorder.set_life(1, 'retired');
 SELECT id, version, life FROM workorder.flow ORDER BY id;
 
@@ -111,7 +111,7 @@ SELECT workorder.view_predicate('hidden');
 -- A restore that turns triggers off is heard all the same.
 SET session_replication_role = replica;
 INSERT INTO workorder.flow (name, version, definition, life)
-VALUES ('hidden', 9, '{"id": "hidden", "initial": "a", "on": {"view": {"allow": "$creator_id"}}, "states": {"a": {}}}', 'fading');
+VALUES ('hidden', 9, '{"id": "hidden", "initial": "a", "on": {"view": {"allow": "$creator_id"}}, "states": {"a": {}}}', 'deprecated');
 SELECT workorder.view_predicate('hidden') LIKE '%creator_id%' AS seen;
 DELETE FROM workorder.flow WHERE version = 9;
 RESET session_replication_role;
@@ -145,7 +145,7 @@ WHERE p.polrelid = 'door'::regclass AND p.polname = 'workorder_view' AND f.name 
 -- A version is retired when its tickets are done.
 INSERT INTO door (colour) VALUES ('red');
 SELECT f.id AS current FROM workorder.flow f WHERE f.name = 'door' AND f.life = 'published' \gset
-SELECT workorder.set_life(:current, 'fading');
+SELECT workorder.set_life(:current, 'deprecated');
 INSERT INTO door (colour) VALUES ('blue');
 SELECT workorder.set_life(:current, 'retired');
 SET session_replication_role = replica;

@@ -75,7 +75,7 @@ UPDATE leave_request SET action = 'submit', note = 'family' WHERE id = 2;
 SELECT state, revision, action, note, last_action, last_note, submitted_at = entered_at AS on_entry FROM leave_request;
 SELECT * FROM workorder.actions('leave_request', 2);
 SELECT state, delay, due_at - (SELECT entered_at FROM leave_request) AS after FROM workorder.timer t
-JOIN workorder.guarded g ON g.id = t.relation_id WHERE g.relation = 'leave_request'::regclass;
+JOIN workorder.guarded g ON g.id = t.guarded_id WHERE g.relation = 'leave_request'::regclass;
 SET workorder.actor = 'guard_max';
 SELECT * FROM workorder.actions('leave_request', 2);
 UPDATE leave_request SET action = 'reject' WHERE id = 2;
@@ -105,7 +105,7 @@ WHERE relation = 'leave_request' ORDER BY revision;
 SELECT revision, changes ? 'votes' AS votes, changes -> 'history' AS history FROM log
 WHERE relation = 'leave_request' AND changes ?| '{votes,history}' ORDER BY revision;
 SELECT count(*) AS timers FROM workorder.timer t
-JOIN workorder.guarded g ON g.id = t.relation_id WHERE g.relation = 'leave_request'::regclass;
+JOIN workorder.guarded g ON g.id = t.guarded_id WHERE g.relation = 'leave_request'::regclass;
 SELECT * FROM workorder.verify('leave_request');
 
 -- a table has one flow
@@ -122,7 +122,7 @@ SELECT workorder.unguard('leave_request');
 SELECT * FROM workorder.actions('leave_request', 2);
 \echo :SQLSTATE
 -- the journal stays
-SELECT count(*) AS lines, max(revision) AS last FROM log WHERE relation = 'leave_request';
+SELECT count(*) AS entries, max(revision) AS last FROM log WHERE relation = 'leave_request';
 -- by their own names the engine's columns are in the way now
 SELECT workorder.guard('leave_request', 'leave', states => '{"granted": "granted"}');
 \echo :SQLSTATE
@@ -276,12 +276,12 @@ SELECT * FROM refused($$SELECT workorder.guard('clash', NULL)$$);
 SELECT * FROM refused($$SELECT workorder.guard(NULL, 'guard_door')$$);
 SELECT * FROM refused($$SELECT workorder.unguard(NULL)$$);
 SELECT * FROM refused($$SELECT workorder.unguard('clash')$$);
--- a draft takes no rows, nor does what is fading
+-- a draft takes no rows, nor does what is deprecated
 SELECT workorder.draft('{"id": "guard_draft", "roles": [], "initial": "a", "on": {"create": {"allow": "*"}}, "states": {"a": {"type": "final"}}}') > 0 AS drafted;
 SELECT * FROM refused($$SELECT workorder.guard('clash', 'guard_draft', '{"note": "note"}')$$);
-SELECT workorder.publish('{"id": "guard_fading", "roles": [], "initial": "a", "on": {"create": {"allow": "*"}}, "states": {"a": {"type": "final"}}}') > 0 AS published;
-SELECT workorder.set_life((SELECT max(id) FROM workorder.flow WHERE name = 'guard_fading'), 'fading');
-SELECT * FROM refused($$SELECT workorder.guard('clash', 'guard_fading', '{"note": "note"}')$$);
+SELECT workorder.publish('{"id": "guard_deprecated", "roles": [], "initial": "a", "on": {"create": {"allow": "*"}}, "states": {"a": {"type": "final"}}}') > 0 AS published;
+SELECT workorder.set_life((SELECT max(id) FROM workorder.flow WHERE name = 'guard_deprecated'), 'deprecated');
+SELECT * FROM refused($$SELECT workorder.guard('clash', 'guard_deprecated', '{"note": "note"}')$$);
 -- a flow that does not fit: columns that are missing or cannot hold what they should
 SELECT workorder.publish('{"id": "guard_fit", "roles": ["employee"], "initial": "a",
   "on": {"create": {"allow": ["employee"], "require": ["title"]}, "view": {"allow": ["$owner_id"]}, "update": {"allow": ["$id_as_text"], "fields": ["colour"]}},

@@ -48,7 +48,7 @@ INSERT INTO file (title, price, due, tags, extra) VALUES
   ('one', 1.50, '2024-04-01 12:00+02', '{a,b}', '{"k": [1, null]}'), ('two', NULL, NULL, NULL, 'null');
 SET workorder.now = '2024-03-01 10:00';
 UPDATE file SET title = 'uno', pages = pages + 1, tags = NULL WHERE id = 1;
--- what changes nothing is no act and leaves no line; 1.50 and 1.5 are not the same
+-- what changes nothing is no act and leaves no entry; 1.50 and 1.5 are not the same
 UPDATE file SET title = 'uno' WHERE id = 1;
 SELECT revision FROM file WHERE id = 1;
 UPDATE file SET price = 1.5 WHERE id = 1;
@@ -86,7 +86,7 @@ SELECT count(*) FROM file f WHERE workorder.as_of('file', f.id, 'infinity') ->> 
   OR (workorder.as_of('file', f.id, 'infinity') ->> 'price')::numeric IS DISTINCT FROM f.price;
 
 --
--- The chain: each digest is the SHA-256 of the one before and of the line, whose
+-- The chain: each digest is the SHA-256 of the one before and of the entry, whose
 -- content has a salted digest of its own
 --
 CREATE FUNCTION put(t text) RETURNS bytea LANGUAGE sql
@@ -95,13 +95,13 @@ CREATE FUNCTION put(n bigint) RETURNS bytea LANGUAGE sql
 AS $$ SELECT CASE WHEN n IS NULL THEN '\x00'::bytea ELSE '\x01'::bytea || int8send(n) END $$;
 CREATE VIEW chain AS
 SELECT j.ticket_id, j.revision, j.digest = sha256('\x01'::bytea || coalesce(lag(j.digest) OVER w, decode(repeat('00', 32), 'hex'))
-  || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+  || int8send(j.tenant_id) || int4send(j.guarded_id) || int8send(j.ticket_id) || int4send(j.revision)
   || timestamptz_send(j.at) || put(j.actor_id) || put(j.for_actor)
   || put(j.action) || put(j.from_state) || put(j.to_state)
   || sha256('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt || put(j.note) || put(j.changes::text))) AS sound
-FROM workorder.journal j WINDOW w AS (PARTITION BY j.tenant_id, j.relation_id, j.ticket_id ORDER BY j.revision);
+FROM workorder.journal j WINDOW w AS (PARTITION BY j.tenant_id, j.guarded_id, j.ticket_id ORDER BY j.revision);
 SELECT * FROM chain ORDER BY 1, 2;
--- no two lines have the same salt
+-- no two entries have the same salt
 SELECT count(DISTINCT salt) = count(*) AS own_salts, bool_and(octet_length(salt) = 16) AS whole FROM workorder.journal;
 -- whatever the values are made of
 BEGIN;
@@ -142,7 +142,7 @@ INSERT INTO file (id, title, revision, created_at, digest) VALUES (13, 'copied',
 SELECT id, state, revision, flow_id, creator_id, last_action FROM file WHERE id >= 10 ORDER BY id;
 SELECT count(*) FROM told WHERE id >= 10;
 SELECT workorder.as_of('file', 11, 'infinity') ->> 'title' AS now, workorder.as_of('file', 11, '2020-02-15') ->> 'title' AS before;
--- revision 7 says that there are lines which came with it
+-- revision 7 says that there are entries which came with it
 SELECT * FROM workorder.verify('file');
 SET workorder.actor = 'bob';
 UPDATE file SET action = 'close', note = 'at last' WHERE id >= 10;
@@ -175,7 +175,7 @@ UPDATE workorder.journal SET digest = '' WHERE false;
 DELETE FROM workorder.journal WHERE ticket_id = 1;
 TRUNCATE workorder.journal;
 INSERT INTO workorder.journal SELECT * FROM workorder.journal WHERE ticket_id = 1
-  ON CONFLICT (tenant_id, relation_id, ticket_id, revision) DO UPDATE SET note = 'other';
+  ON CONFLICT (tenant_id, guarded_id, ticket_id, revision) DO UPDATE SET note = 'other';
 GRANT ALL ON ALL TABLES IN SCHEMA workorder TO regress_wo_archivist;
 GRANT USAGE ON SCHEMA workorder TO regress_wo_archivist;
 SET ROLE regress_wo_archivist;
@@ -184,7 +184,7 @@ DELETE FROM workorder.journal;
 TRUNCATE workorder.journal;
 SET workorder.maintenance = on;
 RESET ROLE;
-SELECT count(*) FROM workorder.journal WHERE relation_id = 0;
+SELECT count(*) FROM workorder.journal WHERE guarded_id = 0;
 
 --
 -- Maintenance: a superuser may, and it is told
@@ -193,12 +193,12 @@ BEGIN;
 SET LOCAL workorder.maintenance = on;
 UPDATE workorder.journal SET note = 'early indeed' WHERE ticket_id = 1 AND revision = 6;
 DELETE FROM workorder.journal WHERE ticket_id = 2 AND revision = 1;
-SELECT ticket_id, revision, action, replace(note, quote_ident(current_user), '(me)') AS note FROM workorder.journal WHERE relation_id = 0 ORDER BY 1, 2;
+SELECT ticket_id, revision, action, replace(note, quote_ident(current_user), '(me)') AS note FROM workorder.journal WHERE guarded_id = 0 ORDER BY 1, 2;
 -- and shows: what was sealed is not what is there (and that rights were given which nobody should have)
 SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE code <> 'rights' ORDER BY 1, 2, 3, 4;
 SELECT DISTINCT message FROM workorder.verify() WHERE relation = 'workorder.journal'::regclass;
 ROLLBACK;
--- a row may be repaired; that is a line like any other
+-- a row may be repaired; that is an entry like any other
 SET workorder.actor = 'ann';
 BEGIN;
 SET LOCAL workorder.maintenance = on;

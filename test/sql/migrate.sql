@@ -137,7 +137,7 @@ UPDATE ask SET action = 'ok' WHERE id = 1;
 SELECT id, state FROM ask ORDER BY id;
 SELECT * FROM workorder.verify();
 
--- A line that moves a ticket to another version and is no migration is told.
+-- An entry that moves a ticket to another version and is no migration is told.
 SET workorder.maintenance = on;
 UPDATE workorder.journal SET action = 'update' WHERE ticket_id = 1 AND action = 'migrate' AND revision = 2;
 RESET workorder.maintenance;

@@ -27,7 +27,7 @@ INSERT INTO slip (id) VALUES (1);
 SELECT * FROM waiting;
 SELECT workorder.publish_events('slip');
 SELECT workorder.publish_events('slip');
-SELECT relation, heard FROM workorder.guarded ORDER BY 1;
+SELECT relation, published FROM workorder.guarded ORDER BY 1;
 
 -- From then on everything that is journalled is, and nothing else.
 INSERT INTO slip (id, what) VALUES (2, 'two'), (3, 'three');
@@ -39,7 +39,7 @@ INSERT INTO other (id) VALUES (1);
 RESET workorder.actor;
 INSERT INTO slip (id, revision, state) VALUES (9, 5, 'open');
 SELECT * FROM waiting;
--- An action on a row that was brought in opens its history by a line that is no event.
+-- An action on a row that was brought in opens its history by an entry that is no event.
 UPDATE slip SET action = 'comment' WHERE id = 9;
 SELECT * FROM waiting WHERE ticket_id = 9;
 -- What is undone was never said.
@@ -183,7 +183,7 @@ UPDATE slip SET action = 'open' WHERE tenant_id = 1 AND id = 1;
 SELECT count(*) FROM waiting;
 SELECT workorder.publish_events('slip');
 SELECT workorder.unguard('slip');
-SELECT heard FROM workorder.guarded WHERE relation = 'slip'::regclass;
+SELECT published FROM workorder.guarded WHERE relation = 'slip'::regclass;
 
 -- Partitions: a row that is written past its parent is heard, too.
 CREATE TABLE parted (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, PRIMARY KEY (tenant_id, id)) PARTITION BY HASH (tenant_id, id);

@@ -124,7 +124,7 @@ BEGIN; DROP TRIGGER "~workorder_flush" ON memo; SELECT code, message FROM workor
 BEGIN; DROP TRIGGER "~workorder_flush" ON memo; DROP TRIGGER "~workorder_guard" ON memo; DROP TRIGGER "~workorder_truncate" ON memo; DROP TRIGGER _workorder_record ON memo;
 DROP POLICY workorder_act ON memo; SELECT code, message FROM workorder.verify(); SELECT workorder.upgrade() IS NOT NULL AS made; SELECT code, message FROM workorder.verify(); ROLLBACK;
 -- what is there but not what it should be
-BEGIN; ALTER TABLE workorder.membership DISABLE TRIGGER signal; SELECT code, message FROM workorder.verify(); ROLLBACK;
+BEGIN; ALTER TABLE workorder.membership DISABLE TRIGGER invalidate; SELECT code, message FROM workorder.verify(); ROLLBACK;
 BEGIN; DROP TRIGGER append_only ON workorder.journal; CREATE TRIGGER append_only BEFORE INSERT OR DELETE ON workorder.journal FOR EACH ROW EXECUTE FUNCTION workorder.journal_append_only(); SELECT code, message FROM workorder.verify(); ROLLBACK;
 BEGIN; CREATE OR REPLACE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE ON workorder.journal FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); SELECT code, message FROM workorder.verify(); ROLLBACK;
 BEGIN; CREATE TRIGGER a BEFORE INSERT ON workorder.flow FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); SELECT code, message FROM workorder.verify(); ROLLBACK;

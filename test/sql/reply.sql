@@ -87,7 +87,7 @@ RESET workorder.tenant;
 -- the table itself is the owner's
 SELECT * FROM workorder.reply;
 \echo :SQLSTATE
-INSERT INTO workorder.reply (relation_id, ticket_id, at, content) VALUES (1, 1, now(), 'x');
+INSERT INTO workorder.reply (guarded_id, ticket_id, at, content) VALUES (1, 1, now(), 'x');
 \echo :SQLSTATE
 DELETE FROM workorder.reply;
 \echo :SQLSTATE
@@ -174,7 +174,7 @@ SELECT workorder.import_replies('ticket', format('[
   {"ticket_id": 1, "actor_id": %s, "at": "2020-01-01 00:00:00Z", "content": "long ago", "data": null},
   {"ticket_id": 1, "at": "2020-01-02 00:00:00Z", "content": "by nobody", "id": 1000, "data": {"k": 1}}]', a.id)::jsonb)
 FROM workorder.actor a WHERE a.tenant_id = workorder.tenant_id() AND a.login = 'reply_max';
-SELECT id > 5 AS new, at, content, data, revision FROM workorder.reply WHERE ticket_id = 1 AND relation_id = (SELECT g.id FROM workorder.guarded g WHERE g.relation = 'ticket'::regclass) ORDER BY at, id;
+SELECT id > 5 AS new, at, content, data, revision FROM workorder.reply WHERE ticket_id = 1 AND guarded_id = (SELECT g.id FROM workorder.guarded g WHERE g.relation = 'ticket'::regclass) ORDER BY at, id;
 SELECT workorder.import_replies('plain', '[]');
 \echo :SQLSTATE
 SELECT workorder.import_replies('ticket', '{}');
@@ -213,7 +213,7 @@ RESET workorder.actor;
 REVOKE SET ON PARAMETER workorder.actor, workorder.tenant FROM regress_reply_web;
 DROP OWNED BY regress_reply_web;
 DROP ROLE regress_reply_web;
-DELETE FROM workorder.reply r USING workorder.guarded g WHERE r.relation_id = g.id AND g.relation = 'ticket'::regclass;
+DELETE FROM workorder.reply r USING workorder.guarded g WHERE r.guarded_id = g.id AND g.relation = 'ticket'::regclass;
 DROP SCHEMA regress_reply, regress_reply_trap CASCADE;
 RESET search_path;
 SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'reply\_%'; RESET workorder.maintenance;

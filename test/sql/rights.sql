@@ -210,7 +210,7 @@ RESET ROLE;
 GRANT EXECUTE ON FUNCTION workorder.visible(regclass, bigint), workorder.as_of(regclass, bigint, timestamptz) TO regress_rights_stranger;
 GRANT SELECT ON workorder.history TO regress_rights_stranger;
 SET ROLE regress_rights_stranger;
-SELECT workorder.visible('paper', 1), (SELECT count(*) FROM workorder.history h WHERE h.relation = 'paper'::regclass) AS lines;
+SELECT workorder.visible('paper', 1), (SELECT count(*) FROM workorder.history h WHERE h.relation = 'paper'::regclass) AS entries;
 SELECT workorder.as_of('paper', 1, now());
 \echo :SQLSTATE
 RESET ROLE;
@@ -397,7 +397,7 @@ SELECT id AS theirs FROM paper ORDER BY id LIMIT 1 \gset
 RESET ROLE;
 BEGIN;
 SET LOCAL session_replication_role = replica;
-INSERT INTO workorder.journal SELECT 1, relation_id, ticket_id, 7, at, actor_id, for_actor, 'comment', to_state, to_state, 'of tenant 1', NULL, digest
+INSERT INTO workorder.journal SELECT 1, guarded_id, ticket_id, 7, at, actor_id, for_actor, 'comment', to_state, to_state, 'of tenant 1', NULL, digest
 FROM workorder.journal WHERE tenant_id = 30 AND ticket_id = :theirs AND revision = 1;
 SET LOCAL session_replication_role = origin;
 SET LOCAL ROLE regress_rights_web;
@@ -464,9 +464,9 @@ GRANT SELECT ON person_of_no_flow TO regress_rights_web;
 SELECT workorder.open_directory('person_of_no_flow', 'clerk');
 SET ROLE regress_rights_web;
 SET workorder.actor = 'rights_ann';
-SELECT name, workorder.takes_part('clerk'), workorder.takes_part('clerk.x'), workorder.takes_part('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
+SELECT name, workorder.is_member('clerk'), workorder.is_member('clerk.x'), workorder.is_member('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
 SET workorder.actor = 'rights_pam';
-SELECT name, workorder.takes_part('clerk'), workorder.takes_part('clerk.x'), workorder.takes_part('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
+SELECT name, workorder.is_member('clerk'), workorder.is_member('clerk.x'), workorder.is_member('cler') FROM (SELECT) x LEFT JOIN person_of_no_flow ON true;
 RESET ROLE;
 RESET workorder.actor;
 DROP SCHEMA regress_rights_own CASCADE;

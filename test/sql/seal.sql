@@ -55,15 +55,15 @@ DECLARE j record; previous bytea; ticket bigint := 0;
 BEGIN
   FOR j IN SELECT * FROM workorder.journal WHERE tenant_id = 1 ORDER BY ticket_id, revision LOOP
     IF j.ticket_id <> ticket THEN previous := decode(repeat('00', 32), 'hex'); ticket := j.ticket_id; END IF;
-    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.guarded_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
       || workorder.framed(j.action) || workorder.framed(j.from_state) || workorder.framed(j.to_state)
       || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || workorder.framed(j.note) || workorder.framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
-    WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
+    WHERE tenant_id = j.tenant_id AND guarded_id = j.guarded_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;
-  -- a row carries the digest of its last line
+  -- a row carries the digest of its last entry
   UPDATE doc d SET digest = (SELECT l.digest FROM workorder.journal l WHERE l.tenant_id = 1 AND l.ticket_id = d.id ORDER BY l.revision DESC LIMIT 1)
   WHERE d.tenant_id = 1;
 END
@@ -72,7 +72,7 @@ $$;
 \set findings 'SELECT ''verify'' AS by, ticket_id, revision, code, message FROM workorder.verify() UNION ALL SELECT ''early'', ticket_id, revision, code, message FROM workorder.verify_seal(:''early'') UNION ALL SELECT ''late'', ticket_id, revision, code, message FROM workorder.verify_seal(:''late'')'
 -- all digests right as they are
 :forge; SELECT reseal(); :findings; ROLLBACK;
--- a line is edited: alone, and with its chain computed anew
+-- an entry is edited: alone, and with its chain computed anew
 :forge; UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision = 3; UPDATE doc SET last_note = 'else' WHERE id = 1 AND tenant_id = 1; SELECT reseal(); :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET actor_id = NULL WHERE ticket_id = 2 AND revision = 1; UPDATE doc SET creator_id = NULL WHERE id = 2 AND tenant_id = 1; SELECT reseal(); :findings; ROLLBACK;
@@ -85,12 +85,12 @@ FROM workorder.journal j WHERE doc.id = 2 AND j.tenant_id = 1 AND j.ticket_id = 
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 3 AND tenant_id = 1; DELETE FROM doc WHERE id = 3 AND tenant_id = 1; :findings; ROLLBACK;
 -- that a ticket was deleted is taken out of the journal
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 4; :findings; ROLLBACK;
--- a line is put in between, and the others moved on
+-- an entry is put in between, and the others moved on
 :forge; UPDATE workorder.journal SET revision = 4 WHERE ticket_id = 1 AND revision = 3 AND tenant_id = 1;
-INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, 3, at, actor_id, for_actor, 'update', 'open', 'open', 'slipped in', NULL, digest
+INSERT INTO workorder.journal SELECT tenant_id, guarded_id, ticket_id, 3, at, actor_id, for_actor, 'update', 'open', 'open', 'slipped in', NULL, digest
 FROM workorder.journal WHERE ticket_id = 1 AND revision = 2 AND tenant_id = 1;
 UPDATE doc SET revision = 4 WHERE id = 1 AND tenant_id = 1; SELECT reseal(); :findings; ROLLBACK;
--- two lines change places
+-- two entries change places
 :forge; UPDATE workorder.journal SET revision = -revision WHERE ticket_id = 1 AND tenant_id = 1 AND revision >= 2;
 UPDATE workorder.journal SET revision = 5 + revision WHERE ticket_id = 1 AND tenant_id = 1 AND revision < 0; SELECT ticket_id, revision, action FROM workorder.journal WHERE ticket_id = 1 AND tenant_id = 1 ORDER BY 2; SELECT reseal(); :findings; ROLLBACK;
 -- the whole journal goes
@@ -106,7 +106,7 @@ UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at
 WHERE tenant_id = 1 AND number = 4; :findings; ROLLBACK;
 -- what was sealed is put right, too, but not the seals
 :forge; UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision = 3; UPDATE doc SET last_note = 'else' WHERE id = 1 AND tenant_id = 1; SELECT reseal();
-UPDATE workorder.sealed s SET digest = j.digest FROM workorder.journal j WHERE (j.tenant_id, j.relation_id, j.ticket_id, j.revision) = (s.tenant_id, s.relation_id, s.ticket_id, s.revision); :findings; ROLLBACK;
+UPDATE workorder.sealed s SET digest = j.digest FROM workorder.journal j WHERE (j.tenant_id, j.guarded_id, j.ticket_id, j.revision) = (s.tenant_id, s.guarded_id, s.ticket_id, s.revision); :findings; ROLLBACK;
 -- not even what an older seal alone has sealed
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 3 AND tenant_id = 1; DELETE FROM doc WHERE id = 3 AND tenant_id = 1; DELETE FROM workorder.sealed WHERE ticket_id = 3;
 UPDATE workorder.seal s SET digest = workorder.seal_digest(tenant_id, number, at, chains, (SELECT p.digest FROM workorder.seal p WHERE p.tenant_id = s.tenant_id AND p.number = s.number - 1))

@@ -1,4 +1,4 @@
--- A flow rehearsed: what the engine would do, and nothing left of it.
+-- A flow simulated: what the engine would do, and nothing left of it.
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;
@@ -95,8 +95,8 @@ SELECT * FROM workorder.simulate('trip', '[]');
 SELECT * FROM workorder.simulate('trip', '[{"actor": "ann", "roles": ["boss"], "action": "create"}]');
 SELECT step, ok, code, message FROM workorder.simulate('trip', '[{"actor": "ann", "action": "create", "changes": {"days": 1, "nonsense": {"a": 1}, "revision": 7}}, {"actor": "ann", "action": "create", "changes": {"days": 1, "state": "granted"}}]');
 -- The parts are not for use alone.
-SELECT workorder.rehearse_as(1, NULL);
-SELECT workorder.rehearse(body) FROM document;
+SELECT workorder.simulate_as(1, NULL);
+SELECT workorder.simulate_begin(body) FROM document;
 SELECT * FROM everything EXCEPT SELECT * FROM before;
 
 RESET workorder.actor;

@@ -2,14 +2,14 @@
 -- a time by a superuser with the triggers off, and what verify() says of it.
 -- V1 to V10 are what it promises:
 --   V1  a ticket is what its journal makes of it
---   V2  no line is missing or out of its place
---   V3  every line is a step of the ticket's version of its flow
+--   V2  no entry is missing or out of its place
+--   V3  every entry is a step of the ticket's version of its flow
 --   V4  time does not run backwards
 --   V5  a ticket begins where its flow begins
 --   V6  an action with a quorum, or with approvers, took effect by enough votes, each given by its owner, once
 --   V7  who is excluded from a step has not taken it
 --   V8  timers, tasks and lists are those of the ticket
---   V9  digests fit their lines, and seals fit the journal
+--   V9  digests fit their entries, and seals fit the journal
 --   V10 what protects all this is in place
 \set SHOW_CONTEXT never
 \set VERBOSITY terse
@@ -75,8 +75,8 @@ SELECT as_actor('ann', 'claim', 1, 'submit'), as_actor('cid', 'claim', 1, 'appro
   as_actor('ann', 'leave', 2, 'submit'), as_actor('bob', 'leave', 2, 'approve') \g /dev/null
 SELECT set_config('workorder.actor', 'cid', true), workorder.copy_to('leave', 2, '{ann}') \g /dev/null
 COMMIT;
-SELECT relation_id, ticket_id, revision, actor_id, action, from_state, to_state, changes -> 'votes' -> 1 AS votes FROM workorder.journal ORDER BY 1, 2, 3;
-SELECT ticket_id, revision, kind, actor_id, action FROM workorder.part ORDER BY 1, 2, 3, 4;
+SELECT guarded_id, ticket_id, revision, actor_id, action, from_state, to_state, changes -> 'votes' -> 1 AS votes FROM workorder.journal ORDER BY 1, 2, 3;
+SELECT ticket_id, revision, kind, actor_id, action FROM workorder.participant ORDER BY 1, 2, 3, 4;
 SELECT * FROM workorder.verify();
 SELECT workorder.seal() AS seal \gset
 
@@ -84,18 +84,18 @@ SELECT workorder.seal() AS seal \gset
 CREATE FUNCTION reseal() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE j record; previous bytea; ticket bigint; relation int;
 BEGIN
-  FOR j IN SELECT * FROM workorder.journal ORDER BY relation_id, ticket_id, revision LOOP
-    IF (j.relation_id, j.ticket_id) IS DISTINCT FROM (relation, ticket) THEN previous := decode(repeat('00', 32), 'hex'); relation := j.relation_id; ticket := j.ticket_id; END IF;
-    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+  FOR j IN SELECT * FROM workorder.journal ORDER BY guarded_id, ticket_id, revision LOOP
+    IF (j.guarded_id, j.ticket_id) IS DISTINCT FROM (relation, ticket) THEN previous := decode(repeat('00', 32), 'hex'); relation := j.guarded_id; ticket := j.ticket_id; END IF;
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.guarded_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
       || workorder.framed(j.action) || workorder.framed(j.from_state) || workorder.framed(j.to_state)
       || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || workorder.framed(j.note) || workorder.framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
-    WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
+    WHERE tenant_id = j.tenant_id AND guarded_id = j.guarded_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;
-  UPDATE claim d SET digest = (SELECT l.digest FROM workorder.journal l WHERE l.relation_id = 1 AND l.ticket_id = d.id ORDER BY l.revision DESC LIMIT 1);
-  UPDATE leave d SET digest = (SELECT l.digest FROM workorder.journal l WHERE l.relation_id = 2 AND l.ticket_id = d.id ORDER BY l.revision DESC LIMIT 1);
+  UPDATE claim d SET digest = (SELECT l.digest FROM workorder.journal l WHERE l.guarded_id = 1 AND l.ticket_id = d.id ORDER BY l.revision DESC LIMIT 1);
+  UPDATE leave d SET digest = (SELECT l.digest FROM workorder.journal l WHERE l.guarded_id = 2 AND l.ticket_id = d.id ORDER BY l.revision DESC LIMIT 1);
 END
 $$;
 
@@ -108,45 +108,45 @@ INSERT INTO plan (promise, what, how, reseal) VALUES
   ('V1', 'a ticket is deleted', $$DELETE FROM claim WHERE id = 1$$, false),
   ('V1', 'a ticket is put in', $$INSERT INTO claim SELECT tenant_id, 9, amount, flow_id, state, history, votes, revision FROM claim WHERE id = 1$$, false),
   ('V1', 'a ticket is moved to another tenant', $$UPDATE claim SET tenant_id = 2 WHERE id = 4$$, false),
-  ('V2', 'a line is deleted', $$DELETE FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
-  ('V2', 'the last lines are cut off', $$DELETE FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision > 3$$, true),
-  ('V2', 'the first line is deleted', $$DELETE FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision = 1$$, true),
+  ('V2', 'an entry is deleted', $$DELETE FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
+  ('V2', 'the last entries are cut off', $$DELETE FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision > 3$$, true),
+  ('V2', 'the first entry is deleted', $$DELETE FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 1$$, true),
   ('V2', 'the whole journal is truncated', $$TRUNCATE workorder.journal$$, false),
-  ('V2', 'a line is put in', $$INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, 6, at, actor_id, NULL, 'comment', 'paid', 'paid', 'x', NULL, digest FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision = 5$$, true),
-  ('V2', 'two lines change places', $$UPDATE workorder.journal SET revision = -revision WHERE relation_id = 1 AND ticket_id = 1 AND revision IN (2, 3); UPDATE workorder.journal SET revision = 5 + revision WHERE revision < 0$$, true),
-  ('V2', 'what a column was is edited', $$UPDATE workorder.journal SET changes = '{"amount": [11, 10]}' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 2$$, true),
-  ('V3', 'a line has another action', $$UPDATE workorder.journal SET action = 'refuse' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
-  ('V3', 'a line skips a state', $$UPDATE workorder.journal SET to_state = 'paid' WHERE relation_id = 1 AND ticket_id = 3 AND revision = 2; UPDATE claim SET state = 'paid' WHERE id = 3; DELETE FROM workorder.timer$$, true),
-  ('V3', 'a ticket ends in a state that there is not', $$UPDATE workorder.journal SET to_state = 'heaven' WHERE relation_id = 1 AND ticket_id = 3 AND revision = 2; UPDATE claim SET state = 'heaven' WHERE id = 3; DELETE FROM workorder.timer$$, true),
+  ('V2', 'an entry is put in', $$INSERT INTO workorder.journal SELECT tenant_id, guarded_id, ticket_id, 6, at, actor_id, NULL, 'comment', 'paid', 'paid', 'x', NULL, digest FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 5$$, true),
+  ('V2', 'two entries change places', $$UPDATE workorder.journal SET revision = -revision WHERE guarded_id = 1 AND ticket_id = 1 AND revision IN (2, 3); UPDATE workorder.journal SET revision = 5 + revision WHERE revision < 0$$, true),
+  ('V2', 'what a column was is edited', $$UPDATE workorder.journal SET changes = '{"amount": [11, 10]}' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 2$$, true),
+  ('V3', 'an entry has another action', $$UPDATE workorder.journal SET action = 'refuse' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
+  ('V3', 'an entry skips a state', $$UPDATE workorder.journal SET to_state = 'paid' WHERE guarded_id = 1 AND ticket_id = 3 AND revision = 2; UPDATE claim SET state = 'paid' WHERE id = 3; DELETE FROM workorder.timer$$, true),
+  ('V3', 'a ticket ends in a state that there is not', $$UPDATE workorder.journal SET to_state = 'heaven' WHERE guarded_id = 1 AND ticket_id = 3 AND revision = 2; UPDATE claim SET state = 'heaven' WHERE id = 3; DELETE FROM workorder.timer$$, true),
   ('V3', 'the version of the flow is edited', $$UPDATE workorder.flow SET definition = jsonb_set(definition, '{states,review,on,approve,target}', '"lost"') WHERE name = 'claim'$$, false),
   ('V3', 'so that others may take a step', $$UPDATE workorder.flow SET definition = jsonb_set(definition, '{states,review,on,approve,allow}', '["clerk"]') WHERE name = 'claim'$$, false),
   ('V3', 'the version of the flow is deleted', $$DELETE FROM workorder.flow WHERE name = 'claim'$$, false),
-  ('V4', 'a line is dated back', $$UPDATE workorder.journal SET at = '2029-12-31' WHERE relation_id = 1 AND ticket_id = 5 AND revision = 3; UPDATE claim SET updated_at = '2029-12-31', entered_at = '2029-12-31' WHERE id = 5$$, true),
-  ('V5', 'a ticket begins in the middle', $$UPDATE workorder.journal SET to_state = 'board' WHERE relation_id = 1 AND ticket_id = 4; UPDATE claim SET state = 'board' WHERE id = 4$$, true),
-  ('V6', 'an action takes effect without a vote that it needs', $$DELETE FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision = 4; UPDATE workorder.journal SET revision = 4, changes = changes - 'votes' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET revision = 4 WHERE id = 1$$, true),
-  ('V6', 'one person''s vote is counted twice', $$UPDATE workorder.journal SET actor_id = 3 WHERE relation_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET acted_by = 3 WHERE id = 1$$, true),
-  ('V6', 'a vote is forged, in journal and row', $$UPDATE workorder.journal SET changes = changes || '{"votes": [null, {"sign": {"2": ["boss"], "4": ["boss"]}}]}' WHERE relation_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET votes = '{"sign": {"2": ["boss"], "4": ["boss"]}}' WHERE id = 2$$, true),
-  ('V6', 'a vote is given in another''s name', $$UPDATE workorder.journal SET changes = changes || '{"votes": [null, {"sign": {"4": ["boss"]}}]}' WHERE relation_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET votes = '{"sign": {"4": ["boss"]}}' WHERE id = 2$$, true),
-  ('V6', 'an action of two has but one', $$UPDATE workorder.journal SET action = 'both', to_state = 'paid', changes = changes - 'votes' WHERE relation_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET state = 'paid', votes = NULL, last_action = 'both', entered_at = updated_at WHERE id = 2$$, true),
-  ('V6', 'enough have voted, and it is held up', $$UPDATE workorder.journal SET to_state = 'board', changes = '{"votes": [{"sign": {"3": ["boss"]}}, {"sign": {"3": ["boss"], "4": ["boss"]}}]}' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET state = 'board', votes = '{"sign": {"3": ["boss"], "4": ["boss"]}}', entered_at = (SELECT at FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 1 AND revision = 3) WHERE id = 1$$, true),
-  ('V6', 'approvers: it is granted before all have decided', $$DELETE FROM workorder.journal WHERE relation_id = 2 AND ticket_id = 1 AND revision = 4; UPDATE workorder.journal SET revision = 4, changes = jsonb_set(changes, '{votes,0}', (SELECT changes -> 'votes' -> 1 FROM workorder.journal WHERE relation_id = 2 AND ticket_id = 1 AND revision = 3)) WHERE relation_id = 2 AND ticket_id = 1 AND revision = 5; UPDATE leave SET revision = 4 WHERE id = 1; DELETE FROM workorder.part WHERE relation_id = 2 AND ticket_id = 1 AND revision = 4; UPDATE workorder.part SET revision = 4 WHERE relation_id = 2 AND ticket_id = 1 AND revision = 5$$, true),
-  ('V6', 'approvers: somebody decides who was not asked', $$UPDATE workorder.journal SET actor_id = 1 WHERE relation_id = 2 AND ticket_id = 1 AND revision = 5; UPDATE leave SET acted_by = 1 WHERE id = 1; UPDATE workorder.part SET actor_id = 1 WHERE relation_id = 2 AND ticket_id = 1 AND revision = 5$$, true),
-  ('V7', 'who submitted has approved', $$UPDATE workorder.journal SET actor_id = 3 WHERE relation_id = 1 AND ticket_id = 1 AND revision = 2$$, true),
-  ('V7', 'who made it has waived it', $$UPDATE workorder.journal SET actor_id = 2 WHERE relation_id = 1 AND ticket_id = 5 AND revision = 3; UPDATE claim SET acted_by = 2 WHERE id = 5$$, true),
+  ('V4', 'an entry is dated back', $$UPDATE workorder.journal SET at = '2029-12-31' WHERE guarded_id = 1 AND ticket_id = 5 AND revision = 3; UPDATE claim SET updated_at = '2029-12-31', entered_at = '2029-12-31' WHERE id = 5$$, true),
+  ('V5', 'a ticket begins in the middle', $$UPDATE workorder.journal SET to_state = 'board' WHERE guarded_id = 1 AND ticket_id = 4; UPDATE claim SET state = 'board' WHERE id = 4$$, true),
+  ('V6', 'an action takes effect without a vote that it needs', $$DELETE FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 4; UPDATE workorder.journal SET revision = 4, changes = changes - 'votes' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET revision = 4 WHERE id = 1$$, true),
+  ('V6', 'one person''s vote is counted twice', $$UPDATE workorder.journal SET actor_id = 3 WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET acted_by = 3 WHERE id = 1$$, true),
+  ('V6', 'a vote is forged, in journal and row', $$UPDATE workorder.journal SET changes = changes || '{"votes": [null, {"sign": {"2": ["boss"], "4": ["boss"]}}]}' WHERE guarded_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET votes = '{"sign": {"2": ["boss"], "4": ["boss"]}}' WHERE id = 2$$, true),
+  ('V6', 'a vote is given in another''s name', $$UPDATE workorder.journal SET changes = changes || '{"votes": [null, {"sign": {"4": ["boss"]}}]}' WHERE guarded_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET votes = '{"sign": {"4": ["boss"]}}' WHERE id = 2$$, true),
+  ('V6', 'an action of two has but one', $$UPDATE workorder.journal SET action = 'both', to_state = 'paid', changes = changes - 'votes' WHERE guarded_id = 1 AND ticket_id = 2 AND revision = 4; UPDATE claim SET state = 'paid', votes = NULL, last_action = 'both', entered_at = updated_at WHERE id = 2$$, true),
+  ('V6', 'enough have voted, and it is held up', $$UPDATE workorder.journal SET to_state = 'board', changes = '{"votes": [{"sign": {"3": ["boss"]}}, {"sign": {"3": ["boss"], "4": ["boss"]}}]}' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 5; UPDATE claim SET state = 'board', votes = '{"sign": {"3": ["boss"], "4": ["boss"]}}', entered_at = (SELECT at FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 3) WHERE id = 1$$, true),
+  ('V6', 'approvers: it is granted before all have decided', $$DELETE FROM workorder.journal WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 4; UPDATE workorder.journal SET revision = 4, changes = jsonb_set(changes, '{votes,0}', (SELECT changes -> 'votes' -> 1 FROM workorder.journal WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 3)) WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 5; UPDATE leave SET revision = 4 WHERE id = 1; DELETE FROM workorder.participant WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 4; UPDATE workorder.participant SET revision = 4 WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 5$$, true),
+  ('V6', 'approvers: somebody decides who was not asked', $$UPDATE workorder.journal SET actor_id = 1 WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 5; UPDATE leave SET acted_by = 1 WHERE id = 1; UPDATE workorder.participant SET actor_id = 1 WHERE guarded_id = 2 AND ticket_id = 1 AND revision = 5$$, true),
+  ('V7', 'who submitted has approved', $$UPDATE workorder.journal SET actor_id = 3 WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 2$$, true),
+  ('V7', 'who made it has waived it', $$UPDATE workorder.journal SET actor_id = 2 WHERE guarded_id = 1 AND ticket_id = 5 AND revision = 3; UPDATE claim SET acted_by = 2 WHERE id = 5$$, true),
   ('V8', 'a timer is deleted', $$DELETE FROM workorder.timer$$, false),
   ('V8', 'a timer is put off', $$UPDATE workorder.timer SET due_at = due_at + interval '1 day'$$, false),
   ('V8', 'a timer of no ticket', $$UPDATE workorder.timer SET ticket_id = 99$$, false),
   ('V8', 'a task is given to another', $$UPDATE workorder.task SET actor_id = 1 WHERE actor_id = 3$$, false),
-  ('V8', 'a task of no ticket', $$INSERT INTO workorder.task SELECT tenant_id, relation_id, 99, number, actor_id, owner_id, role, open, state, since FROM workorder.task WHERE actor_id = 3$$, false),
-  ('V8', 'a decision is taken off its list', $$DELETE FROM workorder.part WHERE ticket_id = 1 AND revision = 4$$, false),
-  ('V8', 'a decision is put down to another', $$UPDATE workorder.part SET actor_id = 1 WHERE ticket_id = 1 AND revision = 4$$, false),
-  ('V8', 'a decision about no ticket', $$INSERT INTO workorder.part SELECT tenant_id, relation_id, 99, revision, kind, actor_id, at, action FROM workorder.part WHERE ticket_id = 1 AND revision = 4$$, false),
-  ('V8', 'a total is off', $$UPDATE workorder.tally SET n = n + 1; UPDATE workorder.tally_change SET n = n + 1$$, false),
-  ('V9', 'a note is edited', $$UPDATE workorder.journal SET note = 'else' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 3$$, false),
-  ('V9', 'a digest is edited', $$UPDATE workorder.journal SET digest = sha256('') WHERE relation_id = 1 AND ticket_id = 1 AND revision = 5$$, false),
-  ('V9', 'a note is edited, and all digests computed anew', $$UPDATE workorder.journal SET note = 'else' WHERE relation_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
-  ('V9', 'a ticket goes with its whole journal', $$DELETE FROM workorder.journal WHERE relation_id = 1 AND ticket_id = 4; DELETE FROM claim WHERE id = 4; DELETE FROM workorder.tally; DELETE FROM workorder.tally_change; INSERT INTO workorder.tally (tenant_id, relation_id, state, n) SELECT tenant_id, 1, state, count(*) FROM claim GROUP BY 1, 3$$, true),
-  ('V9', 'the record of the seals is edited', $$UPDATE workorder.sealed SET revision = revision - 1 WHERE relation_id = 1 AND ticket_id = 1$$, false),
+  ('V8', 'a task of no ticket', $$INSERT INTO workorder.task SELECT tenant_id, guarded_id, 99, number, actor_id, owner_id, role, open, state, since FROM workorder.task WHERE actor_id = 3$$, false),
+  ('V8', 'a decision is taken off its list', $$DELETE FROM workorder.participant WHERE ticket_id = 1 AND revision = 4$$, false),
+  ('V8', 'a decision is put down to another', $$UPDATE workorder.participant SET actor_id = 1 WHERE ticket_id = 1 AND revision = 4$$, false),
+  ('V8', 'a decision about no ticket', $$INSERT INTO workorder.participant SELECT tenant_id, guarded_id, 99, revision, kind, actor_id, at, action FROM workorder.participant WHERE ticket_id = 1 AND revision = 4$$, false),
+  ('V8', 'a total is off', $$UPDATE workorder.state_count SET n = n + 1; UPDATE workorder.state_count_change SET n = n + 1$$, false),
+  ('V9', 'a note is edited', $$UPDATE workorder.journal SET note = 'else' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 3$$, false),
+  ('V9', 'a digest is edited', $$UPDATE workorder.journal SET digest = sha256('') WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 5$$, false),
+  ('V9', 'a note is edited, and all digests computed anew', $$UPDATE workorder.journal SET note = 'else' WHERE guarded_id = 1 AND ticket_id = 1 AND revision = 3$$, true),
+  ('V9', 'a ticket goes with its whole journal', $$DELETE FROM workorder.journal WHERE guarded_id = 1 AND ticket_id = 4; DELETE FROM claim WHERE id = 4; DELETE FROM workorder.state_count; DELETE FROM workorder.state_count_change; INSERT INTO workorder.state_count (tenant_id, guarded_id, state, n) SELECT tenant_id, 1, state, count(*) FROM claim GROUP BY 1, 3$$, true),
+  ('V9', 'the record of the seals is edited', $$UPDATE workorder.sealed SET revision = revision - 1 WHERE guarded_id = 1 AND ticket_id = 1$$, false),
   ('V10', 'a trigger is switched off', $$ALTER TABLE claim DISABLE TRIGGER "~workorder_guard"$$, false),
   ('V10', 'a trigger fires on replicas only', $$ALTER TABLE claim ENABLE REPLICA TRIGGER _workorder_record$$, false),
   ('V10', 'a trigger is dropped', $$DROP TRIGGER "~workorder_truncate" ON claim$$, false),
@@ -154,7 +154,7 @@ INSERT INTO plan (promise, what, how, reseal) VALUES
   ('V10', 'a trigger is for some rows only', $$CREATE OR REPLACE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON claim FOR EACH ROW WHEN (current_user <> 'mallory') EXECUTE FUNCTION workorder.guard_row('1', 'claim', '{}', 'tenant_id', 'id')$$, false),
   ('V10', 'the journal can be edited', $$ALTER TABLE workorder.journal DISABLE TRIGGER USER$$, false),
   ('V10', 'published flows can be edited', $$ALTER TABLE workorder.flow DISABLE TRIGGER immutable$$, false),
-  ('V10', 'sessions are not told of new roles', $$DROP TRIGGER signal ON workorder.membership$$, false),
+  ('V10', 'sessions are not told of new roles', $$DROP TRIGGER invalidate ON workorder.membership$$, false),
   ('V10', 'a table is unlogged', $$ALTER TABLE claim SET UNLOGGED$$, false),
   ('V10', 'the journal is unlogged', $$ALTER TABLE workorder.journal SET UNLOGGED$$, false),
   ('V10', 'a table of the engine is unlogged', $$ALTER TABLE workorder.timer SET UNLOGGED$$, false),

@@ -57,7 +57,7 @@ SELECT workorder.enrol('timer_ann', 'Ann', '{agent}') IS NOT NULL AND workorder.
 SET workorder.actor = 'timer_ann';
 CREATE VIEW clocks AS
 SELECT t.ticket_id AS id, t.state, t.delay, t.due_at, t.rest, t.fired_at, t.next_at IS NOT NULL AS waits
-FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.relation_id
+FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.guarded_id
 WHERE g.relation = 'request'::regclass ORDER BY t.tenant_id, t.ticket_id, t.state, t.delay;
 CREATE VIEW lines AS
 SELECT h.ticket_id AS id, h.at, h.actor, h.action, h.from_state, h.to_state
@@ -295,7 +295,7 @@ DELETE FROM workorder.timer WHERE ticket_id = 45 AND delay = 'P20D';
 UPDATE workorder.timer SET due_at = due_at + interval '1 hour' WHERE ticket_id = 46 AND delay = 'P20D';
 UPDATE workorder.timer SET due_at = NULL, next_at = NULL, rest = '1 hour' WHERE ticket_id = 47 AND delay = 'P20D';
 UPDATE workorder.timer SET fired_at = NULL, next_at = due_at WHERE ticket_id = 48 AND delay = 'P1D';
-INSERT INTO workorder.timer (tenant_id, relation_id, ticket_id, state, delay, due_at, next_at)
+INSERT INTO workorder.timer (tenant_id, guarded_id, ticket_id, state, delay, due_at, next_at)
 SELECT 1, g.id, v.id, v.state, v.delay, now(), now() FROM workorder.guarded g,
   (VALUES (49, 'held', 'P1D'), (50, 'open.draft', 'P1D'), (31, 'open', 'P10D'), (99, 'open', 'P10D'), (15, 'open', 'P10D')) v (id, state, delay)
 WHERE g.relation = 'request'::regclass;
@@ -322,7 +322,7 @@ CREATE TABLE later (
 INSERT INTO later (id, state) VALUES (1, 'old'), (2, 'old');
 SELECT workorder.guard('later', 'regress_timer', '{"state": "state"}', '{"*": "open.work"}');
 SELECT t.ticket_id, t.state, t.delay, t.due_at - (SELECT entered_at FROM later WHERE id = 1) AS after
-FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.relation_id AND g.relation = 'later'::regclass WHERE delay !~ '@' ORDER BY 1, 2, 3;
+FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.guarded_id AND g.relation = 'later'::regclass WHERE delay !~ '@' ORDER BY 1, 2, 3;
 UPDATE later SET action = 'ask' WHERE id = 2;
 INSERT INTO later (id, state, revision, created_at, entered_at, updated_at) VALUES (3, 'open.draft', 7, '2026-06-30', '2026-06-30', '2026-06-30');
 SELECT ticket_id, code, message FROM workorder.verify('later') WHERE code = 'timers' ORDER BY message;
@@ -330,7 +330,7 @@ SELECT workorder.retime('later');
 SELECT ticket_id, code, message FROM workorder.verify('later') WHERE code = 'timers';
 DELETE FROM later WHERE id = 1;
 SELECT workorder.unguard('later');
-SELECT count(*) FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.relation_id AND g.relation = 'later'::regclass;
+SELECT count(*) FROM workorder.timer t JOIN workorder.guarded g ON g.id = t.guarded_id AND g.relation = 'later'::regclass;
 
 --
 -- Documents

@@ -34,9 +34,9 @@ FROM (VALUES (NULL::text[]), ('{open}'), ('{open.draft}'), ('{open.review,done}'
 CREATE VIEW tallied AS
 SELECT y.tenant_id, y.state, sum(y.n) AS n
 FROM workorder.guarded g,
-  LATERAL (SELECT t.tenant_id, t.state, t.n FROM workorder.tally t WHERE t.relation_id = g.id
-    UNION ALL SELECT c.tenant_id, c.to_state, c.n FROM workorder.tally_change c WHERE c.relation_id = g.id
-    UNION ALL SELECT c.tenant_id, c.from_state, -c.n FROM workorder.tally_change c WHERE c.relation_id = g.id) y
+  LATERAL (SELECT t.tenant_id, t.state, t.n FROM workorder.state_count t WHERE t.guarded_id = g.id
+    UNION ALL SELECT c.tenant_id, c.to_state, c.n FROM workorder.state_count_change c WHERE c.guarded_id = g.id
+    UNION ALL SELECT c.tenant_id, c.from_state, -c.n FROM workorder.state_count_change c WHERE c.guarded_id = g.id) y
 WHERE g.relation = 'item'::regclass AND y.state IS NOT NULL
 GROUP BY 1, 2 HAVING sum(y.n) <> 0 ORDER BY 1, 2;
 
@@ -44,7 +44,7 @@ GROUP BY 1, 2 HAVING sum(y.n) <> 0 ORDER BY 1, 2;
 SET workorder.actor = 'totals_bob';
 INSERT INTO item (title) SELECT 'before ' || n FROM generate_series(1, 5) n;
 SELECT * FROM said;
-SELECT count(*) FROM workorder.tally_change;
+SELECT count(*) FROM workorder.state_count_change;
 
 SELECT workorder.count_rows('item');
 SELECT * FROM said;
@@ -55,7 +55,7 @@ SELECT counted FROM workorder.guarded WHERE relation = 'item'::regclass;
 -- that keeps its snapshot does not fold, so they are all there to be looked at
 CREATE VIEW appended AS
 SELECT coalesce(from_state, '-') || ' -> ' || coalesce(to_state, '-') AS move, n
-FROM workorder.tally_change WHERE xmin = pg_current_xact_id()::xid ORDER BY cmin::text::int, 1;
+FROM workorder.state_count_change WHERE xmin = pg_current_xact_id()::xid ORDER BY cmin::text::int, 1;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 INSERT INTO item (title) SELECT 'new ' || n FROM generate_series(1, 100) n;
 UPDATE item SET action = 'submit' WHERE id > 10;
@@ -159,13 +159,13 @@ SELECT * FROM said;
 
 -- folding changes nothing that can be seen
 SELECT sum(n) = (SELECT sum(workorder.total('item', ARRAY[s])) FROM unnest('{open,done,secret}'::text[]) s) AS same FROM tallied WHERE tenant_id = 1;
-SELECT workorder.fold_totals() > 0 AS folded;
-SELECT workorder.fold_totals();
+SELECT workorder.compact_totals() > 0 AS folded;
+SELECT workorder.compact_totals();
 SELECT * FROM said;
 SELECT * FROM tallied;
 -- who writes much folds by the way
 DO $$ BEGIN FOR n IN 1..2000 LOOP UPDATE item SET action = CASE n % 2 WHEN 1 THEN 'submit' ELSE 'reject' END WHERE id = 1; END LOOP; END $$;
-SELECT count(*) < 1000 AS short FROM workorder.tally_change;
+SELECT count(*) < 1000 AS short FROM workorder.state_count_change;
 SELECT * FROM said;
 
 -- maintenance: a repair, a delete, TRUNCATE
@@ -219,7 +219,7 @@ SET ROLE regress_totals_app;
 SELECT * FROM said;
 -- what was asked for is read from the tally where all is seen: a tally that lies shows it
 RESET ROLE;
-UPDATE workorder.tally y SET n = n + 1000 FROM workorder.guarded g WHERE g.id = y.relation_id AND g.relation = 'item'::regclass;
+UPDATE workorder.state_count y SET n = n + 1000 FROM workorder.guarded g WHERE g.id = y.guarded_id AND g.relation = 'item'::regclass;
 SET workorder.actor = 'totals_ann';
 SET ROLE regress_totals_app;
 SELECT state, total - counted AS lie FROM said;

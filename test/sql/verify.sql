@@ -73,7 +73,7 @@ DELETE FROM ticket WHERE id = 6;
 CREATE FUNCTION framed(t text) RETURNS bytea LANGUAGE sql
 AS $$ SELECT coalesce('\x01'::bytea || int4send(length(convert_to(t, 'UTF8'))) || convert_to(t, 'UTF8'), '\x00') $$;
 SELECT ticket_id, count(*), bool_and(digest = sha256(
-  '\x01'::bytea || coalesce(lag, decode(repeat('00', 32), 'hex')) || int8send(tenant_id) || int4send(relation_id) || int8send(ticket_id) || int4send(revision)
+  '\x01'::bytea || coalesce(lag, decode(repeat('00', 32), 'hex')) || int8send(tenant_id) || int4send(guarded_id) || int8send(ticket_id) || int4send(revision)
   || int8send((extract(epoch FROM at - '2000-01-01 00:00+00') * 1000000)::bigint)
   || coalesce('\x01' || int8send(actor_id), '\x00') || coalesce('\x01' || int8send(for_actor), '\x00')
   || framed(action) || framed(from_state) || framed(to_state)
@@ -108,7 +108,7 @@ SELECT workorder.as_of('pg_class', 1, 'infinity');
 :forge; DELETE FROM ticket WHERE id = 1; :findings; ROLLBACK;
 :forge; INSERT INTO ticket (id, a, revision) VALUES (3, 3, 2); :findings; ROLLBACK;
 :forge; UPDATE ticket SET revision = 1 WHERE id = 5; :findings; ROLLBACK;
--- lines
+-- entries
 :forge; UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET actor_id = 2 WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET digest = '\x' WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
@@ -117,7 +117,7 @@ SELECT workorder.as_of('pg_class', 1, 'infinity');
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
 :forge; DELETE FROM workorder.journal WHERE ticket_id = 1; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET revision = 5 WHERE ticket_id = 1 AND revision = 4;
-INSERT INTO workorder.journal SELECT tenant_id, relation_id, ticket_id, 4, at, actor_id, for_actor, 'comment', from_state, from_state, 'slipped in', NULL, digest FROM workorder.journal WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
+INSERT INTO workorder.journal SELECT tenant_id, guarded_id, ticket_id, 4, at, actor_id, for_actor, 'comment', from_state, from_state, 'slipped in', NULL, digest FROM workorder.journal WHERE ticket_id = 1 AND revision = 3; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET revision = -revision WHERE ticket_id = 1 AND revision IN (2, 3);
 UPDATE workorder.journal SET revision = 5 + revision WHERE ticket_id = 1 AND revision < 0; :findings; ROLLBACK;
 :forge; UPDATE workorder.journal SET changes = '{"a": [5, 6]}' WHERE ticket_id = 1 AND revision = 4; :findings; ROLLBACK;
@@ -130,13 +130,13 @@ DECLARE j record; previous bytea; ticket bigint := 0;
 BEGIN
   FOR j IN SELECT * FROM workorder.journal ORDER BY ticket_id, revision LOOP
     IF j.ticket_id <> ticket THEN previous := decode(repeat('00', 32), 'hex'); ticket := j.ticket_id; END IF;
-    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.relation_id) || int8send(j.ticket_id) || int4send(j.revision)
+    previous := sha256('\x01'::bytea || previous || int8send(j.tenant_id) || int4send(j.guarded_id) || int8send(j.ticket_id) || int4send(j.revision)
       || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
       || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
       || framed(j.action) || framed(j.from_state) || framed(j.to_state)
       || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00') || framed(j.note) || framed(j.changes::text)));
     UPDATE workorder.journal SET digest = previous
-    WHERE tenant_id = j.tenant_id AND relation_id = j.relation_id AND ticket_id = j.ticket_id AND revision = j.revision;
+    WHERE tenant_id = j.tenant_id AND guarded_id = j.guarded_id AND ticket_id = j.ticket_id AND revision = j.revision;
   END LOOP;
 END
 $$;
@@ -226,16 +226,16 @@ BEGIN;
 SET LOCAL workorder.maintenance = on;
 UPDATE workorder.journal SET note = 'else' WHERE ticket_id = 1 AND revision >= 3;
 DELETE FROM workorder.journal WHERE ticket_id = 2 AND revision = 4;
-SELECT tenant_id, relation_id, ticket_id, revision, action, from_state, to_state, replace(note, current_user, 'somebody') AS note FROM workorder.journal WHERE relation_id = 0 ORDER BY 3, 4;
+SELECT tenant_id, guarded_id, ticket_id, revision, action, from_state, to_state, replace(note, current_user, 'somebody') AS note FROM workorder.journal WHERE guarded_id = 0 ORDER BY 3, 4;
 SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE relation IS NULL OR ticket_id = 2;
 -- not even its own trace goes without one
-DELETE FROM workorder.journal WHERE relation_id = 0 AND ticket_id = 1 AND revision = 1;
-SELECT ticket_id, revision, replace(note, current_user, 'somebody') AS note FROM workorder.journal WHERE relation_id = 0 ORDER BY 1, 2;
+DELETE FROM workorder.journal WHERE guarded_id = 0 AND ticket_id = 1 AND revision = 1;
+SELECT ticket_id, revision, replace(note, current_user, 'somebody') AS note FROM workorder.journal WHERE guarded_id = 0 ORDER BY 1, 2;
 SELECT relation, ticket_id, revision, code, message FROM workorder.verify() WHERE relation IS NULL;
 TRUNCATE workorder.journal;
-SELECT relation_id, ticket_id, revision, action, replace(note, current_user, 'somebody') AS note FROM workorder.journal;
+SELECT guarded_id, ticket_id, revision, action, replace(note, current_user, 'somebody') AS note FROM workorder.journal;
 ROLLBACK;
--- a repaired ticket is sound, and its line tells
+-- a repaired ticket is sound, and its entry tells
 BEGIN;
 SET LOCAL workorder.maintenance = on;
 UPDATE ticket SET status = 'held', a = 5, note = 'repaired' WHERE id = 1;

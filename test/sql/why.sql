@@ -51,7 +51,7 @@ CREATE ROLE regress_workorder_asker;
 SELECT workorder.grant_access('regress_workorder_asker');
 SET ROLE regress_workorder_asker;
 SELECT workorder.why('trip', 1);
-SELECT * FROM workorder.movers('trip', 1);
+SELECT * FROM workorder.eligible('trip', 1);
 SELECT * FROM workorder.clocks('trip', 1);
 RESET ROLE;
 SET workorder.actor = 'ann';

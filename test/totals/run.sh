@@ -49,7 +49,7 @@ SELECT workorder.count_rows('job', false);
 SELECT look('off');
 \endif
 SELECT workorder.count_rows('job');
-SELECT workorder.fold_totals();
+SELECT workorder.compact_totals();
 SELECT look('anew');
 SQL
 
@@ -68,10 +68,10 @@ is 'total() never differed from count(*) in the same snapshot' "$(ask 'SELECT wh
 is 'verify() finds nothing wrong with the totals' "$(ask "SELECT * FROM workorder.verify('job') WHERE code = 'total'")" ''
 ok 'there was work' test "$(ask 'SELECT count(*) FROM workorder.journal')" -ge $((seconds * 50))
 ok 'it ended in every state, in both tenants' test "$(ask 'SELECT count(DISTINCT (tenant_id, state)) FROM job')" = 8
-ok 'what was appended was folded by the way' test "$(ask 'SELECT count(*) FROM workorder.tally_change')" -le 1500
-ok 'by those who wrote' test "$(ask "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'workorder.tally'::regclass")" -gt 0
-ask 'SELECT workorder.fold_totals()' >/dev/null
-is 'after the last fold nothing is left to fold' "$(ask 'SELECT count(*) FROM workorder.tally_change')" 0
+ok 'what was appended was folded by the way' test "$(ask 'SELECT count(*) FROM workorder.state_count_change')" -le 1500
+ok 'by those who wrote' test "$(ask "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'workorder.state_count'::regclass")" -gt 0
+ask 'SELECT workorder.compact_totals()' >/dev/null
+is 'after the last fold nothing is left to fold' "$(ask 'SELECT count(*) FROM workorder.state_count_change')" 0
 is 'and the totals are the same' "$(ask "SELECT look('end'); SELECT count(*) FROM off; SELECT * FROM workorder.verify('job') WHERE code = 'total'" | grep -v '^$')" 0
 
 done_testing

@@ -131,13 +131,13 @@ is 'verify() finds nothing' "$(ask "SELECT code, ticket_id, message FROM workord
 export PGOPTIONS='-c workorder.actor=writer'
 is 'total() is count(*)' "$(ask "SELECT workorder.total('job')")" "$(ask 'SELECT count(*) FROM job WHERE tenant_id = 1')"
 is 'everything that was answered as done is in the journal, once' \
-  "$(ask "SELECT d.* FROM done d WHERE (SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+  "$(ask "SELECT d.* FROM done d WHERE (SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
      WHERE g.relation = 'job'::regclass AND j.tenant_id = 1 AND j.ticket_id = d.id AND j.revision = d.revision) <> 1 LIMIT 10")" ''
-is 'and nothing else is' "$(ask "SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id WHERE g.relation = 'job'::regclass")" \
+is 'and nothing else is' "$(ask "SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id WHERE g.relation = 'job'::regclass")" \
   "$(ask 'SELECT count(*) FROM done')"
 is 'every entry became an event' \
-  "$(ask "SELECT j.ticket_id, j.revision FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id WHERE g.relation = 'job'::regclass
-     AND NOT EXISTS (SELECT FROM workorder.outbox o WHERE o.tenant_id = j.tenant_id AND o.relation_id = j.relation_id AND o.ticket_id = j.ticket_id AND o.revision = j.revision) LIMIT 10")" ''
+  "$(ask "SELECT j.ticket_id, j.revision FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id WHERE g.relation = 'job'::regclass
+     AND NOT EXISTS (SELECT FROM workorder.outbox o WHERE o.tenant_id = j.tenant_id AND o.guarded_id = j.guarded_id AND o.ticket_id = j.ticket_id AND o.revision = j.revision) LIMIT 10")" ''
 
 psql -Xq -d postgres -c "DROP DATABASE $subject WITH (FORCE)" -c 'DROP ROLE upheaval_reader'
 done_testing

@@ -96,11 +96,11 @@ ALTER TABLE active_job.orders ALTER COLUMN tenant_id SET DEFAULT workorder.tenan
 
 ALTER TABLE active_job.worker ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON active_job.worker FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('active_job.worker')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('active_job.worker')));
 COMMENT ON POLICY directory_view ON active_job.worker IS 'Whoever takes part in active_job.worker reads it';
 ALTER TABLE active_job.activity ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON active_job.activity FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('active_job.worker')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('active_job.worker')));
 COMMENT ON POLICY directory_view ON active_job.activity IS 'Whoever takes part in active_job.worker reads it';
 
 CREATE TRIGGER active_job_check BEFORE UPDATE ON active_job.orders

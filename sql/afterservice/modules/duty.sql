@@ -76,7 +76,7 @@ BEGIN
           SELECT d.code, 0
           FROM workorder.dictionary d
           WHERE d.tenant_id = workorder.tenant_id() AND d.system = 'afterservice' AND d.kind = $1 AND d.active
-            AND workorder.takes_part('afterservice')) AS u
+            AND workorder.is_member('afterservice')) AS u
         GROUP BY u.value) AS r $query$, field)
     USING field
     INTO result;

@@ -102,21 +102,21 @@ ALTER TABLE afterservice.product ALTER COLUMN tenant_id SET DEFAULT workorder.te
 -- People of the flow read the directories, its administrator keeps them.
 ALTER TABLE afterservice.supplier ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON afterservice.supplier FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('afterservice')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('afterservice')));
 COMMENT ON POLICY directory_view ON afterservice.supplier IS 'Whoever takes part in afterservice reads it';
 CREATE POLICY directory_keep ON afterservice.supplier FOR ALL
   USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role('afterservice.administrator')));
 COMMENT ON POLICY directory_keep ON afterservice.supplier IS 'The administrator keeps it';
 ALTER TABLE afterservice.matcher ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON afterservice.matcher FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('afterservice')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('afterservice')));
 COMMENT ON POLICY directory_view ON afterservice.matcher IS 'Whoever takes part in afterservice reads it';
 CREATE POLICY directory_keep ON afterservice.matcher FOR ALL
   USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role('afterservice.administrator')));
 COMMENT ON POLICY directory_keep ON afterservice.matcher IS 'The administrator keeps it';
 ALTER TABLE afterservice.product ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON afterservice.product FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('afterservice')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('afterservice')));
 COMMENT ON POLICY directory_view ON afterservice.product IS 'Whoever takes part in afterservice reads it';
 CREATE POLICY directory_keep ON afterservice.product FOR ALL
   USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.has_role('afterservice.administrator')));

@@ -19,7 +19,7 @@ COMMENT ON COLUMN call_center.%1$I.deleted IS 'True: no longer listed or taken; 
 ALTER TABLE call_center.%1$I ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 ALTER TABLE call_center.%1$I ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON call_center.%1$I FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('call_center')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('call_center')));
 COMMENT ON POLICY directory_view ON call_center.%1$I IS 'Whoever takes part in call_center reads it';
 $ddl$, c.directory,
       pg_catalog.string_agg(pg_catalog.format('%I %s', c.name, c.definition), E',\n  ' ORDER BY c.n),

@@ -15,7 +15,7 @@ ALTER TABLE cloud_support.account ALTER COLUMN tenant_id SET DEFAULT workorder.t
 ALTER TABLE cloud_support.account ADD CONSTRAINT account_tenant_id_actor_id_fkey FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id);
 ALTER TABLE cloud_support.account ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON cloud_support.account FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('cloud_support')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('cloud_support')));
 COMMENT ON POLICY directory_view ON cloud_support.account IS 'Whoever takes part in cloud_support reads it';
 
 CREATE TABLE cloud_support.workorder (

@@ -15,7 +15,7 @@ ALTER TABLE dispatch.person ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_
 ALTER TABLE dispatch.person ADD CONSTRAINT person_tenant_id_actor_id_fkey FOREIGN KEY (tenant_id, actor_id) REFERENCES workorder.actor (tenant_id, id) ON DELETE CASCADE;
 ALTER TABLE dispatch.person ENABLE ROW LEVEL SECURITY;
 CREATE POLICY directory_view ON dispatch.person FOR SELECT
-  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part('dispatch')));
+  USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member('dispatch')));
 COMMENT ON POLICY directory_view ON dispatch.person IS 'Whoever takes part in dispatch reads it';
 
 CREATE TABLE dispatch.ticket (

@@ -96,7 +96,7 @@ BEGIN
   PERFORM workorder.check_grant('workorder', grant_access.role);
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
-    'tenant_id()', 'actor_id()', 'has_role(text)', 'takes_part(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
+    'tenant_id()', 'actor_id()', 'has_role(text)', 'is_member(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',
@@ -105,10 +105,10 @@ BEGIN
     'visible(regclass, bigint)', 'contains(text, text)', 'total(regclass, text[])', 'as_of(regclass, bigint, timestamptz)',
     'add_reply(regclass, bigint, text, jsonb)', 'replies(regclass, bigint[])', 'remove_reply(regclass, bigint, bigint)',
     'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'state_of_code(text, text)', 'code_of_state(text, text)', 'flow_actions(jsonb)', 'api_relation(text)',
-    'standing(regclass, bigint)', 'movers(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'decides_for(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
+    'engine_values(regclass, bigint)', 'eligible(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'decides_for(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'in_dictionary(text, text, text)',
-    'round_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
+    'approval_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
     'transfer_task(regclass, bigint, text, text, text)', 'delegate_task(regclass, bigint, text, text)', 'return_task(regclass, bigint, text)',
     'claim(regclass, bigint, text)', 'release(regclass, bigint, text)', 'claim_next(regclass)', 'send_back(regclass, bigint, text, text, text)',
     'withdraw(regclass, bigint, text)', 'take_back(regclass, bigint, text)', 'remind(regclass, bigint, text)',

@@ -151,13 +151,13 @@ BEGIN
   END IF;
   EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
   EXECUTE format('CREATE POLICY directory_view ON %s FOR SELECT
-    USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.takes_part(%L)))', relation, system);
+    USING (tenant_id = (SELECT workorder.tenant_id()) AND (SELECT workorder.is_member(%L)))', relation, system);
   EXECUTE format('COMMENT ON POLICY directory_view ON %s IS %L', relation, format('Whoever takes part in %s reads it', system));
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.open_directory(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
-'Row-level security of a table that tickets refer to: whoever takes part in the system (takes_part()) reads the rows of their tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
+'Row-level security of a table that tickets refer to: whoever takes part in the system (is_member()) reads the rows of their tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
 
 -- Settings and lists, per tenant.
 

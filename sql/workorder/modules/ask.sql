@@ -52,11 +52,11 @@ REVOKE ALL ON FUNCTION workorder.taken(regclass, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.taken(regclass, text, text) IS
 'Whether a ticket of the tenant, be it one that the caller may see or not, holds this value in a text column that is a unique key (tenant, column). It tells no more than a unique key tells whoever inserts, and is for interfaces that must answer "not permitted" rather than "not found". Needs SELECT on the column; raises WO400 for any other column.';
 
-CREATE FUNCTION workorder.standing(relation regclass, id bigint,
+CREATE FUNCTION workorder.engine_values(relation regclass, id bigint,
   OUT flow_id int, OUT state text, OUT history text, OUT votes jsonb, OUT revision int, OUT creator_id bigint, OUT acted_by bigint,
   OUT created_at timestamptz, OUT entered_at timestamptz, OUT updated_at timestamptz, OUT last_action text, OUT last_note text)
 LANGUAGE c STABLE PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'workorder_standing';
-REVOKE ALL ON FUNCTION workorder.standing(regclass, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.standing(regclass, bigint) IS
+AS 'MODULE_PATHNAME', 'workorder_engine_values';
+REVOKE ALL ON FUNCTION workorder.engine_values(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.engine_values(regclass, bigint) IS
 'The engine''s columns of a ticket under their own names, whatever the table calls them. Raises WO404 for a ticket that the caller may not see.';

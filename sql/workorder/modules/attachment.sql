@@ -86,7 +86,7 @@ COMMENT ON COLUMN workorder.attachment.content IS 'The bytes.';
 CREATE TABLE workorder.attached (
   tenant_id bigint NOT NULL,
   uuid uuid NOT NULL,
-  relation_id int NOT NULL,
+  guarded_id int NOT NULL,
   ticket_id bigint NOT NULL,
   digest bytea NOT NULL,
   size bigint NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE workorder.attached (
 COMMENT ON TABLE workorder.attached IS 'Which ticket has which file. Written by workorder.attach(), read through workorder.attachments.';
 COMMENT ON COLUMN workorder.attached.tenant_id IS 'Whose ticket it is.';
 COMMENT ON COLUMN workorder.attached.uuid IS 'What the file is served under; another one for each ticket that has it.';
-COMMENT ON COLUMN workorder.attached.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.attached.guarded_id IS 'The table (workorder.guarded.id).';
 COMMENT ON COLUMN workorder.attached.ticket_id IS 'The ticket.';
 COMMENT ON COLUMN workorder.attached.digest IS 'The bytes.';
 COMMENT ON COLUMN workorder.attached.size IS 'How many.';
@@ -107,13 +107,13 @@ COMMENT ON COLUMN workorder.attached.filename IS 'Name it was sent with, for peo
 COMMENT ON COLUMN workorder.attached.actor_id IS 'Who attached it; null for anonymous.';
 COMMENT ON COLUMN workorder.attached.at IS 'When.';
 ALTER TABLE workorder.attached ADD CONSTRAINT attached_tenant_id_digest_fkey FOREIGN KEY (tenant_id, digest) REFERENCES workorder.attachment (tenant_id, digest);
-CREATE INDEX attached_ticket ON workorder.attached (tenant_id, relation_id, ticket_id);
+CREATE INDEX attached_ticket ON workorder.attached (tenant_id, guarded_id, ticket_id);
 CREATE INDEX attached_digest ON workorder.attached (tenant_id, digest);
 
 CREATE VIEW workorder.attachments WITH (security_barrier = true) AS
 SELECT g.relation, t.ticket_id, t.uuid, t.content_type, t.filename, t.size, t.actor_id, t.at, b.content
 FROM workorder.attached t
-JOIN workorder.guarded g ON g.id = t.relation_id
+JOIN workorder.guarded g ON g.id = t.guarded_id
 JOIN workorder.attachment b ON b.tenant_id = t.tenant_id AND b.digest = t.digest
 WHERE t.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, t.ticket_id);
 COMMENT ON VIEW workorder.attachments IS 'Files of the tickets that the caller may see. Give uuid, or relation and ticket_id.';

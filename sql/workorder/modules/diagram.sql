@@ -54,7 +54,7 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  at record := workorder.standing(diagram.relation, diagram.id);
+  at record := workorder.engine_values(diagram.relation, diagram.id);
 BEGIN
   RETURN workorder.draw(
     (SELECT f.definition FROM workorder.flow f WHERE f.id = at.flow_id), diagram.format,

@@ -1,9 +1,9 @@
 -- Flows: checking, publishing, and what keeps a published one as it is.
 
-CREATE FUNCTION workorder.signal() RETURNS trigger
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_signal';
-REVOKE ALL ON FUNCTION workorder.signal() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.signal() IS
+CREATE FUNCTION workorder.invalidate() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_invalidate';
+REVOKE ALL ON FUNCTION workorder.invalidate() FROM PUBLIC;
+COMMENT ON FUNCTION workorder.invalidate() IS
 'AFTER STATEMENT trigger of rule tables (flow, actor, membership): tells every session to read the table again. Must be ENABLE ALWAYS, or a restore would leave them with what they knew.';
 
 CREATE FUNCTION workorder.check_flow(definition jsonb, relation regclass DEFAULT NULL)
@@ -163,7 +163,7 @@ BEGIN
   PERFORM workorder.refuse_defects(publish.definition);
 
   BEGIN
-    UPDATE workorder.flow f SET life = 'fading' WHERE f.name = flow_name AND f.life = 'published';
+    UPDATE workorder.flow f SET life = 'deprecated' WHERE f.name = flow_name AND f.life = 'published';
     INSERT INTO workorder.flow (name, version, definition, life, published_at)
     SELECT flow_name, coalesce(max(f.version), 0) + 1, publish.definition, 'published', now()
     FROM workorder.flow f WHERE f.name = flow_name
@@ -183,7 +183,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.publish(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.publish(jsonb) IS
-'Publishes a flow document as the next version of the flow it names and returns its id; the version published before fades: its tickets stay on it, new ones start on the new. What is published already is not published again: its id is returned. Raises WO400 with one line per defect (check_flow), WO409 if somebody else published in between. Policies of the tables that have the flow are made anew, which needs to own them.';
+'Publishes a flow document as the next version of the flow it names and returns its id; the version published before becomes deprecated: its tickets stay on it, new ones start on the new. What is published already is not published again: its id is returned. Raises WO400 with one line per defect (check_flow), WO409 if somebody else published in between. Policies of the tables that have the flow are made anew, which needs to own them.';
 
 CREATE FUNCTION workorder.draft(definition jsonb) RETURNS int
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -229,9 +229,9 @@ DECLARE
   flow record;
 BEGIN
   PERFORM workorder.require_tables();
-  IF set_life.life IS NULL OR set_life.life NOT IN ('draft', 'published', 'fading', 'retired') THEN
+  IF set_life.life IS NULL OR set_life.life NOT IN ('draft', 'published', 'deprecated', 'retired') THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'this is not a life a flow can have',
-      DETAIL = 'A flow is a draft, published, fading or retired.', HINT = 'Give one of these four.';
+      DETAIL = 'A flow is a draft, published, deprecated or retired.', HINT = 'Give one of these four.';
   END IF;
   LOCK TABLE workorder.flow IN SHARE ROW EXCLUSIVE MODE;
   SELECT f.* INTO flow FROM workorder.flow f WHERE f.id = set_life.flow_id;
@@ -243,7 +243,7 @@ BEGIN
     RETURN;
   END IF;
   IF flow.life = 'draft' AND set_life.life = 'published' THEN
-    UPDATE workorder.flow f SET life = 'fading' WHERE f.name = flow.name AND f.life = 'published';
+    UPDATE workorder.flow f SET life = 'deprecated' WHERE f.name = flow.name AND f.life = 'published';
   END IF;
   UPDATE workorder.flow f SET life = set_life.life WHERE f.id = set_life.flow_id;
   PERFORM workorder.refresh_flow(flow.name);
@@ -251,7 +251,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.set_life(int, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_life(int, text) IS
-'Takes a flow version further in its life: draft, published (takes new tickets, and the version before fades), fading (takes none), retired. Raises WO400 if a draft that is to be published has defects, WO404 for an unknown id, WO409 for a step back, or for retiring a version while tickets on it are not in a final state.';
+'Takes a flow version further in its life: draft, published (takes new tickets, and the version before becomes deprecated), deprecated (takes none), retired. Raises WO400 if a draft that is to be published has defects, WO404 for an unknown id, WO409 for a step back, or for retiring a version while tickets on it are not in a final state.';
 
 CREATE FUNCTION workorder.flow_immutable() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
@@ -259,7 +259,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE
-  lives CONSTANT text[] := ARRAY['draft', 'published', 'fading', 'retired'];
+  lives CONSTANT text[] := ARRAY['draft', 'published', 'deprecated', 'retired'];
   ends CONSTANT text[] := ARRAY(
     SELECT s.path FROM workorder.flow_states(OLD.definition) s WHERE s.kind = 'final' AND s.parent = '');
   g record;
@@ -284,9 +284,9 @@ BEGIN
   END IF;
 
   IF array_position(lives, NEW.life) < array_position(lives, OLD.life)
-    OR (OLD.life = 'draft' AND NEW.life IN ('fading', 'retired')) THEN
+    OR (OLD.life = 'draft' AND NEW.life IN ('deprecated', 'retired')) THEN
     RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('a flow cannot go from %s to %s', OLD.life, NEW.life),
-      DETAIL = 'Its life goes from draft to published, fading and retired, and never back.',
+      DETAIL = 'Its life goes from draft to published, deprecated and retired, and never back.',
       HINT = CASE WHEN OLD.life = 'draft' THEN 'Delete a draft that is not wanted.'
         ELSE 'Publish the document again as a new version.' END;
   END IF;
@@ -307,7 +307,7 @@ BEGIN
       IF is_used THEN
         RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('version %s of flow "%s" is in use', OLD.version, OLD.name),
           DETAIL = format('Table %s has tickets on it that are not in a final state.', g.relation),
-          HINT = 'Let it fade until they are done.';
+          HINT = 'Leave it deprecated until they are done.';
       END IF;
     END LOOP;
   END IF;

@@ -8,12 +8,12 @@ COMMENT ON FUNCTION workorder.guard_row() IS 'BEFORE ROW trigger of guarded tabl
 CREATE FUNCTION workorder.record_row() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_row';
 REVOKE ALL ON FUNCTION workorder.record_row() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.record_row() IS 'AFTER ROW trigger of guarded tables: appends the journal line. Made by guard().';
+COMMENT ON FUNCTION workorder.record_row() IS 'AFTER ROW trigger of guarded tables: appends the journal entry. Made by guard().';
 
 CREATE FUNCTION workorder.record_flush() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_flush';
 REVOKE ALL ON FUNCTION workorder.record_flush() FROM PUBLIC;
-COMMENT ON FUNCTION workorder.record_flush() IS 'AFTER STATEMENT trigger of guarded tables: writes the lines of the statement together. Made by guard().';
+COMMENT ON FUNCTION workorder.record_flush() IS 'AFTER STATEMENT trigger of guarded tables: writes the entries of the statement together. Made by guard().';
 
 CREATE FUNCTION workorder.refuse_truncate() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
@@ -28,7 +28,7 @@ BEGIN
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'WO403',
     MESSAGE = format('table "%s" cannot be truncated', TG_TABLE_NAME),
-    DETAIL = 'Its tickets would go without a line in the journal.',
+    DETAIL = 'Its tickets would go without an entry in the journal.',
     HINT = 'Use DELETE, which is judged and journalled row by row.',
     SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
 END
@@ -149,7 +149,7 @@ BEGIN
   key := workorder.ticket_key(g.relation);
   -- Arguments more tell the trigger to count, and to publish events.
   args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
-    || CASE WHEN g.counted THEN ', ''counted''' ELSE '' END || CASE WHEN g.heard THEN ', ''heard''' ELSE '' END;
+    || CASE WHEN g.counted THEN ', ''counted''' ELSE '' END || CASE WHEN g.published THEN ', ''published''' ELSE '' END;
   EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', g.relation, args);
 END
 $$;
@@ -404,8 +404,8 @@ BEGIN
   PERFORM workorder.publish_events(unguard.relation, false);
   UPDATE workorder.guarded g SET active = false WHERE g.relation = unguard.relation;
   EXECUTE format('DROP TRIGGER "~workorder_guard" ON %s', unguard.relation);
-  DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
-  DELETE FROM workorder.task t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.relation_id = g.id;
+  DELETE FROM workorder.timer t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.guarded_id = g.id;
+  DELETE FROM workorder.task t USING workorder.guarded g WHERE g.relation = unguard.relation AND t.guarded_id = g.id;
   EXECUTE format('DROP TRIGGER IF EXISTS _workorder_record ON %s', unguard.relation);
   EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_flush" ON %s', unguard.relation);
   FOR part IN
@@ -429,25 +429,25 @@ REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
 'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers and tasks go. Needs to own the table. Raises WO404 if it is not guarded.';
 
-CREATE FUNCTION workorder.forget(relation_id int) RETURNS void
+CREATE FUNCTION workorder.forget(guarded_id int) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM workorder.guarded g WHERE g.id = forget.relation_id) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('no guarded table has the number %s', coalesce(forget.relation_id::text, 'null')),
+  IF NOT EXISTS (SELECT FROM workorder.guarded g WHERE g.id = forget.guarded_id) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('no guarded table has the number %s', coalesce(forget.guarded_id::text, 'null')),
       DETAIL = 'Tables with a flow are numbered in workorder.guarded.', HINT = 'Give the number that verify() named.';
   END IF;
-  IF EXISTS (SELECT FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE g.id = forget.relation_id) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('table number %s was not dropped', forget.relation_id),
+  IF EXISTS (SELECT FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE g.id = forget.guarded_id) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('table number %s was not dropped', forget.guarded_id),
       DETAIL = 'What the engine keeps of a table is forgotten when the table is gone.', HINT = 'Call workorder.unguard() to take its flow away.';
   END IF;
-  DELETE FROM workorder.timer t WHERE t.relation_id = forget.relation_id;
-  DELETE FROM workorder.task t WHERE t.relation_id = forget.relation_id;
-  DELETE FROM workorder.part t WHERE t.relation_id = forget.relation_id;
-  DELETE FROM workorder.tally t WHERE t.relation_id = forget.relation_id;
-  DELETE FROM workorder.tally_change t WHERE t.relation_id = forget.relation_id;
-  DELETE FROM workorder.guarded g WHERE g.id = forget.relation_id;
+  DELETE FROM workorder.timer t WHERE t.guarded_id = forget.guarded_id;
+  DELETE FROM workorder.task t WHERE t.guarded_id = forget.guarded_id;
+  DELETE FROM workorder.participant t WHERE t.guarded_id = forget.guarded_id;
+  DELETE FROM workorder.state_count t WHERE t.guarded_id = forget.guarded_id;
+  DELETE FROM workorder.state_count_change t WHERE t.guarded_id = forget.guarded_id;
+  DELETE FROM workorder.guarded g WHERE g.id = forget.guarded_id;
 END
 $$;
 REVOKE ALL ON FUNCTION workorder.forget(int) FROM PUBLIC;

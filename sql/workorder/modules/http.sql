@@ -232,12 +232,12 @@ COMMENT ON COLUMN workorder.route.handler IS 'schema.function, of (workorder.htt
 COMMENT ON COLUMN workorder.route.settings IS 'accept, max_body, object, where they differ from the API''s.';
 ALTER TABLE workorder.route ADD CONSTRAINT route_api_fkey FOREIGN KEY (api) REFERENCES workorder.api (name) ON UPDATE CASCADE ON DELETE CASCADE;
 
-CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.api
-FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
-ALTER TABLE workorder.api ENABLE ALWAYS TRIGGER signal;
-CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.route
-FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
-ALTER TABLE workorder.route ENABLE ALWAYS TRIGGER signal;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.api
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.api ENABLE ALWAYS TRIGGER invalidate;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.route
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.route ENABLE ALWAYS TRIGGER invalidate;
 $ddl$;
 REVOKE ALL ON FUNCTION workorder.http_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_parts() IS

@@ -23,11 +23,11 @@ REVOKE ALL ON FUNCTION workorder.has_role(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.has_role(text) IS
 'Whether the person who acts holds the role in their tenant (workorder.membership). Anonymous holds none. In a policy write (SELECT workorder.has_role(''...'')): it then runs once per query.';
 
-CREATE FUNCTION workorder.takes_part(system text) RETURNS boolean
+CREATE FUNCTION workorder.is_member(system text) RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'workorder_takes_part';
-REVOKE ALL ON FUNCTION workorder.takes_part(text) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.takes_part(text) IS
+AS 'MODULE_PATHNAME', 'workorder_is_member';
+REVOKE ALL ON FUNCTION workorder.is_member(text) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.is_member(text) IS
 'Whether the person who acts holds any role of a system, whose roles are qualified by its name (system.role), or the role of exactly this name. Anonymous holds none.';
 
 CREATE FUNCTION workorder.sign_in(tenant bigint, login text, password text) RETURNS text

@@ -66,7 +66,7 @@ BEGIN
         format(CASE WHEN x.still THEN 'were taken on by "%%s", and the other version keeps nobody apart by that'
           ELSE 'were taken on by "%%s", which the other version does not know: name it in "exclude" there, or people may decide on what they did themselves' END, x.action)
       FROM (SELECT l.action, l.action IN (SELECT n.action FROM workorder.flow_actions($2) n) AS still FROM unnest($1) l (action)) x
-      JOIN workorder.journal j ON j.relation_id = $3 AND j.action = x.action
+      JOIN workorder.journal j ON j.guarded_id = $3 AND j.action = x.action
       JOIN %3$s t ON t.%1$I = j.tenant_id AND t.%2$I = j.ticket_id AND t.%4$I = $4 AND t.%5$I <> ALL ($5)
       GROUP BY x.action, x.still ORDER BY x.action$q$,
       k.tenant_column, k.id_column, migration_report.relation, coalesce(g.columns ->> 'flow_id', 'flow_id'), coalesce(g.columns ->> 'state', 'state'))
@@ -75,7 +75,7 @@ BEGIN
 
   RETURN QUERY EXECUTE format($q$
     WITH ticket AS MATERIALIZED (
-      SELECT t.%1$I AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, coalesce(t.%5$I - '$trail', '{}') <> '{}' AS voted
+      SELECT t.%1$I AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, coalesce(t.%5$I - '$return_path', '{}') <> '{}' AS voted
       FROM %6$s t WHERE t.%7$I = $1),
     moving AS MATERIALIZED (SELECT * FROM ticket t WHERE t.state <> ALL ($4)),
     place AS (
@@ -101,7 +101,7 @@ BEGIN
       UNION ALL
       SELECT 5, 'timers', m.state, NULL, count(DISTINCT (m.tenant, m.id)), false, 'have timers, which end; those of the other version begin when they move'
       FROM moving m
-      JOIN workorder.timer c ON c.tenant_id = m.tenant AND c.relation_id = $5 AND c.ticket_id = m.id AND c.fired_at IS NULL
+      JOIN workorder.timer c ON c.tenant_id = m.tenant AND c.guarded_id = $5 AND c.ticket_id = m.id AND c.fired_at IS NULL
       GROUP BY m.state
       UNION ALL
       SELECT 6, d.code, NULL, NULL, n.tickets, true, format('tenant %%s: %%s at %%s', n.tenant, d.message, d.path)
@@ -169,7 +169,7 @@ BEGIN
       DETAIL = format('Its tickets can go from one of its own versions to another; asked was from %s to %s.', from_flow, to_flow),
       HINT = 'Give ids of workorder.flow, as publish() returned them.';
   END IF;
-  IF old.id = new.id OR new.life NOT IN ('published', 'fading') THEN
+  IF old.id = new.id OR new.life NOT IN ('published', 'deprecated') THEN
     RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('tickets cannot go from version %s to %s', from_flow, to_flow),
       DETAIL = CASE WHEN old.id = new.id THEN 'It is the same version.' ELSE format('The version is %s.', new.life) END,
       HINT = 'Move them to another version that is published.';
@@ -194,4 +194,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) IS
-'Moves the tickets of a table that are not done from one version of its flow to another (ids of workorder.flow): all or none, each with a line "migrate" in the journal. First comes the report, which is all there is with dry_run: how many tickets of each state go where (moves), stay because they are done (ended), have no place (no_place), lose votes (votes), lose the separation of duties (exclude: an action that the new version neither has nor names in "exclude", which blocks, or no longer keeps apart), forget a state they left (history), have timers that end (timers); unknown_calendar, unknown_column, column_type and bad_map are what they say. What blocks must be mended first. state_map: {"state": "state of the other version", "*": "leaf for the rest"}; a state takes those inside of it along, and one that is not named keeps its path. A new visit begins: timers start anew, votes are cleared; the way that a ticket came is kept. Nobody else can act on the table until the transaction ends. Needs to own the table. Raises WO400, WO403, WO404 and WO409.';
+'Moves the tickets of a table that are not done from one version of its flow to another (ids of workorder.flow): all or none, each with an entry "migrate" in the journal. First comes the report, which is all there is with dry_run: how many tickets of each state go where (moves), stay because they are done (ended), have no place (no_place), lose votes (votes), lose the separation of duties (exclude: an action that the new version neither has nor names in "exclude", which blocks, or no longer keeps apart), forget a state they left (history), have timers that end (timers); unknown_calendar, unknown_column, column_type and bad_map are what they say. What blocks must be mended first. state_map: {"state": "state of the other version", "*": "leaf for the rest"}; a state takes those inside of it along, and one that is not named keeps its path. A new visit begins: timers start anew, votes are cleared; the way that a ticket came is kept. Nobody else can act on the table until the transaction ends. Needs to own the table. Raises WO400, WO403, WO404 and WO409.';

@@ -6,33 +6,33 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN $ddl$
 CREATE TABLE workorder.outbox (
   tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
+  guarded_id int NOT NULL,
   ticket_id bigint NOT NULL,
   revision int NOT NULL,
   at timestamptz NOT NULL,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, revision))
+  PRIMARY KEY (tenant_id, guarded_id, ticket_id, revision))
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
-COMMENT ON TABLE workorder.outbox IS 'Events that no consumer has asked for yet: written with the change, in no order. Each is a line of workorder.journal.';
+COMMENT ON TABLE workorder.outbox IS 'Events that no consumer has asked for yet: written with the change, in no order. Each is an entry of workorder.journal.';
 COMMENT ON COLUMN workorder.outbox.tenant_id IS 'Whose ticket.';
-COMMENT ON COLUMN workorder.outbox.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.outbox.guarded_id IS 'The table (workorder.guarded.id).';
 COMMENT ON COLUMN workorder.outbox.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.outbox.revision IS 'The line of its journal.';
+COMMENT ON COLUMN workorder.outbox.revision IS 'The entry of its journal.';
 COMMENT ON COLUMN workorder.outbox.at IS 'When, as in the journal.';
 
 CREATE TABLE workorder.event (
   tenant_id bigint NOT NULL,
   number bigint GENERATED ALWAYS AS IDENTITY,
-  relation_id int NOT NULL,
+  guarded_id int NOT NULL,
   ticket_id bigint NOT NULL,
   revision int NOT NULL,
   at timestamptz NOT NULL,
   PRIMARY KEY (tenant_id, number));
-COMMENT ON TABLE workorder.event IS 'Events in the order in which consumers get them, until workorder.forget_events(). Each is a line of workorder.journal.';
+COMMENT ON TABLE workorder.event IS 'Events in the order in which consumers get them, until workorder.forget_events(). Each is an entry of workorder.journal.';
 COMMENT ON COLUMN workorder.event.tenant_id IS 'Whose ticket.';
 COMMENT ON COLUMN workorder.event.number IS 'Its place in the order; numbers may be left out.';
-COMMENT ON COLUMN workorder.event.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.event.guarded_id IS 'The table (workorder.guarded.id).';
 COMMENT ON COLUMN workorder.event.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.event.revision IS 'The line of its journal.';
+COMMENT ON COLUMN workorder.event.revision IS 'The entry of its journal.';
 COMMENT ON COLUMN workorder.event.at IS 'When, as in the journal.';
 
 CREATE TABLE workorder.consumer (
@@ -61,14 +61,14 @@ AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = publish_events.relation AND t.tgname = '_workorder_record' AND t.tgparentid = 0) THEN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('table %s is not guarded', coalesce(publish_events.relation::text, 'null')),
-      DETAIL = 'Events are lines of the journal.', HINT = 'Give it a flow with workorder.guard().';
+      DETAIL = 'Events are entries of the journal.', HINT = 'Give it a flow with workorder.guard().';
   END IF;
   IF publish_events.published IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'argument "published" is missing',
       DETAIL = 'It must not be null.', HINT = 'Give true to publish events, false to stop.';
   END IF;
-  UPDATE workorder.guarded g SET heard = publish_events.published
-  WHERE g.relation = publish_events.relation AND g.heard <> publish_events.published;
+  UPDATE workorder.guarded g SET published = publish_events.published
+  WHERE g.relation = publish_events.relation AND g.published <> publish_events.published;
   IF FOUND THEN
     PERFORM workorder.make_record_trigger(publish_events.relation);
   END IF;
@@ -135,4 +135,4 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.forget_events(interval) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.forget_events(interval) IS
-'Forgets the events of all tenants that are older and that every consumer has dealt with, and returns how many. For a job that runs every hour or so. Needs to own the tables. The journal keeps its lines.';
+'Forgets the events of all tenants that are older and that every consumer has dealt with, and returns how many. For a job that runs every hour or so. Needs to own the tables. The journal keeps its entries.';

@@ -1,30 +1,30 @@
--- A flow rehearsed: the real engine, and no row left of it.
+-- A flow simulated: the real engine, and no row left of it.
 
-CREATE FUNCTION workorder.rehearse(definition jsonb) RETURNS TABLE (name text, person boolean)
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_rehearse';
-REVOKE ALL ON FUNCTION workorder.rehearse(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.rehearse(jsonb) IS
+CREATE FUNCTION workorder.simulate_begin(definition jsonb) RETURNS TABLE (name text, person boolean)
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_begin';
+REVOKE ALL ON FUNCTION workorder.simulate_begin(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.simulate_begin(jsonb) IS
 'Part of simulate(): makes a document the flow of the simulation until the subtransaction is rolled back, and lists the columns that it names and which of them hold people. Grant it to nobody.';
 
-CREATE FUNCTION workorder.rehearse_as(actor bigint, at timestamptz) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_rehearse_as';
-REVOKE ALL ON FUNCTION workorder.rehearse_as(bigint, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.rehearse_as(bigint, timestamptz) IS
+CREATE FUNCTION workorder.simulate_as(actor bigint, at timestamptz) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_as';
+REVOKE ALL ON FUNCTION workorder.simulate_as(bigint, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.simulate_as(bigint, timestamptz) IS
 'Part of simulate(): who acts (null: nobody known) and what time it is (null: as before), until the subtransaction is rolled back. Grant it to nobody: who may call it may be anybody.';
 
-CREATE FUNCTION workorder.rehearse_timer(relation regclass, upto timestamptz) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_rehearse_timer';
-REVOKE ALL ON FUNCTION workorder.rehearse_timer(regclass, timestamptz) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.rehearse_timer(regclass, timestamptz) IS
+CREATE FUNCTION workorder.simulate_timer(relation regclass, upto timestamptz) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_timer';
+REVOKE ALL ON FUNCTION workorder.simulate_timer(regclass, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.simulate_timer(regclass, timestamptz) IS
 'Part of simulate(): fires the timer that is due first by a time, and returns its action; null if there is none. Grant it to nobody.';
 
-CREATE FUNCTION workorder.rehearsal_table(definition jsonb, steps jsonb, people jsonb) RETURNS jsonb
+CREATE FUNCTION workorder.simulation_table(definition jsonb, steps jsonb, people jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   columns jsonb;
-  row_args CONSTANT text := format('%L, %L, %L, %L, %L', -1, '$rehearsal', '{}', 'tenant_id', 'id');
+  row_args CONSTANT text := format('%L, %L, %L, %L, %L', -1, '$simulation', '{}', 'tenant_id', 'id');
 BEGIN
   -- What the flow names and what is given, typed by the values; people are numbers.
   SELECT coalesce(jsonb_object_agg(c.name, c.type), '{}') INTO columns
@@ -37,25 +37,25 @@ BEGIN
         WHEN bool_or(jsonb_typeof(n.value) = 'number') THEN 'numeric'
         ELSE 'text' END AS type
     FROM (
-      SELECT r.name, r.person, NULL::jsonb AS value FROM workorder.rehearse(rehearsal_table.definition) r
+      SELECT r.name, r.person, NULL::jsonb AS value FROM workorder.simulate_begin(simulation_table.definition) r
       UNION ALL
       SELECT v.key, false, v.value FROM jsonb_array_elements(steps) s, jsonb_each(coalesce(nullif(s -> 'changes', 'null'), '{}')) v) n
     WHERE n.name NOT IN (SELECT e.name FROM workorder.engine_columns() e)
     GROUP BY n.name) c;
-  EXECUTE format('CREATE TEMP TABLE workorder_rehearsal (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, %s%s, PRIMARY KEY (tenant_id, id)) ON COMMIT DROP',
+  EXECUTE format('CREATE TEMP TABLE workorder_simulation (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, %s%s, PRIMARY KEY (tenant_id, id)) ON COMMIT DROP',
     (SELECT string_agg(format('%I %s', e.name, e.type), ', ' ORDER BY e."position") FROM workorder.engine_columns() e),
     (SELECT string_agg(format(', %I %s', c.key, c.value), '' ORDER BY c.key) FROM jsonb_each_text(columns) c));
-  EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON pg_temp.workorder_rehearsal FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', row_args);
-  EXECUTE format('CREATE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON pg_temp.workorder_rehearsal FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', row_args);
-  EXECUTE 'CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON pg_temp.workorder_rehearsal FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()';
+  EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON pg_temp.workorder_simulation FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)', row_args);
+  EXECUTE format('CREATE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON pg_temp.workorder_simulation FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', row_args);
+  EXECUTE 'CREATE TRIGGER "~workorder_flush" AFTER INSERT OR UPDATE OR DELETE ON pg_temp.workorder_simulation FOR EACH STATEMENT EXECUTE FUNCTION workorder.record_flush()';
   RETURN columns;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.rehearsal_table(jsonb, jsonb, jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.rehearsal_table(jsonb, jsonb, jsonb) IS
+REVOKE ALL ON FUNCTION workorder.simulation_table(jsonb, jsonb, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.simulation_table(jsonb, jsonb, jsonb) IS
 'Part of simulate(): makes the guarded temporary table, and returns the types of its business columns.';
 
-CREATE FUNCTION workorder.rehearsal_people(steps jsonb) RETURNS jsonb
+CREATE FUNCTION workorder.simulation_people(steps jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -94,8 +94,8 @@ BEGIN
   RETURN people;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.rehearsal_people(jsonb) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.rehearsal_people(jsonb) IS
+REVOKE ALL ON FUNCTION workorder.simulation_people(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.simulation_people(jsonb) IS
 'Part of simulate(): enrols those who do not exist, with numbers below 0, and returns everybody''s number by login. Raises WO400 for roles given to somebody who exists.';
 
 CREATE FUNCTION workorder.simulate(definition jsonb, steps jsonb)
@@ -136,9 +136,9 @@ BEGIN
   END IF;
 
   BEGIN
-    people := workorder.rehearsal_people(steps);
-    columns := workorder.rehearsal_table(simulate.definition, steps, people);
-    ticket := 'pg_temp.workorder_rehearsal'::regclass;
+    people := workorder.simulation_people(steps);
+    columns := workorder.simulation_table(simulate.definition, steps, people);
+    ticket := 'pg_temp.workorder_simulation'::regclass;
     FOR one IN SELECT value FROM jsonb_array_elements(steps) LOOP
       number := number + 1;
       -- Whoever is named in a column of people is meant.
@@ -147,11 +147,11 @@ BEGIN
       at := one ->> 'at';
       LOOP
         was := NULL;
-        EXECUTE 'SELECT t.state FROM pg_temp.workorder_rehearsal t' INTO was;
+        EXECUTE 'SELECT t.state FROM pg_temp.workorder_simulation t' INTO was;
         BEGIN
-          fired := workorder.rehearse_timer(ticket, at);
+          fired := workorder.simulate_timer(ticket, at);
           EXIT WHEN fired IS NULL;
-          EXECUTE 'SELECT t.state FROM pg_temp.workorder_rehearsal t' INTO becomes;
+          EXECUTE 'SELECT t.state FROM pg_temp.workorder_simulation t' INTO becomes;
           results := results || jsonb_build_object('step', number, 'actor', '$system', 'action', fired, 'from_state', was, 'to_state', becomes, 'ok', true);
         EXCEPTION WHEN OTHERS THEN
           GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, hinted = PG_EXCEPTION_HINT;
@@ -160,14 +160,14 @@ BEGIN
         END;
       END LOOP;
       BEGIN
-        PERFORM workorder.rehearse_as((people ->> (one ->> 'actor'))::bigint, at);
+        PERFORM workorder.simulate_as((people ->> (one ->> 'actor'))::bigint, at);
         IF one ->> 'action' = 'create' THEN
           -- A revision would make it an import.
           SELECT e.name INTO said FROM workorder.engine_columns() e WHERE changes ? e.name LIMIT 1;
           IF FOUND OR changes ?| ARRAY['id', 'tenant_id'] THEN
             PERFORM workorder.refuse('WO403', format('column "%s" is kept by the engine', coalesce(said, 'id')), 'It follows from the actions taken on the ticket.', 'Leave it out.');
           END IF;
-          EXECUTE format('INSERT INTO pg_temp.workorder_rehearsal (id, note%s) SELECT 1, $2%s FROM jsonb_populate_record(NULL::pg_temp.workorder_rehearsal, $1) r',
+          EXECUTE format('INSERT INTO pg_temp.workorder_simulation (id, note%s) SELECT 1, $2%s FROM jsonb_populate_record(NULL::pg_temp.workorder_simulation, $1) r',
             (SELECT string_agg(format(', %I', k), '' ORDER BY k) FROM jsonb_object_keys(changes) k),
             (SELECT string_agg(format(', r.%I', k), '' ORDER BY k) FROM jsonb_object_keys(changes) k))
             USING changes, one ->> 'note';
@@ -175,12 +175,12 @@ BEGIN
           IF NOT workorder.can(ticket, 1, 'view') THEN
             PERFORM workorder.refuse('WO404', 'there is no ticket 1', 'Or you may not see it.', 'Check who may "view".');
           END IF;
-          EXECUTE 'DELETE FROM pg_temp.workorder_rehearsal';
+          EXECUTE 'DELETE FROM pg_temp.workorder_simulation';
         ELSE
           PERFORM workorder.act(ticket, 1, one ->> 'action', one ->> 'note', nullif(changes, '{}'));
         END IF;
         becomes := NULL;
-        EXECUTE 'SELECT t.state FROM pg_temp.workorder_rehearsal t' INTO becomes;
+        EXECUTE 'SELECT t.state FROM pg_temp.workorder_simulation t' INTO becomes;
         results := results || jsonb_build_object('step', number, 'actor', one -> 'actor', 'action', one -> 'action', 'from_state', was, 'to_state', becomes, 'ok', true);
       EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS said = MESSAGE_TEXT, hinted = PG_EXCEPTION_HINT;
@@ -196,7 +196,7 @@ END
 $$;
 REVOKE ALL ON FUNCTION workorder.simulate(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate(jsonb, jsonb) IS
-'Rehearses a flow document, published or not, and leaves nothing behind: one ticket in a temporary table is taken through the steps by the engine itself, and all of it is rolled back. steps: [{"actor": login, "roles": [...] (of people who do not exist; null actor: anonymous), "action": ..., "note": ..., "changes": {"column": value}, "at": time}], the first a "create"; people are named by login in columns of people. With "at", timers that are due by then fire first, as rows of $system. One row per step: code is the SQLSTATE of a refusal, after which the ticket is where it was. Calendars, settings and other holders of roles are those of the tenant. Raises WO400 for a document with defects, or steps that are none. For owners of the engine''s tables: who may call it acts for anybody, in the rehearsal.';
+'Simulates a flow document, published or not, and leaves nothing behind: one ticket in a temporary table is taken through the steps by the engine itself, and all of it is rolled back. steps: [{"actor": login, "roles": [...] (of people who do not exist; null actor: anonymous), "action": ..., "note": ..., "changes": {"column": value}, "at": time}], the first a "create"; people are named by login in columns of people. With "at", timers that are due by then fire first, as rows of $system. One row per step: code is the SQLSTATE of a refusal, after which the ticket is where it was. Calendars, settings and other holders of roles are those of the tenant. Raises WO400 for a document with defects, or steps that are none. For owners of the engine''s tables: who may call it acts for anybody, in the simulation.';
 
 CREATE FUNCTION workorder.simulate(flow text, steps jsonb)
 RETURNS TABLE (step int, actor text, action text, from_state text, to_state text, ok boolean, code text, message text, hint text)

@@ -28,7 +28,7 @@ CREATE TABLE workorder.flow (
   name text NOT NULL,
   version int NOT NULL,
   definition jsonb NOT NULL,
-  life text NOT NULL CHECK (life IN ('draft', 'published', 'fading', 'retired')),
+  life text NOT NULL CHECK (life IN ('draft', 'published', 'deprecated', 'retired')),
   published_at timestamptz,
   UNIQUE (name, version));
 COMMENT ON TABLE workorder.flow IS 'Flows, one row per version. A published version never changes; rows are pinned to theirs. Write through publish(), draft() and set_life().';
@@ -36,7 +36,7 @@ COMMENT ON COLUMN workorder.flow.id IS 'What rows are pinned to (flow_id).';
 COMMENT ON COLUMN workorder.flow.name IS 'The document''s id.';
 COMMENT ON COLUMN workorder.flow.version IS 'Counts from 1 for each name.';
 COMMENT ON COLUMN workorder.flow.definition IS 'The document: an XState machine configuration with a few keys more.';
-COMMENT ON COLUMN workorder.flow.life IS 'draft, published (takes new rows), fading (no new rows), retired.';
+COMMENT ON COLUMN workorder.flow.life IS 'draft, published (takes new rows), deprecated (no new rows), retired.';
 COMMENT ON COLUMN workorder.flow.published_at IS 'When it was published; null for a draft.';
 
 CREATE UNIQUE INDEX flow_published ON workorder.flow (name) WHERE life = 'published';
@@ -47,16 +47,16 @@ CREATE TABLE workorder.guarded (
   flow text NOT NULL,
   columns jsonb NOT NULL DEFAULT '{}',
   counted boolean NOT NULL DEFAULT false,
-  heard boolean NOT NULL DEFAULT false,
+  published boolean NOT NULL DEFAULT false,
   active boolean NOT NULL DEFAULT true);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
-COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (relation_id).';
+COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (guarded_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
 COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
 COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
 COMMENT ON COLUMN workorder.guarded.active IS 'False: unguard() has taken its flow away.';
-COMMENT ON COLUMN workorder.guarded.heard IS 'Whether its events are published, see workorder.publish_events().';
+COMMENT ON COLUMN workorder.guarded.published IS 'Whether its events are published, see workorder.publish_events().';
 
 CREATE TABLE workorder.actor (
   tenant_id bigint NOT NULL,
@@ -116,7 +116,7 @@ COMMENT ON COLUMN workorder.secret.value IS 'Its value; jwt is at least 32 bytes
 
 CREATE TABLE workorder.journal (
   tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
+  guarded_id int NOT NULL,
   ticket_id bigint NOT NULL,
   revision int NOT NULL,
   at timestamptz NOT NULL,
@@ -129,12 +129,12 @@ CREATE TABLE workorder.journal (
   changes jsonb,
   digest bytea NOT NULL,
   salt bytea,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, revision));
-COMMENT ON TABLE workorder.journal IS 'One line per accepted change, append-only for everybody. No foreign key and no second index: it is written with every act.';
+  PRIMARY KEY (tenant_id, guarded_id, ticket_id, revision));
+COMMENT ON TABLE workorder.journal IS 'One entry per accepted change, append-only for everybody. No foreign key and no second index: it is written with every act.';
 COMMENT ON COLUMN workorder.journal.tenant_id IS 'Whose ticket it is.';
-COMMENT ON COLUMN workorder.journal.relation_id IS 'The table (workorder.guarded.id); 0 for work on the journal itself.';
+COMMENT ON COLUMN workorder.journal.guarded_id IS 'The table (workorder.guarded.id); 0 for work on the journal itself.';
 COMMENT ON COLUMN workorder.journal.ticket_id IS 'The ticket.';
-COMMENT ON COLUMN workorder.journal.revision IS 'Counts from 1; line 0 opens the history of a row that was there before.';
+COMMENT ON COLUMN workorder.journal.revision IS 'Counts from 1; entry 0 opens the history of a row that was there before.';
 COMMENT ON COLUMN workorder.journal.at IS 'Server clock, read after the row was locked.';
 COMMENT ON COLUMN workorder.journal.actor_id IS 'Who; null for anonymous.';
 COMMENT ON COLUMN workorder.journal.for_actor IS 'For whom, if not for themselves.';
@@ -143,7 +143,7 @@ COMMENT ON COLUMN workorder.journal.from_state IS 'Leaf before; null if the row 
 COMMENT ON COLUMN workorder.journal.to_state IS 'Leaf after; null if the row is gone.';
 COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
-COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over a version, the digest before, this line and the digest of its note and changes.';
+COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over a version, the digest before, this entry and the digest of its note and changes.';
 COMMENT ON COLUMN workorder.journal.salt IS 'Random bytes that go into the digest of note and changes, so that nobody finds those by trial.';
 
 CREATE TABLE workorder.counter (
@@ -178,25 +178,25 @@ CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
   j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
 FROM workorder.journal j
-JOIN workorder.guarded g ON g.id = j.relation_id
+JOIN workorder.guarded g ON g.id = j.guarded_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id
 LEFT JOIN workorder.actor b ON b.tenant_id = j.tenant_id AND b.id = j.for_actor
 WHERE j.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, j.ticket_id);
 COMMENT ON VIEW workorder.history IS 'The journal with names, of tickets that the caller may see. Give relation and ticket_id; both reach the journal''s key.';
 
-CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.flow
-FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
-ALTER TABLE workorder.flow ENABLE ALWAYS TRIGGER signal;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.flow
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.flow ENABLE ALWAYS TRIGGER invalidate;
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON workorder.flow
 FOR EACH ROW EXECUTE FUNCTION workorder.flow_immutable();
-CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.actor
-FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
-ALTER TABLE workorder.actor ENABLE ALWAYS TRIGGER signal;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.actor
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.actor ENABLE ALWAYS TRIGGER invalidate;
 CREATE TRIGGER keep_person BEFORE DELETE ON workorder.actor
 FOR EACH ROW EXECUTE FUNCTION workorder.keep_person();
-CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.membership
-FOR EACH STATEMENT EXECUTE FUNCTION workorder.signal();
-ALTER TABLE workorder.membership ENABLE ALWAYS TRIGGER signal;
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.membership
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.membership ENABLE ALWAYS TRIGGER invalidate;
 CREATE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE ON workorder.journal
 FOR EACH ROW EXECUTE FUNCTION workorder.journal_append_only();
 CREATE TRIGGER append_only_truncate AFTER TRUNCATE ON workorder.journal

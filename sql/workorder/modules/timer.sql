@@ -6,7 +6,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN $ddl$
 CREATE TABLE workorder.timer (
   tenant_id bigint NOT NULL,
-  relation_id int NOT NULL,
+  guarded_id int NOT NULL,
   ticket_id bigint NOT NULL,
   state text NOT NULL,
   delay text NOT NULL,
@@ -16,12 +16,12 @@ CREATE TABLE workorder.timer (
   fired_at timestamptz,
   tries int NOT NULL DEFAULT 0,
   problem text,
-  PRIMARY KEY (tenant_id, relation_id, ticket_id, state, delay),
+  PRIMARY KEY (tenant_id, guarded_id, ticket_id, state, delay),
   CONSTRAINT timer_waits_rests_or_fired CHECK (num_nonnulls(next_at, rest, fired_at) = 1),
   CONSTRAINT timer_due CHECK ((due_at IS NULL) = (rest IS NOT NULL)));
 COMMENT ON TABLE workorder.timer IS 'Transitions that become due ("after" in a flow). Entering a state sets its timers, leaving it removes them. Each waits (next_at), stands still (rest) or has fired (fired_at).';
 COMMENT ON COLUMN workorder.timer.tenant_id IS 'Whose ticket it is.';
-COMMENT ON COLUMN workorder.timer.relation_id IS 'The table (workorder.guarded.id).';
+COMMENT ON COLUMN workorder.timer.guarded_id IS 'The table (workorder.guarded.id).';
 COMMENT ON COLUMN workorder.timer.ticket_id IS 'The ticket.';
 COMMENT ON COLUMN workorder.timer.state IS 'State that declares the timer; empty for the flow itself.';
 COMMENT ON COLUMN workorder.timer.delay IS 'Duration as the flow writes it: ISO 8601, and for working time "@" and the calendar.';
@@ -31,7 +31,7 @@ COMMENT ON COLUMN workorder.timer.rest IS 'What is left of it while the ticket i
 COMMENT ON COLUMN workorder.timer.fired_at IS 'When its time came and the flow decided. It stays until the state is left, so that it fires once.';
 COMMENT ON COLUMN workorder.timer.tries IS 'How often it could not be done.';
 COMMENT ON COLUMN workorder.timer.problem IS 'Why, the last time.';
-CREATE INDEX timer_next ON workorder.timer (tenant_id, next_at, relation_id, ticket_id) WHERE next_at IS NOT NULL;
+CREATE INDEX timer_next ON workorder.timer (tenant_id, next_at, guarded_id, ticket_id) WHERE next_at IS NOT NULL;
 
 CREATE TABLE workorder.calendar (
   tenant_id bigint NOT NULL,
@@ -90,7 +90,7 @@ WITH label AS MATERIALIZED (
 SELECT g.relation, t.ticket_id, g.flow, t.state, l.label, t.delay, t.due_at,
   (SELECT workorder.clock()) - t.due_at AS late, t.tries, t.problem, t.next_at
 FROM workorder.timer t
-JOIN workorder.guarded g ON g.id = t.relation_id
+JOIN workorder.guarded g ON g.id = t.guarded_id
 LEFT JOIN label l ON l.flow = g.flow AND l.path = t.state
 WHERE t.tenant_id = workorder.tenant_id() AND t.next_at IS NOT NULL AND t.due_at <= (SELECT workorder.clock())
   AND workorder.visible(g.relation, t.ticket_id);

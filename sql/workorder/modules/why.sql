@@ -1,12 +1,12 @@
 -- Where a ticket stands, since when, who can move it and how, what is due, and
 -- what the caller may do: in one call.
 
-CREATE FUNCTION workorder.movers(relation regclass, id bigint)
+CREATE FUNCTION workorder.eligible(relation regclass, id bigint)
 RETURNS TABLE (action text, target text, need int, everybody boolean, people bigint[], more bigint, unjudged boolean, needs text[])
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 10
-AS 'MODULE_PATHNAME', 'workorder_movers';
-REVOKE ALL ON FUNCTION workorder.movers(regclass, bigint) FROM PUBLIC;
-COMMENT ON FUNCTION workorder.movers(regclass, bigint) IS
+AS 'MODULE_PATHNAME', 'workorder_eligible';
+REVOKE ALL ON FUNCTION workorder.eligible(regclass, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION workorder.eligible(regclass, bigint) IS
 'Of each action that a ticket''s state knows: where it leads (null: nowhere), how many votes it needs (null: one act is enough), whether everybody may take it, the numbers of at most 50 people who may take it now once they give what it needs, how many more there are, whether there are people beyond the 1000 that were judged, and the columns (or note) still missing. Judged by the engine''s own predicate; who cannot see the ticket cannot take it. Raises WO404 for a ticket that the caller may not see.';
 
 CREATE FUNCTION workorder.clocks(relation regclass, id bigint)
@@ -42,11 +42,11 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'why() needs a table and a ticket',
       DETAIL = 'Neither may be null.', HINT = 'For example workorder.why(''leave_request'', 1).';
   END IF;
-  stands := workorder.standing(why.relation, why.id);
+  stands := workorder.engine_values(why.relation, why.id);
   SELECT coalesce(jsonb_object_agg(s.path, s.label) FILTER (WHERE s.label IS NOT NULL), '{}') INTO labels
   FROM workorder.flow_state s WHERE s.flow_id = stands.flow_id;
   FOR m IN
-    SELECT x.*, a.allowed, a.needs AS own_needs, a.reasons FROM workorder.movers(why.relation, why.id) WITH ORDINALITY x (action, target, need, everybody, people, more, unjudged, needs, n)
+    SELECT x.*, a.allowed, a.needs AS own_needs, a.reasons FROM workorder.eligible(why.relation, why.id) WITH ORDINALITY x (action, target, need, everybody, people, more, unjudged, needs, n)
     JOIN workorder.actions(why.relation, why.id) a ON a.action = x.action ORDER BY x.n
   LOOP
     names := '[]';

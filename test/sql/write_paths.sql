@@ -1,19 +1,19 @@
--- Every way to write a row leads through the same door: judged, moved and
+-- Every way to write a row is judged in the same way: judged, moved and
 -- journalled, or refused with nothing changed and nothing journalled.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
 SELECT workorder.install();
-CREATE SCHEMA regress_doors;
-SET search_path = regress_doors;
+CREATE SCHEMA regress_write_paths;
+SET search_path = regress_write_paths;
 
 SELECT count(*) AS enrolled FROM (VALUES
-  (workorder.enrol('doors_cleo', 'Cleo', '{clerk}')),
-  (workorder.enrol('doors_boris', 'Boris', '{clerk,boss}')),
-  (workorder.enrol('doors_nora', 'Nora', '{}'))) p;
+  (workorder.enrol('paths_cleo', 'Cleo', '{clerk}')),
+  (workorder.enrol('paths_boris', 'Boris', '{clerk,boss}')),
+  (workorder.enrol('paths_nora', 'Nora', '{}'))) p;
 
 SELECT workorder.publish('{
-  "id": "doors", "roles": ["clerk", "boss"], "initial": "new",
+  "id": "paths", "roles": ["clerk", "boss"], "initial": "new",
   "on": {
     "create": {"allow": ["clerk"]}, "view": {"allow": "*"}, "delete": {"allow": ["boss"]},
     "comment": {"allow": "*", "require": ["note"]}, "edit": {"allow": ["boss"], "fields": ["*"]},
@@ -32,7 +32,7 @@ CREATE TABLE ticket (
   title text NOT NULL DEFAULT 'untitled', body text, amount int NOT NULL DEFAULT 0 CHECK (amount >= 0),
   parent_id bigint, touched int, secret text,
   PRIMARY KEY (tenant_id, id));
-SELECT workorder.guard('ticket', 'doors');
+SELECT workorder.guard('ticket', 'paths');
 
 -- The row at rest, and the journal with what does not vary.
 CREATE VIEW now AS
@@ -42,11 +42,11 @@ CREATE VIEW log AS
 SELECT relation::text, ticket_id, revision, actor, action, from_state, to_state, note,
   nullif(changes - '{flow_id,creator_id,created_at,entered_at}'::text[], '{}') AS changes
 FROM workorder.history
-WHERE relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace::regnamespace::text LIKE 'regress\_doors%');
-CREATE FUNCTION lines(relation regclass DEFAULT 'ticket') RETURNS bigint LANGUAGE sql
-AS $$ SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id WHERE g.relation = $1 $$;
+WHERE relation IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace::regnamespace::text LIKE 'regress\_write\_paths%');
+CREATE FUNCTION entries(relation regclass DEFAULT 'ticket') RETURNS bigint LANGUAGE sql
+AS $$ SELECT count(*) FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id WHERE g.relation = $1 $$;
 
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 
 --
 -- INSERT
@@ -78,14 +78,14 @@ INSERT INTO ticket (tenant_id, title) VALUES (2, 'x');
 INSERT INTO ticket (title, amount) VALUES ('x', -1);
 \set VERBOSITY default
 INSERT INTO ticket (id) VALUES (1);
-SET workorder.actor = 'doors_nora';
+SET workorder.actor = 'paths_nora';
 INSERT INTO ticket (title) VALUES ('x');
 \echo :SQLSTATE
 RESET workorder.actor;
 INSERT INTO ticket (title) VALUES ('x');
 \echo :SQLSTATE
-SET workorder.actor = 'doors_cleo';
-SELECT count(*) AS tickets, lines() FROM ticket;
+SET workorder.actor = 'paths_cleo';
+SELECT count(*) AS tickets, entries() FROM ticket;
 
 --
 -- UPDATE SET action
@@ -145,11 +145,11 @@ UPDATE ticket SET state = 'work' WHERE id = 3;
 -- only one of two ways is open: that one
 UPDATE ticket SET amount = 100 WHERE id = 4;
 UPDATE ticket SET state = 'done' WHERE id = 4 RETURNING state, last_action;
-SET workorder.actor = 'doors_boris';
+SET workorder.actor = 'paths_boris';
 UPDATE ticket SET state = 'dropped' WHERE id = 6;
 \echo :SQLSTATE
 UPDATE ticket SET state = 'dropped', note = 'not worth it' WHERE id = 6 RETURNING state, last_action;
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 
 --
 -- Columns
@@ -174,10 +174,10 @@ UPDATE ticket SET tenant_id = 2 WHERE id = 7;
 \set VERBOSITY terse
 UPDATE ticket SET amount = -1 WHERE id = 7;
 \set VERBOSITY default
-SET workorder.actor = 'doors_nora';
+SET workorder.actor = 'paths_nora';
 UPDATE ticket SET title = 'x' WHERE id = 7;
 \echo :SQLSTATE
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 SELECT ticket_id, revision, actor, action, note, changes FROM log WHERE ticket_id = 7 ORDER BY 1, 2;
 SELECT * FROM workorder.verify('ticket');
 
@@ -186,13 +186,13 @@ SELECT * FROM workorder.verify('ticket');
 --
 DELETE FROM ticket WHERE id = 7;
 \echo :SQLSTATE
-SET workorder.actor = 'doors_boris';
+SET workorder.actor = 'paths_boris';
 DELETE FROM ticket WHERE id = 7;
 SELECT ticket_id, revision, actor, action, from_state, to_state, note, changes FROM log WHERE ticket_id = 7 AND action = 'delete';
 -- a number is used once
 INSERT INTO ticket (id, title) VALUES (7, 'again');
 \echo :SQLSTATE
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 SELECT * FROM workorder.verify('ticket');
 
 --
@@ -203,12 +203,12 @@ COPY ticket (id, title, amount) FROM stdin;
 21	copied	4
 \.
 SELECT * FROM now WHERE id >= 20;
--- one line that is refused refuses them all
+-- one row that is refused refuses them all
 COPY ticket (id, title, state) FROM stdin;
 22	copied	\N
 23	copied	work
 \.
-SELECT count(*) AS copied, lines() FROM ticket WHERE id >= 20;
+SELECT count(*) AS copied, entries() FROM ticket WHERE id >= 20;
 
 --
 -- INSERT ... ON CONFLICT
@@ -225,7 +225,7 @@ SELECT * FROM now WHERE id >= 20;
 --
 -- MERGE: each branch takes what it says
 --
-SET workorder.actor = 'doors_boris';
+SET workorder.actor = 'paths_boris';
 MERGE INTO ticket t
 USING (VALUES (20, 'finish'), (21, 'start'), (30, 'gone'), (31, 'title'), (33, 'create'), (34, 'leave')) s (id, what) ON t.tenant_id = 1 AND t.id = s.id
 WHEN MATCHED AND s.what = 'gone' THEN DELETE
@@ -235,7 +235,7 @@ WHEN NOT MATCHED AND s.what = 'create' THEN INSERT (id, title) VALUES (s.id, 'me
 WHEN NOT MATCHED THEN DO NOTHING;
 SELECT * FROM now WHERE id >= 20;
 SELECT ticket_id, revision, actor, action, from_state, to_state, note, changes FROM log WHERE ticket_id >= 20 AND (revision > 2 OR actor = 'Boris') ORDER BY 1, 2;
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 MERGE INTO ticket t USING (VALUES (21), (35)) s (id) ON t.tenant_id = 1 AND t.id = s.id
 WHEN MATCHED THEN UPDATE SET action = 'back'
 WHEN NOT MATCHED THEN INSERT (id) VALUES (s.id);
@@ -283,7 +283,7 @@ SELECT * FROM workorder.verify('ticket');
 --
 -- What fails loses nothing and journals nothing
 --
-SELECT lines() AS before \gset
+SELECT entries() AS before \gset
 SELECT md5(string_agg(t::text, '|' ORDER BY id)) AS picture FROM ticket t WHERE id <> 5 \gset
 -- in the middle: the third row may not
 UPDATE ticket SET action = 'start' WHERE id IN (5, 31, 40);
@@ -315,10 +315,10 @@ BEGIN;
 SAVEPOINT s;
 UPDATE ticket SET action = 'start' WHERE id IN (5, 31);
 ROLLBACK TO s;
-SELECT lines() - :before AS lines;
+SELECT entries() - :before AS entries;
 COMMIT;
 DROP TRIGGER "~zz_fail" ON ticket;
-SELECT lines() - :before AS lines, md5(string_agg(t::text, '|' ORDER BY id)) = :'picture' AS same FROM ticket t WHERE id <> 5;
+SELECT entries() - :before AS entries, md5(string_agg(t::text, '|' ORDER BY id)) = :'picture' AS same FROM ticket t WHERE id <> 5;
 SELECT ticket_id, revision, action, note FROM log WHERE ticket_id IN (5, 31) ORDER BY 1, 2;
 SELECT * FROM workorder.verify('ticket');
 
@@ -369,7 +369,7 @@ SELECT * FROM workorder.verify('ticket');
 --
 -- Many rows in one statement
 --
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 INSERT INTO ticket (id, title, amount) SELECT 1000 + i, 'many', i FROM generate_series(1, 10000) i;
 UPDATE ticket SET action = 'start', amount = amount + 1, note = 'all together' WHERE id > 1000;
 SELECT state, revision, last_action, last_note, count(*), sum(amount) FROM ticket WHERE id > 1000 GROUP BY 1, 2, 3, 4;
@@ -377,23 +377,23 @@ SELECT revision, action, from_state, to_state, note, count(*), count(DISTINCT ti
 FROM workorder.history WHERE relation = 'ticket'::regclass AND ticket_id > 1000 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1;
 SELECT * FROM workorder.verify('ticket');
 -- the last of them may not: none does
-SELECT lines() AS before \gset
+SELECT entries() AS before \gset
 UPDATE ticket SET action = CASE id WHEN 11000 THEN 'back' ELSE 'finish' END WHERE id > 1000;
 \echo :SQLSTATE
-SELECT state, count(*), lines() - :before AS lines FROM ticket WHERE id > 1000 GROUP BY 1;
-SET workorder.actor = 'doors_boris';
+SELECT state, count(*), entries() - :before AS entries FROM ticket WHERE id > 1000 GROUP BY 1;
+SET workorder.actor = 'paths_boris';
 DELETE FROM ticket WHERE id > 1000;
-SELECT count(*) AS gone FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.relation_id
+SELECT count(*) AS gone FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
 WHERE g.relation = 'ticket'::regclass AND j.action = 'delete' AND j.ticket_id > 1000 AND j.to_state IS NULL;
 SELECT * FROM workorder.verify('ticket');
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 
 --
 -- The user's triggers
 --
 CREATE TABLE tried (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, title text, amount int, touched int, secret text, body text, parent_id bigint,
   PRIMARY KEY (tenant_id, id));
-SELECT workorder.guard('tried', 'doors');
+SELECT workorder.guard('tried', 'paths');
 INSERT INTO tried (id, title) SELECT i, 'tried' FROM generate_series(1, 9) i;
 
 -- before the guard: business columns, as far as the action may change them
@@ -545,7 +545,7 @@ SELECT * FROM workorder.verify('tried');
 --
 -- Foreign keys
 --
-SET workorder.actor = 'doors_boris';
+SET workorder.actor = 'paths_boris';
 CREATE TABLE customer (tenant_id bigint NOT NULL DEFAULT 1, id bigint, PRIMARY KEY (tenant_id, id));
 CREATE TABLE part (
   tenant_id bigint NOT NULL DEFAULT 1, id bigint, title text, body text, amount int, touched int,
@@ -554,22 +554,22 @@ CREATE TABLE part (
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, owner_id) REFERENCES customer ON DELETE CASCADE DEFERRABLE,
   FOREIGN KEY (tenant_id, parent_id) REFERENCES customer ON DELETE SET NULL (parent_id) ON UPDATE CASCADE);
-SELECT workorder.guard('part', 'doors');
+SELECT workorder.guard('part', 'paths');
 INSERT INTO customer (id) SELECT generate_series(0, 4);
 INSERT INTO part (id, owner_id, parent_id) VALUES (1, 1, 0), (2, 1, 0), (3, 2, 3), (4, 4, 4), (5, 4, 0);
 -- a cascade is judged as what it is, by who caused it
-SET workorder.actor = 'doors_cleo';
+SET workorder.actor = 'paths_cleo';
 DELETE FROM customer WHERE id = 1;
 \echo :SQLSTATE
-SELECT count(*) AS customers, (SELECT count(*) FROM part) AS parts, lines('part') FROM customer;
-SET workorder.actor = 'doors_boris';
+SELECT count(*) AS customers, (SELECT count(*) FROM part) AS parts, entries('part') FROM customer;
+SET workorder.actor = 'paths_boris';
 DELETE FROM customer WHERE id = 1;
 DELETE FROM customer WHERE id = 3;
 UPDATE customer SET id = 44 WHERE id = 0;
-SET workorder.actor = 'doors_nora';
+SET workorder.actor = 'paths_nora';
 UPDATE customer SET id = 55 WHERE id = 44;
 \echo :SQLSTATE
-SET workorder.actor = 'doors_boris';
+SET workorder.actor = 'paths_boris';
 SELECT id, owner_id, parent_id, state, revision, last_action FROM part ORDER BY 1;
 SELECT ticket_id, revision, actor, action, to_state, changes FROM log WHERE relation = 'part' ORDER BY 1, 2;
 -- a key of the guarded table never moves
@@ -608,12 +608,12 @@ SELECT count(*) > 0 AS kept FROM part;
 --
 -- The import rule: the owner may load history, nobody else may
 --
-CREATE ROLE regress_doors_loader;
-GRANT USAGE ON SCHEMA regress_doors TO regress_doors_loader;
-GRANT SELECT, INSERT, UPDATE ON ticket TO regress_doors_loader;
-GRANT USAGE ON SCHEMA workorder TO regress_doors_loader;
-GRANT EXECUTE ON FUNCTION workorder.tenant_id(), workorder.actor_id(), workorder.has_role(text) TO regress_doors_loader;
-SELECT lines() AS before \gset
+CREATE ROLE regress_write_paths_loader;
+GRANT USAGE ON SCHEMA regress_write_paths TO regress_write_paths_loader;
+GRANT SELECT, INSERT, UPDATE ON ticket TO regress_write_paths_loader;
+GRANT USAGE ON SCHEMA workorder TO regress_write_paths_loader;
+GRANT EXECUTE ON FUNCTION workorder.tenant_id(), workorder.actor_id(), workorder.has_role(text) TO regress_write_paths_loader;
+SELECT entries() AS before \gset
 INSERT INTO ticket (id, title, state, revision, last_action, created_at, updated_at) VALUES
   (100, 'imported', 'work', 12, 'start', '2020-01-01 UTC', '2021-01-01 UTC'), (101, 'imported', NULL, 0, NULL, NULL, NULL),
   (102, 'imported', 'done', 1, 'create', '2020-01-01 UTC', '2020-01-01 UTC');
@@ -622,7 +622,7 @@ COPY ticket (id, title, state, revision) FROM stdin;
 \.
 SELECT * FROM now WHERE id BETWEEN 100 AND 103;
 SELECT id, created_at IS NOT NULL AS created, entered_at = created_at AS entered, flow_id IS NOT NULL AS flow FROM ticket WHERE id BETWEEN 100 AND 103 ORDER BY 1;
-SELECT lines() - :before AS lines;
+SELECT entries() - :before AS entries;
 -- whatever it looks like: later than now, at the time that the clock is set to, or as if it had just been made
 INSERT INTO ticket (id, title, revision, updated_at) VALUES (106, 'imported', 1, clock_timestamp() + '1 day');
 INSERT INTO ticket (id, title, state, revision, last_action, updated_at, acted_by) VALUES (107, 'imported', 'work', 1, 'start', 'infinity', 0);
@@ -631,13 +631,13 @@ INSERT INTO ticket (id, title, revision, updated_at) VALUES (108, 'imported', 1,
 RESET workorder.now;
 BEGIN;
 INSERT INTO ticket (id, title) VALUES (110, 'made');
-SELECT lines() - :before AS lines;
+SELECT entries() - :before AS entries;
 CREATE TEMP TABLE made ON COMMIT DROP AS SELECT * FROM ticket WHERE id = 110;
 UPDATE made SET id = 111, title = 'imported';
 INSERT INTO ticket SELECT * FROM made;
 COMMIT;
 SELECT id, title, state, revision, last_action, octet_length(digest) AS digest FROM ticket WHERE id BETWEEN 106 AND 111 ORDER BY id;
-SELECT lines() - :before AS lines;
+SELECT entries() - :before AS entries;
 -- it must fit the flow
 INSERT INTO ticket (id, state, revision) VALUES (104, 'nowhere', 1);
 \echo :SQLSTATE
@@ -645,7 +645,7 @@ INSERT INTO ticket (id, state, revision, flow_id) VALUES (104, 'new', 1, -1);
 \echo :SQLSTATE
 INSERT INTO ticket (id, state, revision) VALUES (104, 'new', -1);
 \echo :SQLSTATE
-SET ROLE regress_doors_loader;
+SET ROLE regress_write_paths_loader;
 INSERT INTO ticket (id, title, state, revision) VALUES (105, 'not mine', 'done', 3);
 \echo :SQLSTATE
 INSERT INTO ticket (id, title, revision) VALUES (105, 'not mine', 0);
@@ -676,7 +676,7 @@ CREATE TABLE parted_high (extra text, amount int NOT NULL DEFAULT 0, secret text
   id bigint NOT NULL, body text, parent_id bigint, tenant_id bigint NOT NULL DEFAULT workorder.tenant_id());
 ALTER TABLE parted_high DROP COLUMN extra;
 ALTER TABLE parted ATTACH PARTITION parted_high FOR VALUES FROM (100) TO (200);
-SELECT workorder.guard('parted', 'doors');
+SELECT workorder.guard('parted', 'paths');
 -- and one that comes later
 CREATE TABLE parted_late PARTITION OF parted FOR VALUES FROM (200) TO (300);
 INSERT INTO parted (id, title) VALUES (1, 'low'), (2, 'low'), (3, 'low'), (101, 'high'), (102, 'high'), (103, 'high'), (201, 'late'), (202, 'late') RETURNING id, state, revision;
@@ -718,7 +718,7 @@ SELECT * FROM workorder.verify('parted');
 --
 CREATE TABLE growing (tenant_id bigint NOT NULL DEFAULT 1, id int, old_one text, title text, body text, touched int, parent_id bigint, amount int,
   PRIMARY KEY (tenant_id, id));
-SELECT workorder.guard('growing', 'doors');
+SELECT workorder.guard('growing', 'paths');
 INSERT INTO growing (id, old_one, title) SELECT i, 'left over', 'growing' FROM generate_series(1, 9) i;
 UPDATE growing SET action = 'start' WHERE id = 1;
 -- a column that goes
@@ -744,15 +744,15 @@ SELECT * FROM workorder.verify('growing');
 ALTER TABLE growing RENAME TO grown;
 UPDATE grown SET action = 'finish' WHERE id = 1;
 SELECT revision, state FROM workorder.act('grown', 2, 'finish');
-CREATE SCHEMA regress_doors_2;
-ALTER TABLE grown SET SCHEMA regress_doors_2;
-UPDATE regress_doors_2.grown SET action = 'comment', note = 'here' WHERE id = 1;
+CREATE SCHEMA regress_write_paths_2;
+ALTER TABLE grown SET SCHEMA regress_write_paths_2;
+UPDATE regress_write_paths_2.grown SET action = 'comment', note = 'here' WHERE id = 1;
 SELECT relation, ticket_id, revision, action, to_state FROM log WHERE relation LIKE '%grown' AND ticket_id IN (1, 2) AND revision > 2 ORDER BY 2, 3;
-SELECT * FROM workorder.verify('regress_doors_2.grown');
-DROP SCHEMA regress_doors_2 CASCADE;
+SELECT * FROM workorder.verify('regress_write_paths_2.grown');
+DROP SCHEMA regress_write_paths_2 CASCADE;
 -- other types
 CREATE TABLE widened (tenant_id bigint NOT NULL DEFAULT 1, id int, title varchar(10), body text, touched int, parent_id bigint, amount int, PRIMARY KEY (tenant_id, id));
-SELECT workorder.guard('widened', 'doors');
+SELECT workorder.guard('widened', 'paths');
 INSERT INTO widened (id, title, amount) VALUES (1, 'short', 1), (2, 'short', 2);
 UPDATE widened SET action = 'start', amount = 10 WHERE id = 1;
 ALTER TABLE widened ALTER COLUMN amount TYPE bigint, ALTER COLUMN id TYPE bigint, ALTER COLUMN title TYPE text;
@@ -766,7 +766,7 @@ SELECT * FROM workorder.verify('widened');
 --
 CREATE TABLE computed (tenant_id bigint NOT NULL DEFAULT 1, id bigint GENERATED ALWAYS AS IDENTITY, title text, amount int, doubled int GENERATED ALWAYS AS (amount * 2) STORED,
   shown text GENERATED ALWAYS AS (upper(title)) STORED, body text, touched int, parent_id bigint, PRIMARY KEY (tenant_id, id));
-SELECT workorder.guard('computed', 'doors');
+SELECT workorder.guard('computed', 'paths');
 INSERT INTO computed (title, amount) VALUES ('a', 1), ('b', 2) RETURNING id, doubled, shown, revision;
 UPDATE computed SET action = 'start', amount = 10 WHERE id = 1 RETURNING doubled, state;
 SELECT revision, state FROM workorder.act('computed', 2, 'start', changes => '{"amount": 20, "title": "bb"}');
@@ -786,7 +786,7 @@ SELECT * FROM workorder.verify('computed');
 --
 CREATE TABLE long (tenant_id bigint NOT NULL DEFAULT 1, id bigint, title text, body text, amount int, touched int, parent_id bigint, PRIMARY KEY (tenant_id, id));
 ALTER TABLE long ALTER COLUMN body SET STORAGE EXTERNAL;
-SELECT workorder.guard('long', 'doors');
+SELECT workorder.guard('long', 'paths');
 INSERT INTO long (id, body) VALUES (1, repeat('x', 1048576)), (2, repeat('0123456789', 100000));
 UPDATE long SET action = 'start' WHERE id = 1;
 UPDATE long SET body = body WHERE id = 2;
@@ -801,9 +801,9 @@ SELECT * FROM workorder.verify('long');
 
 -- nothing has gone wrong anywhere
 SELECT v.* FROM unnest('{ticket,tried,part,parted,widened,computed,long}'::regclass[]) t, workorder.verify(t) v;
-DROP OWNED BY regress_doors_loader;
-DROP ROLE regress_doors_loader;
+DROP OWNED BY regress_write_paths_loader;
+DROP ROLE regress_write_paths_loader;
 RESET workorder.actor;
-DROP SCHEMA regress_doors CASCADE;
+DROP SCHEMA regress_write_paths CASCADE;
 RESET search_path;
-SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'doors\_%'; RESET workorder.maintenance;
+SET workorder.maintenance = on; DELETE FROM workorder.actor WHERE login LIKE 'paths\_%'; RESET workorder.maintenance;
