@@ -349,6 +349,12 @@ build_extension() {
     while IFS= read -r -d '' path && IFS= read -r -d '' top; do
       [ -e "$root/${top##*/}/$path" ] || rm -f "$top/$path"
     done
+  # Nor must what was compiled for another PostgreSQL, or in another way, be taken for this one's.
+  path="$("$bin/pg_config" --version) $*"
+  if [ "$(cat "$build/built-for" 2>/dev/null)" != "$path" ]; then
+    find "$build" \( -name '*.o' -o -name '*.bc' -o -name '*.so' \) -delete
+    say "$path" >"$build/built-for"
+  fi
   make -C "$build" -s -j "$(nproc)" PG_CONFIG="$bin/pg_config" WERROR=-Werror "$@" all
   make -C "$build" -s PG_CONFIG="$bin/pg_config" "$@" install >/dev/null
 }

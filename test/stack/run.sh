@@ -58,6 +58,23 @@ left_over() {
   done
 }
 
+# What is said meanwhile: a line for each step, and where the rest of it is if one fails.
+mkdir "$scratch/said"
+cat >"$scratch/progress" <<'SH'
+. "$1"
+home=$2
+progress 'one step' echo much
+progress 'another' sh -c 'echo reasons; exit 3'
+SH
+steps() { bash "$scratch/progress" "$root/scripts/lib.sh" "$scratch/said"; }
+said=$(steps 2>&1) && status=0 || status=$?
+like 'a step is a line, and one that fails names its log' "$status $said" \
+  "^1 one step \\.\\.\\. [0-9]+ s"$'\n'"another \\.\\.\\. failed; the end of $scratch/said/progress\\.log:"$'\n'
+like 'and says how it ended' "$said" $'--- another\nreasons$'
+export -f steps
+export scratch root
+like 'on a terminal in colours' "$(env -u NO_COLOR SHELL=/bin/bash script -qec steps /dev/null </dev/null | tr '\033' '^')" 'one step \.\.\. \^\[32m[0-9]+ s\^\[0m.*another \.\.\. \^\[31mfailed\^\[0m'
+
 is 'a home that does not exist is down' "$(run "$first" status)" '3 down'
 is 'asking makes no home' "$(find "$scratch" -name first)" ''
 like 'psql needs the stack' "$(ask "$first" 'SELECT 1')" '^1 .*not up'

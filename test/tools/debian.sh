@@ -64,14 +64,13 @@ debian_make() {
   [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=(/usr/share/debootstrap/scripts/sid)
   debian_leave "$dir"
   as_root rm -rf --one-file-system "$dir"
-  mkdir -p "$dir"
+  # What is in here can be fetched again.
+  say 'force-unsafe-io' | put "$dir" /etc/dpkg/dpkg.cfg.d/workorder
   as_root debootstrap --variant=minbase ${include:+"--include=$include"} "$suite" "$dir" "$mirror" "${script[@]}" >"$dir.log" 2>&1 || {
     note "debootstrap could not make $suite; the end of $dir.log:"
     tail -n 5 "$dir.log" >&2
     return 1
   }
-  # What is in here can be fetched again.
-  say 'force-unsafe-io' | put "$dir" /etc/dpkg/dpkg.cfg.d/workorder
   # (mirrors may lag behind; what they have is signed all the same)
   { say 'Acquire::Check-Valid-Until "false";' 'Acquire::Check-Date "false";' &&
     apt-config dump | grep -iE '^Acquire::[a-z]+::(proxy|verify|ca)' || true; } | put "$dir" /etc/apt/apt.conf.d/99workorder
