@@ -13,6 +13,7 @@
 #include "actor/actor.h"
 #include "actor/throttle.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "journal/entry.h"
 #include "http/postgrest_error.h"
 #include "timer/worker.h"

@@ -1,19 +1,34 @@
 /*-------------------------------------------------------------------------
  *
  * actor.c
- *	  Who acts, and which roles he holds.
+ *	  Who acts, and which roles they hold.
  *
  * The first that applies decides, and a later one is never tried because an
  * earlier one names nobody:
  *
  * 1. the system, while it sweeps (wo_actor_be_system());
  * 2. C code that authenticated somebody itself (wo_actor_assume());
- * 3. the session: its settings, or a gateway's claims (session.c).
+ * 3. if the session user is in workorder.gateway_roles: request.jwt.claims
+ * (tenant_id, and the person's actor_id and epoch, or sub = login alone
+ * where workorder.login_claims allows it), and nothing else.  No claims,
+ * claims that are not JSON, name no one or are of an epoch that is over:
+ * anonymous;
+ * 4. workorder.actor (a login) in workorder.tenant;
+ * 5. the one active person whose db_role is the session user's name, looked
+ * for in workorder.tenant if that is set, in all tenants otherwise.  Several
+ * are an error: silently working in the wrong tenant would be worse;
+ * 6. anonymous, in workorder.tenant or tenant 1.
+ *
+ * An unknown or disabled login is anonymous in the tenant that was named.  It
+ * is the session user that counts, never the current user: SET ROLE, SECURITY
+ * DEFINER and foreign-key cascades do not change who acts.  Anybody can set
+ * request.jwt.claims, so it means nothing outside a gateway's session.
  *
  * People come from people.c; what is handed out of this file is lent there, so
- * that it stays valid until the end of the transaction.
- *
- * What was assumed is a stack that follows the subtransactions.
+ * that it stays valid until the end of the transaction.  What was assumed is a
+ * stack that follows the subtransactions.  What the session says is kept with
+ * the settings it was derived from, for the life of the backend, and they are
+ * compared as strings at each question.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,12 +36,23 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
 
 #include "actor/actor.h"
 #include "actor/people.h"
-#include "actor/session.h"
+#include "utils/cache.h"
+#include "utils/value.h"
+
+PG_FUNCTION_INFO_V1(workorder_tenant_id);
+PG_FUNCTION_INFO_V1(workorder_actor_id);
+PG_FUNCTION_INFO_V1(workorder_has_role);
+PG_FUNCTION_INFO_V1(workorder_is_member);
+PG_FUNCTION_INFO_V1(workorder_assume);
 
 /* Who is assumed, innermost first; lives in TopTransactionContext. */
 typedef struct Assumption
@@ -44,12 +70,7 @@ static int64 system_tenant = 0;
 static int64 system_id = 0;
 
 static const WoActor *resolve(void);
-
-PG_FUNCTION_INFO_V1(workorder_tenant_id);
-PG_FUNCTION_INFO_V1(workorder_actor_id);
-PG_FUNCTION_INFO_V1(workorder_has_role);
-PG_FUNCTION_INFO_V1(workorder_is_member);
-PG_FUNCTION_INFO_V1(workorder_assume);
+static const WoActor *session_actor(uint64 generation);
 
 /*
  * workorder_tenant_id returns the tenant the session works in.
@@ -188,24 +209,6 @@ wo_actor_has_role(const WoActor *actor, const char *role)
 }
 
 /*
- * wo_actor_flow_roles returns which of a flow's roles a person holds.  It is
- * computed each time: a dozen comparisons cost less than a cache that would
- * have to notice a flow or a person rebuilt at the same address.
- */
-Bitmapset *
-wo_actor_flow_roles(const WoActor *actor, const WoFlow *flow)
-{
-	Bitmapset  *roles = NULL;
-
-	if (!actor->active || actor->nroles == 0)
-		return NULL;
-	for (int i = 0; i < flow->nroles; i++)
-		if (wo_actor_has_role(actor, flow->roles[i]))
-			roles = bms_add_member(roles, i);
-	return roles;
-}
-
-/*
  * wo_actor_assume makes a person act for the rest of the transaction.  The
  * caller has authenticated him.
  */
@@ -304,5 +307,273 @@ resolve(void)
 	if (assumed != NULL)
 		return wo_people_active_or_anonymous(wo_people_by_id(assumed->tenant, assumed->id),
 											 assumed->tenant);
-	return wo_session_actor(generation);
+	return session_actor(generation);
+}
+
+/* --- whom the session names ------------------------------------------------ */
+
+#define CLAIMS			"request.jwt.claims"
+#define FIRST_TENANT	1
+
+/*
+ * The last answer and what it was derived from; strings are NULL when unset.
+ * Outdated with the directory, and when any database role changes.
+ */
+typedef struct Resolution
+{
+	const WoActor *actor;		/* NULL = not known */
+	uint64		generation;		/* of the directory he is in */
+	MemoryContext context;		/* of the strings, reset at each resolution */
+	Oid			session_user;
+	bool		gateway;
+	const char *gateway_roles;
+	const char *claims;
+	const char *login;
+	const char *tenant;
+} Resolution;
+
+/* What a token says of who it is; 0 and NULL are what it does not say. */
+typedef struct Claims
+{
+	int64		tenant;
+	int64		actor;
+	int64		epoch;
+	char	   *login;
+} Claims;
+
+static Resolution last;
+static WoCache state = {.syscache = AUTHOID};	/* a database role's name may be another */
+
+static const WoActor *resolve_claims(const char *claims);
+static const WoActor *resolve_settings(const char *login, const char *tenant,
+									   Oid session_user);
+static bool is_gateway(Oid session_user, const char *gateway_roles);
+static bool parse_claims(const char *text, Claims *claims);
+static bool parse_number(JsonbContainer *object, const char *name, int64 least, int64 *number);
+static bool parse_tenant(const char *text, int64 *tenant);
+
+/*
+ * setting treats an empty string as unset.
+ */
+static inline const char *
+setting(const char *value)
+{
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+/*
+ * same tells whether two settings, NULL when unset, are equal.
+ */
+static inline bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/*
+ * session_actor returns whom the session names, from the last answer if
+ * nothing it depends on has changed, in a directory of this generation.
+ */
+static const WoActor *
+session_actor(uint64 generation)
+{
+	Oid			session_user = GetSessionUserId();
+	const char *gateway_roles = setting(wo_gateway_roles);
+	const char *claims = NULL;
+	const char *login = NULL;
+	const char *tenant = NULL;
+	const WoActor *actor;
+	bool		gateway;
+	uint64		begun;
+
+	if (!wo_cache_current(&state) || last.generation != generation)
+		last.actor = NULL;
+	begun = wo_cache_begin(&state);
+	if (last.actor != NULL && last.session_user == session_user &&
+		same(last.gateway_roles, gateway_roles))
+		gateway = last.gateway;
+	else
+	{
+		last.actor = NULL;
+		gateway = is_gateway(session_user, gateway_roles);
+	}
+
+	if (gateway)
+		claims = setting(GetConfigOption(CLAIMS, true, false));
+	else
+	{
+		login = setting(wo_actor_login);
+		tenant = setting(wo_tenant_text);
+	}
+	if (last.actor != NULL && same(last.claims, claims) &&
+		same(last.login, login) && same(last.tenant, tenant))
+		return last.actor;
+
+	last.actor = NULL;
+	actor = gateway ? resolve_claims(claims) : resolve_settings(login, tenant, session_user);
+
+	if (last.context == NULL)
+		last.context = AllocSetContextCreate(TopMemoryContext, "workorder session",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(last.context);
+	last.session_user = session_user;
+	last.gateway = gateway;
+	last.gateway_roles = gateway_roles ? MemoryContextStrdup(last.context, gateway_roles) : NULL;
+	last.claims = claims ? MemoryContextStrdup(last.context, claims) : NULL;
+	last.login = login ? MemoryContextStrdup(last.context, login) : NULL;
+	last.tenant = tenant ? MemoryContextStrdup(last.context, tenant) : NULL;
+
+	last.generation = generation;
+	last.actor = actor;
+	wo_cache_done(&state, begun);
+	return actor;
+}
+
+/*
+ * resolve_claims returns the person a gateway's token names.  A token of ours
+ * is a person's, whatever login that person has by now, and of one epoch.
+ */
+static const WoActor *
+resolve_claims(const char *text)
+{
+	Claims		claims = {.tenant = FIRST_TENANT};
+	const WoActor *actor = NULL;
+
+	if (text == NULL || !parse_claims(text, &claims))
+		return wo_people_anonymous(FIRST_TENANT);
+	if (claims.actor != 0)
+	{
+		actor = wo_people_by_id(claims.tenant, claims.actor);
+		if (actor != NULL && actor->token_epoch != claims.epoch)
+			actor = NULL;
+	}
+	else if (claims.login != NULL && wo_login_claims)
+		actor = wo_people_by_login(claims.tenant, claims.login);
+	return wo_people_active_or_anonymous(actor, claims.tenant);
+}
+
+/*
+ * resolve_settings returns the person named by the settings, or else by the
+ * session user.
+ */
+static const WoActor *
+resolve_settings(const char *login, const char *tenant_text, Oid session_user)
+{
+	int64		tenant = FIRST_TENANT;
+	const char *db_role;
+	const WoActor *actor = NULL;
+
+	if (tenant_text != NULL && !parse_tenant(tenant_text, &tenant))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("workorder.tenant is not a tenant"),
+				 errdetail("A tenant is a positive whole number."),
+				 errhint("Correct the setting, or reset it to work in tenant 1.")));
+	if (login != NULL)
+		return wo_people_active_or_anonymous(wo_people_by_login(tenant, login), tenant);
+
+	db_role = GetUserNameFromId(session_user, true);
+	if (db_role != NULL)
+		actor = wo_people_by_db_role(db_role, tenant_text == NULL, tenant);
+	return wo_people_active_or_anonymous(actor, actor != NULL ? actor->tenant : tenant);
+}
+
+/*
+ * is_gateway tells whether a session user's claims are believed.  A list that
+ * cannot be read names nobody.
+ */
+static bool
+is_gateway(Oid session_user, const char *gateway_roles)
+{
+	const char *name = GetUserNameFromId(session_user, true);
+	char	   *copy;
+	List	   *names = NIL;
+	bool		found = false;
+
+	if (name == NULL || gateway_roles == NULL)
+		return false;
+	copy = pstrdup(gateway_roles);
+	if (SplitIdentifierString(copy, ',', &names))
+	{
+		ListCell   *lc;
+
+		foreach(lc, names)
+			if (strcmp((char *) lfirst(lc), name) == 0)
+				found = true;
+	}
+	list_free(names);
+	pfree(copy);
+	return found;
+}
+
+/*
+ * parse_claims reads what a token says of who it is.  Returns false for
+ * anything that is not what sign_in() writes.
+ */
+static bool
+parse_claims(const char *text, Claims *claims)
+{
+	JsonbValue	value;
+	JsonbContainer *object;
+
+	/* what is no JSON comes back as a string */
+	wo_value_parse_json(unconstify(char *, text), &value);
+	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data))
+		return false;
+	object = value.val.binary.data;
+
+	if (!parse_number(object, "tenant_id", 1, &claims->tenant) ||
+		!parse_number(object, "actor_id", 1, &claims->actor) ||
+		!parse_number(object, "epoch", 0, &claims->epoch))
+		return false;
+	if (getKeyJsonValueFromContainer(object, "sub", strlen("sub"), &value) != NULL)
+	{
+		if (value.type != jbvString)
+			return false;
+		if (value.val.string.len > 0)
+			claims->login = pnstrdup(value.val.string.val, value.val.string.len);
+	}
+	return true;
+}
+
+/*
+ * parse_number reads a whole number, and leaves it as it is if there is none.
+ */
+static bool
+parse_number(JsonbContainer *object, const char *name, int64 least, int64 *number)
+{
+	JsonbValue	value;
+	char	   *text;
+	char	   *end;
+	long long	read;
+
+	if (getKeyJsonValueFromContainer(object, name, strlen(name), &value) == NULL)
+		return true;
+	if (value.type != jbvNumeric)
+		return false;
+	/* by its text: the conversion to bigint would raise an error */
+	text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+	errno = 0;
+	read = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || read < least)
+		return false;
+	*number = read;
+	return true;
+}
+
+/*
+ * parse_tenant reads a positive bigint and nothing else.
+ */
+static bool
+parse_tenant(const char *text, int64 *tenant)
+{
+	char	   *end;
+	long long	number;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || number <= 0)
+		return false;
+	*tenant = number;
+	return true;
 }

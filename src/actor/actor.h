@@ -34,8 +34,6 @@ extern const WoActor *wo_actor_current(void);
 extern const WoActor *wo_actor_by_id(int64 tenant, int64 id);
 extern const WoActor *wo_actor_by_login(int64 tenant, const char *login);
 extern bool wo_actor_has_role(const WoActor *actor, const char *role);
-/* indexes into flow->roles; made in the current memory context, the caller's own */
-extern Bitmapset *wo_actor_flow_roles(const WoActor *actor, const WoFlow *flow);
 extern List *wo_actor_holders(int64 tenant, const char *role);	/* List of int64 *, active people */
 
 /*

@@ -3,7 +3,7 @@
  * people.h
  *	  The backend's directory of people and their roles (people.c).
  *
- * For actor.c and session.c only; everybody else asks actor.h.
+ * For actor.c only; everybody else asks actor.h.
  *
  *-------------------------------------------------------------------------
  */

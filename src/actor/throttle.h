@@ -3,7 +3,7 @@
  * throttle.h
  *	  How often a password may be guessed (throttle.c).
  *
- * For token.c, and init.c at module start.
+ * For auth.c, and init.c at module start.
  *
  *-------------------------------------------------------------------------
  */

@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 
 #include "flow/flow.h"
+#include "flow/flow_compile.h"
 
 PG_FUNCTION_INFO_V1(workorder_draw);
 

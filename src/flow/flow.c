@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 
 #include "flow/flow.h"
+#include "flow/flow_read.h"
 #include "utils/value.h"
 
 /*
@@ -29,6 +30,11 @@ static const char *const reserved_columns[] = {
 	"acted_by", "action", "created_at", "creator_id", "digest", "entered_at", "flow_id",
 	"history", "id", "last_action", "last_note", "note", "revision", "state",
 	"tenant_id", "updated_at", "votes"
+};
+
+const char *const wo_task_orders[WO_NTASK_ORDERS] = {
+	"add", "remove", "transfer", "delegate", "return", "claim", "release",
+	"send_back", "withdraw", "take_back", "remind", "copy", "hand_over"
 };
 
 /*
@@ -352,4 +358,22 @@ wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *a
 		if (strcmp(lfirst(lc), action) == 0)
 			return true;
 	return false;
+}
+
+/*
+ * wo_actor_flow_roles returns which of a flow's roles a person holds.  It is
+ * computed each time: a dozen comparisons cost less than a cache that would
+ * have to notice a flow or a person rebuilt at the same address.
+ */
+Bitmapset *
+wo_actor_flow_roles(const WoActor *actor, const WoFlow *flow)
+{
+	Bitmapset  *roles = NULL;
+
+	if (!actor->active || actor->nroles == 0)
+		return NULL;
+	for (int i = 0; i < flow->nroles; i++)
+		if (wo_actor_has_role(actor, flow->roles[i]))
+			roles = bms_add_member(roles, i);
+	return roles;
 }

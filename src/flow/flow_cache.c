@@ -38,6 +38,8 @@
 #include "utils/snapmgr.h"
 
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
+#include "flow/flow_compile.h"
 #include "utils/cache.h"
 #include "utils/lookup.h"
 

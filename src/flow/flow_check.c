@@ -2,12 +2,13 @@
  *
  * flow_check.c
  *	  What is wrong with a flow that compiles: transitions nobody can take,
- *	  columns that are not there, quorums that cannot be met.
+ *	  columns that are not there, quorums that cannot be met, states that cannot be
+ *	  reached, states from which no end can be.  And what can be proved of a chart.
  *
- * Reads compiled flows only; findings are made in the current memory
- * context.  Where the chart leads is looked at in flow_reach.c.  Every check
- * errs on the side of the author: guards are taken to hold or not as it
- * suits, so what is reported is wrong whatever the rows say.
+ * Reads compiled flows only; findings are made in the current memory context.
+ * Every check errs on the side of the author: guards are taken to hold or not
+ * as it suits, so what is reported is wrong whatever the rows say.  What today's
+ * people could never do is for flow_staff.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,15 +17,480 @@
 #include "access/htup_details.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "actor/actor.h"
-#include "flow/flow.h"
-#include "journal/entry.h"
-#include "utils/lookup.h"
+#include "flow/flow_check.h"
+
+/* --- whether every way to a state passes another --------------------------- */
+
+/*
+ * What counts is where a ticket is and what its history remembers, so the
+ * search goes over pairs of the two, moved as a ticket would be (flow.c).
+ * An action bubbles from the leaf upwards until a state surely decides it.  A
+ * flow has far fewer such pairs than it could have; a limit keeps a monstrous
+ * one from taking the server's memory.
+ */
+
+#define MAX_PLACES	1000000
+
+typedef struct Place
+{
+	int			leaf;
+	Jsonb	   *history;
+	struct Place *from;			/* NULL at the start */
+	const char *step;			/* what led here from there */
+	struct Place *next;			/* in the order found */
+} Place;
+
+/* A set of places, by leaf and history. */
+typedef struct PlaceKey
+{
+	int			leaf;
+	Jsonb	   *history;
+} PlaceKey;
+
+static inline uint32
+hash_place(PlaceKey key)
+{
+	uint32		hash = murmurhash32((uint32) key.leaf);
+
+	if (key.history != NULL)
+		hash = hash_combine(hash, hash_bytes((unsigned char *) VARDATA(key.history), VARSIZE(key.history) - VARHDRSZ));
+	return hash;
+}
+
+static inline bool
+same_place(PlaceKey a, PlaceKey b)
+{
+	if (a.leaf != b.leaf || (a.history == NULL) != (b.history == NULL))
+		return false;
+	return a.history == NULL ||
+		(VARSIZE(a.history) == VARSIZE(b.history) &&
+		 memcmp(a.history, b.history, VARSIZE(a.history)) == 0);
+}
+
+typedef struct PlaceEntry
+{
+	PlaceKey	key;
+	uint32		hash;
+	char		status;
+} PlaceEntry;
+
+#define SH_PREFIX places
+#define SH_ELEMENT_TYPE PlaceEntry
+#define SH_KEY_TYPE PlaceKey
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) hash_place(key)
+#define SH_EQUAL(tb, a, b) same_place(a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+typedef struct Search
+{
+	const WoFlow *flow;
+	int			avoid;			/* state, -1 = none */
+	const WoCandidateList *skip;	/* transitions that are not taken, NULL = none */
+	places_hash *known;
+	Place	   *last;			/* of those found */
+} Search;
+
+/*
+ * find adds a place to those found, if it is new and not to be avoided.
+ */
+static void
+find(Search *search, Place *from, const char *step, int leaf, Jsonb *history)
+{
+	Place	   *place;
+	bool		known;
+
+	if (search->avoid >= 0 && wo_flow_within(search->flow, leaf, search->avoid))
+		return;
+	(void) places_insert(search->known, (PlaceKey) {leaf, history}, &known);
+	if (known)
+		return;
+	if (search->known->members > MAX_PLACES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("flow \"%s\" is too large to be searched", wo_shown(search->flow->name)),
+				 errdetail("A ticket could be in more than %d places, counting what history remembers.", MAX_PLACES),
+				 errhint("Ask about a part of it, as a flow of its own.")));
+	place = palloc(sizeof(Place));
+	*place = (Place) {leaf, history, from, step, NULL};
+	search->last->next = place;
+	search->last = place;
+}
+
+/*
+ * search_list finds where a list of transitions leads, and tells whether one
+ * of them surely decides.
+ */
+static bool
+search_list(Search *search, Place *place, const WoCandidateList *list, const char *step)
+{
+	const WoState *rest = &search->flow->states[place->leaf];
+	bool		decided = false;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		const WoCandidate *c = &list->item[i];
+
+		/* a flow that is done stays where it is */
+		if (c->target >= 0 && rest->done)
+			continue;
+		/* an empty "allow" shuts the way */
+		if (c->target >= 0 && list != search->skip &&
+			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
+		{
+			Jsonb	   *remembered;
+			int			leaf = wo_flow_move(search->flow, c, place->leaf, place->history, &remembered);
+
+			find(search, place, step, leaf, remembered);
+		}
+		if (c->guard_text == NULL)
+			decided = true;
+	}
+	return decided;
+}
+
+/*
+ * search_place finds all that a place leads to.
+ */
+static void
+search_place(Search *search, Place *place)
+{
+	const WoFlow *flow = search->flow;
+
+	for (int a = 0; a < flow->nactions; a++)
+	{
+		if (a == flow->action_view || a == flow->action_create)
+			continue;
+		for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
+			if (search_list(search, place, &flow->states[s].on[a], flow->actions[a]))
+				break;
+	}
+	for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			(void) search_list(search, place, &flow->states[s].delays[d].candidates,
+							   flow->states[s].delays[d].action);
+}
+
+/*
+ * begin finds where a ticket may start: in the initial state, or where
+ * "create" leads from there.
+ */
+static void
+begin(Search *search)
+{
+	const WoFlow *flow = search->flow;
+	int			start = wo_flow_initial(flow);
+	const WoCandidateList *list = NULL;
+
+	for (int s = start; s >= 0 && flow->action_create >= 0 && list == NULL; s = flow->states[s].parent)
+		if (flow->states[s].on[flow->action_create].n > 0)
+			list = &flow->states[s].on[flow->action_create];
+	if (list == NULL)
+		find(search, NULL, NULL, start, NULL);
+	for (int i = 0; list != NULL && i < list->n; i++)
+	{
+		Jsonb	   *remembered = NULL;
+		int			leaf = list->item[i].target < 0 ? start :
+			wo_flow_move(flow, &list->item[i], start, NULL, &remembered);
+
+		find(search, NULL, NULL, leaf, remembered);
+	}
+}
+
+/*
+ * explore begins a search and goes on until it reaches a state: the place
+ * there, NULL if none is found.
+ */
+static Place *
+explore(Search *search, Place *head, int to)
+{
+	search->last = head;
+	search->known = places_create(CurrentMemoryContext, 256, NULL);
+	begin(search);
+	for (Place *place = head->next; place != NULL; place = place->next)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (wo_flow_within(search->flow, place->leaf, to))
+			return place;
+		search_place(search, place);
+	}
+	return NULL;
+}
+
+/*
+ * wo_flow_way finds the shortest way from the start to a state that does not
+ * pass another (-1: none to avoid): states, and the steps between them; NIL if
+ * there is none.
+ */
+List *
+wo_flow_way(const WoFlow *flow, int to, int avoid)
+{
+	Place		head = {.leaf = -1};
+	Search		search = {.flow = flow, .avoid = avoid};
+	Place	   *place = explore(&search, &head, to);
+	List	   *way = NIL;
+
+	if (place == NULL)
+		return NIL;
+	for (; place->from != NULL; place = place->from)
+		way = lcons((char *) place->step, lcons((char *) flow->states[place->leaf].path, way));
+	return lcons((char *) flow->states[place->leaf].path, way);
+}
+
+/*
+ * wo_flow_needs tells whether every way to a state takes one of these
+ * transitions.
+ */
+bool
+wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list)
+{
+	Place		head = {.leaf = -1};
+	Search		search = {.flow = flow, .avoid = -1, .skip = list};
+
+	return explore(&search, &head, to) == NULL;
+}
+
+/* --- where a chart leads --------------------------------------------------- */
+
+/*
+ * The chart is walked from its initial leaf as a ticket would walk it, so what
+ * is found unreachable is so for every ticket.  Needs a complete flow.
+ */
+
+typedef struct Chart
+{
+	const WoFlow *flow;
+	Bitmapset  *reached;		/* leaves */
+	Bitmapset  *recalled;		/* history nodes that something leads to */
+	Bitmapset **next;			/* [nstates]: leaves that a leaf leads to */
+} Chart;
+
+/*
+ * lead records that a leaf leads to a target.  To history means to the
+ * default, and to whatever has been reached below the parent.
+ */
+static void
+lead(Chart *chart, int leaf, int target)
+{
+	const WoFlow *flow = chart->flow;
+
+	for (int steps = 0; steps <= flow->nstates && flow->states[target].kind == WO_STATE_HISTORY; steps++)
+	{
+		const WoState *history = &flow->states[target];
+		int			visited = -1;
+
+		chart->recalled = bms_add_member(chart->recalled, target);
+		while ((visited = bms_next_member(chart->reached, visited)) >= 0)
+		{
+			int			entered = visited;
+
+			if (!wo_flow_within(flow, visited, history->parent))
+				continue;
+			if (!history->deep)
+			{
+				while (flow->states[entered].parent != history->parent)
+					entered = flow->states[entered].parent;
+				entered = wo_flow_enter(flow, entered, NULL);
+			}
+			chart->next[leaf] = bms_add_member(chart->next[leaf], entered);
+		}
+		target = history->resume >= 0 ? history->resume : flow->states[history->parent].initial;
+	}
+	chart->next[leaf] = bms_add_member(chart->next[leaf], wo_flow_enter(flow, target, NULL));
+}
+
+/*
+ * follow_list records where a list of transitions leads from a leaf, and
+ * tells whether one of them surely decides the action.
+ */
+static bool
+follow_list(Chart *chart, int leaf, const WoCandidateList *list)
+{
+	const WoState *rest = &chart->flow->states[leaf];
+	bool		decided = false;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		const WoCandidate *c = &list->item[i];
+
+		/* a flow that is done stays where it is */
+		if (c->target >= 0 && rest->done)
+			continue;
+		/* a forgotten "allow" is a finding of its own; an empty one shuts the way */
+		if (c->target >= 0 &&
+			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
+			lead(chart, leaf, c->target);
+		if (c->guard_text == NULL)
+			decided = true;
+	}
+	return decided;
+}
+
+/*
+ * follow records all that a leaf leads to.
+ */
+static void
+follow(Chart *chart, int leaf)
+{
+	const WoFlow *flow = chart->flow;
+	int			initial = wo_flow_initial(flow);
+
+	for (int a = 0; a < flow->nactions; a++)
+	{
+		if (a == flow->action_view || (a == flow->action_create && leaf != initial))
+			continue;
+		for (int s = leaf; s >= 0; s = flow->states[s].parent)
+			if (follow_list(chart, leaf, &flow->states[s].on[a]))
+				break;
+	}
+	for (int s = leaf; s >= 0; s = flow->states[s].parent)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			(void) follow_list(chart, leaf, &flow->states[s].delays[d].candidates);
+}
+
+/*
+ * walk finds every leaf that can be reached.  What history recalls depends on
+ * what was reached, so it goes on until nothing is added.
+ */
+static void
+walk(Chart *chart)
+{
+	const WoFlow *flow = chart->flow;
+	int			reached = 0;
+
+	chart->next = palloc0(sizeof(Bitmapset *) * flow->nstates);
+	chart->reached = bms_make_singleton(wo_flow_initial(flow));
+	while (bms_num_members(chart->reached) > reached)
+	{
+		Bitmapset  *followed = NULL;
+		int			leaf;
+		bool		again = true;
+
+		reached = bms_num_members(chart->reached);
+		while (again)
+		{
+			again = false;
+			leaf = -1;
+			while ((leaf = bms_next_member(chart->reached, leaf)) >= 0)
+			{
+				CHECK_FOR_INTERRUPTS();
+				if (bms_is_member(leaf, followed))
+					continue;
+				followed = bms_add_member(followed, leaf);
+				follow(chart, leaf);
+				chart->reached = bms_add_members(chart->reached, chart->next[leaf]);
+				again = true;
+			}
+		}
+		if (chart->recalled == NULL)
+			break;
+	}
+}
+
+/*
+ * check_reached reports states that no ticket ever gets to, the outermost of
+ * each only, and their timers.
+ */
+static void
+check_reached(const Chart *chart, List **findings)
+{
+	const WoFlow *flow = chart->flow;
+	bool	   *visited = palloc0(sizeof(bool) * flow->nstates);
+	int			state = -1;
+
+	while ((state = bms_next_member(chart->reached, state)) >= 0)
+		for (int s = state; s >= 0; s = flow->states[s].parent)
+			visited[s] = true;
+	state = -1;
+	while ((state = bms_next_member(chart->recalled, state)) >= 0)
+		visited[state] = true;
+
+	for (int s = 1; s < flow->nstates; s++)
+	{
+		const WoState *unreached = &flow->states[s];
+
+		if (visited[s])
+			continue;
+		if (visited[unreached->parent])
+			wo_flow_add_finding(findings, "unreachable_state", wo_flow_where(flow, s),
+								"Add a transition that leads there, or take it out.",
+								unreached->kind == WO_STATE_HISTORY ?
+								"nothing leads to history \"%s\"" : "no ticket ever gets to state \"%s\"",
+								unreached->path);
+		if (unreached->ndelays > 0)
+			wo_flow_add_finding(findings, "timer_unreachable",
+								psprintf("%s.after", wo_flow_where(flow, s)),
+								"Add a transition that leads to the state, or take the timer out.",
+								"the timers of state \"%s\" never start", unreached->path);
+	}
+}
+
+/*
+ * check_ends reports leaves from which the flow cannot be finished.  A flow
+ * without a final state below the root is a register that goes on for ever,
+ * which is no defect.
+ */
+static void
+check_ends(const Chart *chart, List **findings)
+{
+	const WoFlow *flow = chart->flow;
+	Bitmapset  *ending = NULL;
+	bool		has_end = false;
+	bool		changed = true;
+	int			leaf;
+
+	for (int s = 1; s < flow->nstates; s++)
+		has_end |= flow->states[s].done;
+	if (!has_end)
+		return;
+
+	while (changed)
+	{
+		changed = false;
+		CHECK_FOR_INTERRUPTS();
+		/* backwards too would be no faster on real charts, which are small */
+		leaf = -1;
+		while ((leaf = bms_next_member(chart->reached, leaf)) >= 0)
+			if (!bms_is_member(leaf, ending) &&
+				(flow->states[leaf].done || bms_overlap(chart->next[leaf], ending)))
+			{
+				ending = bms_add_member(ending, leaf);
+				changed = true;
+			}
+	}
+	leaf = -1;
+	while ((leaf = bms_next_member(chart->reached, leaf)) >= 0)
+		if (!bms_is_member(leaf, ending))
+			wo_flow_add_finding(findings, "dead_end", wo_flow_where(flow, leaf),
+								"Add a transition towards a final state of the flow, or make this one final, right below the root.",
+								"from state \"%s\" no final state can be reached", flow->states[leaf].path);
+}
+
+/*
+ * check_reach appends unreachable states and dead ends.
+ */
+static void
+check_reach(const WoFlow *flow, List **findings)
+{
+	Chart		chart = {flow};
+
+	walk(&chart);
+	check_reached(&chart, findings);
+	check_ends(&chart, findings);
+}
+
+/* --- transitions ----------------------------------------------------------- */
 
 /* Looks at one transition; state and list say where it stands. */
 typedef void (*CandidateCheck) (const WoFlow *flow, const WoCandidate *c, List **findings, void *arg);
@@ -270,7 +736,7 @@ wo_flow_check(const WoFlow *flow, List **findings)
 			check_list(&state->delays[d].candidates, findings);
 	}
 	if (flow->complete)
-		wo_flow_check_reach(flow, findings);
+		check_reach(flow, findings);
 }
 
 /* A transition looked at beside the table it would rule. */
@@ -390,108 +856,4 @@ void
 wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings)
 {
 	for_each_candidate(flow, check_table, findings, &relid);
-}
-
-/*
- * count_holders returns how many people hold a role, and adds them to the
- * list of different people.
- */
-static int
-count_holders(int64 tenant, const char *role, List **people)
-{
-	List	   *holders = wo_actor_holders(tenant, role);
-	ListCell   *lc;
-
-	foreach(lc, holders)
-	{
-		int64		id = *(int64 *) lfirst(lc);
-		ListCell   *known;
-		bool		found = false;
-
-		foreach(known, *people)
-			if (*(int64 *) lfirst(known) == id)
-				found = true;
-		if (!found)
-			*people = lappend(*people, lfirst(lc));
-	}
-	return list_length(holders);
-}
-
-/*
- * check_members compares a quorum with the people who hold its roles today.
- * Where nobody holds any of them, the flow is not staffed yet, and there is
- * nothing to compare with.
- */
-static void
-check_members(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
-{
-	static const char *const hint = "Give more people the role, or ask for fewer.";
-	int64		tenant = *(int64 *) arg;
-	List	   *people = NIL;
-	const char *empty_role = NULL;
-	int			role = -1;
-	int			needed = 0;
-
-	if (c->quorum == WO_QUORUM_COUNT)
-		needed = c->quorum_n;
-	else if (c->quorum == WO_QUORUM_EACH)
-		needed = bms_num_members(c->quorum_roles);
-	if (needed == 0 || c->everybody || c->relations != NULL)
-		return;
-	while ((role = bms_next_member(c->roles, role)) >= 0)
-		if (count_holders(tenant, flow->roles[role], &people) == 0 &&
-			bms_is_member(role, c->quorum_roles))
-			empty_role = flow->roles[role];
-
-	if (people == NIL)
-		return;
-	if (empty_role != NULL)
-		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
-							"nobody holds role \"%s\", which the quorum needs", empty_role);
-	else if (list_length(people) < needed)
-		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
-							"the quorum needs %d people, and the roles are held by %d",
-							needed, list_length(people));
-}
-
-/*
- * check_calendar reports a timer that counts the working time of a calendar
- * which the tenant does not have.
- */
-static void
-check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, List **findings)
-{
-	WoLookupKey keys[2] = {
-		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
-		{"name", TEXTOID, CStringGetTextDatum(delay->calendar)}
-	};
-	WoLookup	lookup;
-	bool		found;
-
-	wo_lookup_begin(&lookup, wo_lookup_table("calendar", false), keys, 2);
-	found = wo_lookup_next(&lookup) != NULL;
-	wo_lookup_end(&lookup);
-	if (!found)
-		wo_flow_add_finding(findings, "unknown_calendar",
-							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
-							"Make the calendar first: a row of workorder.calendar, and its working hours.",
-							"there is no calendar \"%s\"", delay->calendar);
-}
-
-/*
- * wo_flow_check_members appends the quorums and exclusions that today's
- * people of a tenant cannot meet, and the calendars that it lacks.  It is for publishing: people come and go, documents stay.
- */
-void
-wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
-{
-	if (!OidIsValid(wo_lookup_table("membership", true)))
-		return;
-	for_each_candidate(flow, check_members, findings, &tenant);
-	if (flow->complete)
-		wo_flow_check_staff(flow, tenant, findings);
-	for (int s = 0; s < flow->nstates; s++)
-		for (int d = 0; d < flow->states[s].ndelays; d++)
-			if (flow->states[s].delays[d].calendar != NULL)
-				check_calendar(tenant, flow, s, &flow->states[s].delays[d], findings);
 }

@@ -3,9 +3,10 @@
  * flow_compile.c
  *	  jsonb -> compiled flow: the states.
  *
- * Two passes.  The first, here, walks the document and registers every state,
- * a parent before its children.  The second, flow_link.c, resolves what they
- * say of each other, and has flow_transition.c compile what they react to.
+ * Two passes.  The first walks the document and registers every state, a parent
+ * before its children.  The second resolves what they say of each other, targets,
+ * initial states and history, to indexes, numbers the actions of the whole flow,
+ * and has flow_transition.c compile what the states react to.
  *
  * The result lives in the context the caller gives, and nothing in it points
  * into the document.  Documents come from people: no jsonb whatever may do
@@ -21,6 +22,7 @@
 #include "utils/numeric.h"
 
 #include "flow/flow_compile.h"
+#include "flow/flow_transition.h"
 
 static const char *const root_keys = "Known keys here: id, description, roles, initial, on, states, after, type, meta, tags.";
 static const char *const state_keys = "Known keys here: id, type, initial, states, on, after, pauses, label, code, description, history, target, meta, tags.";
@@ -389,6 +391,267 @@ read_states(WoCompiler *cx, int parent, JsonbContainer *states, int depth)
 	}
 }
 
+/* --- second pass ----------------------------------------------------------- */
+
+/*
+ * find_child returns a child by its key, -1 if there is none.
+ */
+static int
+find_child(WoCompiler *cx, int parent, const char *key)
+{
+	const char *path = cx->flow->states[parent].path;
+	char	   *child = path[0] == '\0' ? pstrdup(key) : psprintf("%s.%s", path, key);
+
+	return strchr(key, '.') != NULL || key[0] == '\0' ? -1 :
+		wo_flow_state(cx->flow, child, strlen(child));
+}
+
+/*
+ * compile_initial resolves "initial" of a compound state.
+ */
+static void
+compile_initial(WoCompiler *cx, int state)
+{
+	const WoDraft *draft = &cx->drafts[state];
+	int			mark = wo_compile_enter(cx, "initial");
+	int			child;
+
+	if (draft->nchildren == 0)
+	{
+		if (cx->flow->states[state].remembers)
+			wo_compile_broken(cx, "history_without_siblings", "Give the state something to come back to.",
+							  "there is nothing here but history");
+	}
+	else if (draft->parallel)
+		 /* was reported */ ;
+	else if (draft->initial == NULL)
+		wo_compile_broken(cx, "no_initial", "Name the child that is entered first.",
+						  state == 0 ? "the flow has no initial state" : "this compound state has no initial state");
+	else if ((child = find_child(cx, state, draft->initial)) < 0)
+		wo_compile_broken(cx, "bad_initial", "Name a child of this state, without dots.",
+						  "there is no child \"%s\"", wo_compile_shown(draft->initial, strlen(draft->initial)));
+	else if (cx->flow->states[child].kind == WO_STATE_HISTORY)
+		wo_compile_broken(cx, "bad_initial", "Name the child that is entered the first time.",
+						  "history cannot be the initial state");
+	else
+		cx->flow->states[state].initial = child;
+	wo_compile_leave(cx, mark);
+}
+
+/*
+ * compile_resume resolves the default target of a history node, which XState
+ * looks for below the parent.
+ */
+static void
+compile_resume(WoCompiler *cx, int state)
+{
+	const char *target = cx->drafts[state].resume;
+	int			mark = wo_compile_enter(cx, "target");
+	int			resume = target[0] == '.' ? -1 : wo_compile_target(cx, state, target);
+
+	if (resume < 0)
+		wo_compile_broken(cx, "dangling_target",
+						  "Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
+						  "there is no state \"%s\"", wo_compile_shown(target, strlen(target)));
+	else if (!wo_flow_within(cx->flow, resume, cx->flow->states[state].parent) ||
+			 resume == cx->flow->states[state].parent)
+	{
+		/* as SCXML says; XState loses its way there when the parent is active */
+		wo_compile_broken(cx, "history_outside", "Name a sibling, or a state below one.",
+						  "history cannot lead out of its parent");
+		resume = -1;
+	}
+	cx->flow->states[state].resume = resume;
+	wo_compile_leave(cx, mark);
+}
+
+/*
+ * check_history refuses history nodes whose defaults lead to each other.
+ */
+static void
+check_history(WoCompiler *cx, int state)
+{
+	int			s = state;
+	int			mark;
+
+	for (int steps = 0; steps <= cx->flow->nstates; steps++)
+	{
+		if (s < 0 || cx->flow->states[s].kind != WO_STATE_HISTORY)
+			return;
+		s = cx->flow->states[s].resume;
+	}
+	mark = wo_compile_enter(cx, "target");
+	wo_compile_broken(cx, "history_loop", "Let one of them lead to a state.",
+					  "history nodes lead to each other");
+	wo_compile_leave(cx, mark);
+}
+
+/*
+ * check_id refuses a state's id that is taken, by a state or the flow.
+ */
+static void
+check_id(WoCompiler *cx, int state)
+{
+	for (int s = 0; s < state; s++)
+		if (cx->drafts[s].id != NULL && strcmp(cx->drafts[s].id, cx->drafts[state].id) == 0)
+		{
+			int			mark = wo_compile_enter(cx, "id");
+
+			wo_compile_broken(cx, "duplicate_id", "A target \"#id\" could mean either.",
+							  "id \"%s\" is taken", cx->drafts[state].id);
+			wo_compile_leave(cx, mark);
+			return;
+		}
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static int
+compare_states(const void *a, const void *b, void *flow)
+{
+	return strcmp(((WoFlow *) flow)->states[*(const int *) a].path,
+				  ((WoFlow *) flow)->states[*(const int *) b].path);
+}
+
+static int
+compare_columns(const void *a, const void *b, void *flow)
+{
+	return strcmp(((WoFlow *) flow)->columns[*(const int *) a],
+				  ((WoFlow *) flow)->columns[*(const int *) b]);
+}
+
+/*
+ * ordered returns 0 .. n-1 in the order that compare gives.
+ */
+static int *
+ordered(WoFlow *flow, int n, qsort_arg_comparator compare)
+{
+	int		   *result = MemoryContextAlloc(flow->context, sizeof(int) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		result[i] = i;
+	qsort_arg(result, n, sizeof(int), compare, flow);
+	return result;
+}
+
+/*
+ * gather_actions registers the names under "on".
+ */
+static void
+gather_actions(WoCompiler *cx, HTAB *actions, JsonbContainer *on)
+{
+	JsonbIterator *it = JsonbIteratorInit(on);
+	JsonbValue	key;
+	JsonbValue	value;
+
+	while (wo_compile_pair(&it, &key, &value))
+	{
+		char	   *name;
+		bool		known;
+
+		/* a bad name is reported where the transition is compiled */
+		if (key.val.string.len == 0 || key.val.string.len >= NAMEDATALEN)
+			continue;
+		name = pnstrdup(key.val.string.val, key.val.string.len);
+		(void) wo_compile_index(cx, actions, name, "actions", WO_MAX_ACTIONS,
+						  hash_get_num_entries(actions), &known);
+	}
+}
+
+/*
+ * settle_actions gives the actions of all states their indexes, and every
+ * state a table by them; states that declare nothing share an empty one.
+ */
+static void
+settle_actions(WoCompiler *cx)
+{
+	WoFlow	   *flow = cx->flow;
+	HTAB	   *names = wo_compile_table(cx, "workorder actions");
+	HASH_SEQ_STATUS seq;
+	WoNameIndex *entry;
+	WoCandidateList *nothing;
+	int			i = 0;
+
+	for (int s = 0; s < flow->nstates; s++)
+		if (cx->drafts[s].on != NULL)
+			gather_actions(cx, names, cx->drafts[s].on);
+
+	flow->nactions = hash_get_num_entries(names);
+	flow->actions = MemoryContextAlloc(flow->context, sizeof(char *) * Max(flow->nactions, 1));
+	hash_seq_init(&seq, names);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+		flow->actions[i++] = MemoryContextStrdup(flow->context, entry->name);
+	qsort(flow->actions, flow->nactions, sizeof(char *), compare_names);
+
+	flow->action_create = wo_flow_action(flow, "create");
+	flow->action_view = wo_flow_action(flow, "view");
+	flow->action_update = wo_flow_action(flow, "update");
+	flow->action_delete = wo_flow_action(flow, "delete");
+
+	nothing = MemoryContextAllocZero(flow->context, sizeof(WoCandidateList) * Max(flow->nactions, 1));
+	for (int s = 0; s < flow->nstates; s++)
+		flow->states[s].on = cx->drafts[s].on == NULL ? nothing :
+			MemoryContextAllocZero(flow->context, sizeof(WoCandidateList) * Max(flow->nactions, 1));
+}
+
+/*
+ * compile_states is the second pass.
+ */
+static void
+compile_states(WoCompiler *cx)
+{
+	WoFlow	   *flow = cx->flow;
+
+	for (int s = 0; s < flow->nstates; s++)
+	{
+		const WoDraft *draft = &cx->drafts[s];
+
+		CHECK_FOR_INTERRUPTS();
+		resetStringInfo(&cx->where);
+		if (s > 0)
+			appendStringInfoString(&cx->where, wo_flow_where(flow, s));
+		flow->states[s].done = flow->states[s].kind == WO_STATE_FINAL && flow->states[s].parent == 0;
+		if (draft->id != NULL)
+			check_id(cx, s);
+		if (flow->states[s].kind == WO_STATE_COMPOUND)
+			compile_initial(cx, s);
+		if (flow->states[s].kind == WO_STATE_HISTORY && draft->resume != NULL)
+			compile_resume(cx, s);
+		if (draft->on != NULL)
+			wo_compile_on(cx, s);
+		if (draft->after != NULL)
+			wo_compile_after(cx, s);
+	}
+	for (int s = 0; s < flow->nstates; s++)
+	{
+		resetStringInfo(&cx->where);
+		appendStringInfoString(&cx->where, wo_flow_where(flow, s));
+		check_history(cx, s);
+	}
+}
+
+/*
+ * link_states makes a whole of the states that were read.
+ */
+static void
+link_states(WoCompiler *cx)
+{
+	WoFlow	   *flow = cx->flow;
+
+	flow->by_path = ordered(flow, flow->nstates, compare_states);
+	settle_actions(cx);
+	if (cx->too_many)
+		return;
+	compile_states(cx);
+	flow->by_column = ordered(flow, flow->ncolumns, compare_columns);
+}
+
+/* --- both ------------------------------------------------------------------ */
+
 /*
  * compile does the work of wo_flow_compile(), in the scratch context.
  */
@@ -423,7 +686,7 @@ compile(WoCompiler *cx, Jsonb *definition)
 						  "the flow has no name");
 	if (cx->too_many)
 		return;
-	wo_compile_link(cx);
+	link_states(cx);
 }
 
 /*

@@ -4,23 +4,27 @@
  *	  Are today's people enough for a flow: can its steps be shared out so that
  *	  "exclude" and "quorum" are kept, and whom could one not do without?
  *
- * A step is an action in the state that declares it.  Whoever takes one must
- * be none of those who took the steps it excludes, if every way leads through
- * those (flow_prove.c).  So for each step the steps before it that count are
- * gathered, and people are tried for them in that order; people with the same
- * roles who have done the same so far are the same, which keeps the search
- * small.  It is exact; should it take too long in spite of that, or should a
- * step be open to people unknown (everybody, a column, approvers, a role nobody
- * holds yet), the step counts as staffed: what is reported is wrong for sure.
+ *	  A step is an action in the state that declares it.  Whoever takes one must
+ *	  be none of those who took the steps it excludes, if every way leads through
+ *	  those (flow_check.c).  So for each step the steps before it that count are
+ *	  gathered, and people are tried for them in that order; people with the same
+ *	  roles who have done the same so far are the same, which keeps the search
+ *	  small.  It is exact; should it take too long in spite of that, or should a
+ *	  step be open to people unknown (everybody, a column, approvers, a role nobody
+ *	  holds yet), the step counts as staffed: what is reported is wrong for sure.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "actor/actor.h"
-#include "flow/flow.h"
+#include "flow/flow_check.h"
+#include "flow/flow_staff.h"
+#include "utils/lookup.h"
 
 /* More tries than this are not worth it. */
 #define MAX_TRIES	50000
@@ -356,11 +360,11 @@ warn_of_one(Staff *staff, int state, const WoCandidateList *list, const Plan *fo
 }
 
 /*
- * wo_flow_check_staff appends the transitions for which the people of a tenant
+ * check_staff appends the transitions for which the people of a tenant
  * are too few, and a warning for each that hangs on one person.
  */
-void
-wo_flow_check_staff(const WoFlow *flow, int64 tenant, List **findings)
+static void
+check_staff(const WoFlow *flow, int64 tenant, List **findings)
 {
 	Staff		staff = {.flow = flow, .tenant = tenant, .absent = -1};
 
@@ -404,4 +408,113 @@ wo_flow_check_staff(const WoFlow *flow, int64 tenant, List **findings)
 			if (staffed && moves && a != flow->action_create)
 				warn_of_one(&staff, s, list, &found, findings);
 		}
+}
+
+/* --- quorums and calendars ------------------------------------------------- */
+
+/*
+ * count_holders returns how many people hold a role, and adds them to the
+ * list of different people.
+ */
+static int
+count_holders(int64 tenant, const char *role, List **people)
+{
+	List	   *holders = wo_actor_holders(tenant, role);
+	ListCell   *lc;
+
+	foreach(lc, holders)
+	{
+		int64		id = *(int64 *) lfirst(lc);
+		ListCell   *known;
+		bool		found = false;
+
+		foreach(known, *people)
+			if (*(int64 *) lfirst(known) == id)
+				found = true;
+		if (!found)
+			*people = lappend(*people, lfirst(lc));
+	}
+	return list_length(holders);
+}
+
+/*
+ * check_members compares a quorum with the people who hold its roles today.
+ * Where nobody holds any of them, the flow is not staffed yet, and there is
+ * nothing to compare with.
+ */
+static void
+check_members(const WoFlow *flow, const WoCandidate *c, int64 tenant, List **findings)
+{
+	static const char *const hint = "Give more people the role, or ask for fewer.";
+	List	   *people = NIL;
+	const char *empty_role = NULL;
+	int			role = -1;
+	int			needed = 0;
+
+	if (c->quorum == WO_QUORUM_COUNT)
+		needed = c->quorum_n;
+	else if (c->quorum == WO_QUORUM_EACH)
+		needed = bms_num_members(c->quorum_roles);
+	if (needed == 0 || c->everybody || c->relations != NULL)
+		return;
+	while ((role = bms_next_member(c->roles, role)) >= 0)
+		if (count_holders(tenant, flow->roles[role], &people) == 0 &&
+			bms_is_member(role, c->quorum_roles))
+			empty_role = flow->roles[role];
+
+	if (people == NIL)
+		return;
+	if (empty_role != NULL)
+		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
+							"nobody holds role \"%s\", which the quorum needs", empty_role);
+	else if (list_length(people) < needed)
+		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
+							"the quorum needs %d people, and the roles are held by %d",
+							needed, list_length(people));
+}
+
+/*
+ * check_calendar reports a timer that counts the working time of a calendar
+ * which the tenant does not have.
+ */
+static void
+check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, List **findings)
+{
+	WoLookupKey keys[2] = {
+		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
+		{"name", TEXTOID, CStringGetTextDatum(delay->calendar)}
+	};
+	WoLookup	lookup;
+	bool		found;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("calendar", false), keys, 2);
+	found = wo_lookup_next(&lookup) != NULL;
+	wo_lookup_end(&lookup);
+	if (!found)
+		wo_flow_add_finding(findings, "unknown_calendar",
+							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
+							"Make the calendar first: a row of workorder.calendar, and its working hours.",
+							"there is no calendar \"%s\"", delay->calendar);
+}
+
+/*
+ * wo_flow_check_members appends the quorums and exclusions that today's
+ * people of a tenant cannot meet, and the calendars that it lacks.  It is for
+ * publishing: people come and go, documents stay.
+ */
+void
+wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
+{
+	if (!OidIsValid(wo_lookup_table("membership", true)))
+		return;
+	for (int s = 0; s < flow->nstates; s++)
+		for (int a = 0; a < flow->nactions; a++)
+			for (int i = 0; i < flow->states[s].on[a].n; i++)
+				check_members(flow, &flow->states[s].on[a].item[i], tenant, findings);
+	if (flow->complete)
+		check_staff(flow, tenant, findings);
+	for (int s = 0; s < flow->nstates; s++)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			if (flow->states[s].delays[d].calendar != NULL)
+				check_calendar(tenant, flow, s, &flow->states[s].delays[d], findings);
 }

@@ -21,6 +21,7 @@
 #include "rewrite/rowsecurity.h"
 #include "utils/builtins.h"
 
+#include "flow/flow_cache.h"
 #include "flow/policy.h"
 
 PG_FUNCTION_INFO_V1(workorder_view_policy);

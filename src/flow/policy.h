@@ -10,7 +10,6 @@
 
 #include "utils/rel.h"
 
-#include "actor/actor.h"
 #include "flow/flow.h"
 
 /* How much somebody sees of the tickets in a state. */

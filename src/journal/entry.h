@@ -8,14 +8,8 @@
 #ifndef WO_LINE_H
 #define WO_LINE_H
 
+#include "flow/flow.h"
 #include "journal/journal.h"
-
-/* What the engine itself does is called in the journal. */
-#define WO_ACTION_MAINTENANCE	"maintenance"
-#define WO_ACTION_ALTERED		"altered"
-#define WO_ACTION_IMPORT		"import"
-#define WO_ACTION_MIGRATE		"migrate"
-#define WO_ACTION_DELETE		"delete"
 
 /*
  * The column digest of a row that was imported, and of one that a trigger may

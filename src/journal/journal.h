@@ -9,6 +9,7 @@
 #ifndef WO_JOURNAL_H
 #define WO_JOURNAL_H
 
+#include "flow/flow.h"
 #include "row/binding.h"
 #include "utils/workorder.h"
 

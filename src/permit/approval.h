@@ -9,28 +9,8 @@
 #ifndef WO_APPROVAL_H
 #define WO_APPROVAL_H
 
+#include "flow/flow.h"
 #include "permit/reason.h"
-
-/* What may be done to tasks besides deciding; journalled as "task ..." */
-typedef enum WoTaskOrder
-{
-	WO_TASK_ADD,
-	WO_TASK_REMOVE,
-	WO_TASK_TRANSFER,
-	WO_TASK_DELEGATE,
-	WO_TASK_RETURN,
-	WO_TASK_CLAIM,
-	WO_TASK_RELEASE,
-	WO_TASK_SEND_BACK,
-	WO_TASK_WITHDRAW,
-	WO_TASK_TAKE_BACK,
-	WO_TASK_REMIND,
-	WO_TASK_COPY,
-	WO_TASK_HAND_OVER,
-	WO_NTASK_ORDERS
-} WoTaskOrder;
-
-extern const char *const wo_task_orders[WO_NTASK_ORDERS];
 
 /* One person's part in a decision, or that of a role which nobody took yet. */
 typedef struct WoTask

@@ -8,6 +8,7 @@
 #ifndef WO_CONDITION_H
 #define WO_CONDITION_H
 
+#include "flow/flow.h"
 #include "permit/evaluation.h"
 
 typedef enum WoTruth

@@ -16,6 +16,7 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "journal/entry.h"
 #include "permit/evaluation.h"
 

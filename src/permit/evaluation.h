@@ -10,6 +10,7 @@
 #define WO_EVALUATION_H
 
 #include "actor/actor.h"
+#include "flow/flow.h"
 #include "row/binding.h"
 #include "utils/workorder.h"
 

@@ -8,6 +8,7 @@
 #ifndef WO_PERMIT_H
 #define WO_PERMIT_H
 
+#include "flow/flow.h"
 #include "permit/evaluation.h"
 
 extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);

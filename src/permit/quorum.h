@@ -8,6 +8,7 @@
 #ifndef WO_QUORUM_H
 #define WO_QUORUM_H
 
+#include "flow/flow.h"
 #include "permit/evaluation.h"
 
 typedef struct WoTally

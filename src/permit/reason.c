@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "flow/flow.h"
 #include "permit/reason.h"
 
 /*

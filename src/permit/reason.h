@@ -8,6 +8,7 @@
 #ifndef WO_REASON_H
 #define WO_REASON_H
 
+#include "flow/flow.h"
 #include "permit/evaluation.h"
 
 /* Why not.  Messages name rules, columns and roles, never what a row holds. */

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "journal/entry.h"
 #include "permit/approval.h"
 #include "permit/task.h"

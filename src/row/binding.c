@@ -31,6 +31,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+#include "flow/flow.h"
 #include "row/binding.h"
 #include "utils/cache.h"
 #include "utils/value.h"

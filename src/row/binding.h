@@ -12,6 +12,7 @@
 #include "commands/trigger.h"
 #include "utils/rel.h"
 
+#include "flow/flow.h"
 #include "utils/workorder.h"
 
 /* The columns the engine keeps, in the order in which guard() adds them. */

@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "flow/flow_cache.h"
 #include "ticket/act.h"
 #include "row/binding.h"
 #include "flow/flow.h"

@@ -8,6 +8,7 @@
 #ifndef WO_MIGRATE_H
 #define WO_MIGRATE_H
 
+#include "flow/flow.h"
 #include "utils/workorder.h"
 
 /* The move that is under way. */

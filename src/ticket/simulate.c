@@ -30,6 +30,8 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
+#include "flow/flow_compile.h"
 #include "timer/timer.h"
 #include "utils/as_owner.h"
 

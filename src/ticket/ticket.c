@@ -38,6 +38,7 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "flow/policy.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"

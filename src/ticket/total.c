@@ -26,6 +26,7 @@
 #include "utils/rls.h"
 
 #include "actor/actor.h"
+#include "flow/flow_cache.h"
 #include "ticket/act.h"
 #include "flow/flow.h"
 #include "flow/policy.h"

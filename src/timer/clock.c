@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "flow/flow_read.h"
 #include "timer/calendar.h"
 #include "timer/clock.h"
 #include "flow/flow.h"

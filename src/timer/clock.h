@@ -9,6 +9,7 @@
 #ifndef WO_CLOCK_H
 #define WO_CLOCK_H
 
+#include "flow/flow.h"
 #include "utils/workorder.h"
 
 /* One timer of one ticket. */

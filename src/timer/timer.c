@@ -28,6 +28,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "flow/flow_cache.h"
+#include "flow/flow_read.h"
 #include "utils/as_owner.h"
 #include "flow/flow.h"
 #include "utils/id_set.h"

@@ -8,6 +8,7 @@
 #ifndef WO_TIMER_H
 #define WO_TIMER_H
 
+#include "flow/flow.h"
 #include "row/binding.h"
 #include "timer/clock.h"
 

@@ -37,6 +37,7 @@
 
 #include "actor/actor.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "journal/entry.h"
 #include "journal/journal.h"
 #include "journal/outbox.h"

@@ -20,7 +20,7 @@
  * allocates nothing, takes a text of any length and cannot fail, whatever the
  * text is, which is what makes a LEAKPROOF search possible.
  *
- * Called by bigram.c and contains.c.
+ * Called by search.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
  * lookup.c
  *	  Rows of the engine's own tables by key, without SPI.
  *
- * people.c, password.c and secret.c read people, memberships and secrets for callers
+ * people.c and auth.c read people, memberships and secrets for callers
  * who may have no privilege on those tables at all, and on every path that
  * needs to be quick.  So they read the heap directly: no parser, no rule, no
  * policy, no trigger comes between.

@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

@@ -51,6 +51,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "flow/flow_cache.h"
 #include "flow/policy.h"
 #include "journal/entry.h"
 #include "permit/approval.h"

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "flow/flow_cache.h"
 #include "utils/as_owner.h"
 #include "utils/lookup.h"
 #include "timer/timer.h"

@@ -109,7 +109,7 @@ is 'every answer of the dispatcher' "$(documented HTTP)" \
 is 'every reason' "$(documented Reasons)" "$(source | words '[^a-z_](wo_reason|conflict)\( *"[a-z_]+"' '"[a-z_]+"')"
 is 'every finding of check_flow' "$(documented 'Findings of check_flow')" \
   "$({
-    source | words '(wo_compile_(defect|broken|path)|wo_flow_add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"'
+    source | words '[a-z]_(defect|broken|path|add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"'
     cat src/flow/*.c | words '[^a-z_]code = "[a-z_]+"' '"[a-z_]+"'
   } | LC_ALL=C sort -u)"
 is 'every finding of verify' "$(documented 'Findings of verify')" \

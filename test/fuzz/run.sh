@@ -8,7 +8,7 @@
 #   credential   src/actor/credential_parse.c
 #   route        the trie of src/http/route.c, beside trying all routes
 #   envelope     the error bodies of src/http/answer.c: JSON stays JSON
-#   search       src/search/bigram.c, search/contains.c and utils/casefold.c, beside looking
+#   search       src/search/search.c and utils/casefold.c, beside looking
 #   digest       src/journal/digest.c: an entry can be read from what is hashed of it
 #
 # All together for $WORKORDER_FUZZ_SECONDS (default 60), as many at a time as
@@ -45,7 +45,7 @@ sources_of() {
     route) sources=(http/route http/request_parse utils/ascii) ;;
     envelope) sources=(http/answer) ;;
     # looking takes the square of what it looks through
-    search) sources=(search/bigram search/contains utils/casefold) longest=300 ;;
+    search) sources=(search/search utils/casefold) longest=300 ;;
     digest) sources=(journal/digest) ;;
     *) return 1 ;;
   esac

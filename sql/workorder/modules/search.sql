@@ -9,7 +9,7 @@ COMMENT ON FUNCTION workorder.contains_support(internal) IS
 'Has the planner write the operator @> for contains(), so that indexes and estimates apply.';
 
 -- LEAKPROOF, since it has no message and no error that depends on the texts;
--- src/contains.c and src/fold.c say how that is kept.
+-- src/search/search.c and src/utils/casefold.c say how that is kept.
 CREATE FUNCTION workorder.contains(document text, term text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 20
 SUPPORT workorder.contains_support

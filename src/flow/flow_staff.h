@@ -1,0 +1,15 @@
+/*-------------------------------------------------------------------------
+ *
+ * flow_staff.h
+ *	  What today's people could never do (flow_staff.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_FLOW_STAFF_H
+#define WO_FLOW_STAFF_H
+
+#include "flow/flow_read.h"
+
+extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings);
+
+#endif							/* WO_FLOW_STAFF_H */

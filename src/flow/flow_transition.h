@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * flow_transition.h
+ *	  What a state reacts to (flow_transition.c).
+ *
+ * For flow_compile.c only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef WO_FLOW_TRANSITION_H
+#define WO_FLOW_TRANSITION_H
+
+#include "flow/flow_read.h"
+
+extern void wo_compile_on(WoCompiler *cx, int state);
+extern void wo_compile_after(WoCompiler *cx, int state);
+
+#endif							/* WO_FLOW_TRANSITION_H */
