@@ -36,7 +36,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.check_grant(name, regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_grant(name, regrole) IS
 'Part of grant_access() and the like: raises 42501 unless the caller may grant what the extension in a schema has, and owns the engine''s tables; WO400 if the role is null, WO404 if it does not exist.';
 
@@ -81,7 +80,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.grant_admin(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_admin(regrole) IS
 'Lets a role without superuser do everything else: install(), publish(), guard(), grant_access(), upgrade(), verify(), restore a dump. Gives it CREATE on the database, CREATE and USAGE on the schemas of the engine and of every add-on that is installed, and EXECUTE on their functions, all but CREATE with grant option. The tables will be that role''s. Once more after CREATE EXTENSION of an add-on, and after ALTER EXTENSION ... UPDATE. Needs to own the extension. Raises 42501, WO400 without a role, WO404 for one that does not exist.';
 
@@ -138,7 +136,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.grant_access(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_access(regrole) IS
 'Gives a role what an application needs: grant_table() on every guarded table but those in a schema that has a grant_access() of its own, which decides on them; EXECUTE on the functions that ask and act, and on those of schema api; SELECT on the people, roles and dictionaries of its tenant. Call it again after guarding another table. Needs to own the tables, and a grant option for the functions: see grant_admin(). Raises 42501 otherwise, WO400 without a role, WO404 for one that does not exist.';
 
@@ -204,7 +201,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_table(regclass, regrole, text[], boolean) IS
 'Gives a role a guarded table: SELECT and, unless it is not deletable, DELETE (under the policies and the flow), INSERT of the columns that are insertable (null: note and the business columns, but for those that come by themselves: identity, numbers of a sequence, the tenant, and a key that has a default) and of no others, UPDATE of action, note and business columns, USAGE of the sequences that its defaults draw from. Raises WO404 for a table without a flow, 42501 for one that is somebody else''s.';
 
@@ -238,6 +234,5 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.grant_anonymous(regrole) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_anonymous(regrole) IS
 'Gives a role what a gateway needs before anybody has signed in: EXECUTE on http_read(), http_write(), sign_in() and the helpers of handlers, and nothing to read. Handlers that serve the public are granted by themselves. Needs what grant_access() needs.';

@@ -10,7 +10,6 @@ LANGUAGE sql VOLATILE STRICT PARALLEL SAFE
 BEGIN ATOMIC
   SELECT crypt(password::text, gen_salt('bf'::text, 10::integer));
 END;
-REVOKE ALL ON FUNCTION workorder.password_hash(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.password_hash(text) IS
 'Blowfish hash of a password with a new salt, as sign_in() compares it. Used by set_password().';
 
@@ -19,7 +18,6 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
   SELECT CASE WHEN hash ~ '^[$]2a[$][0-9]{2}[$][./0-9A-Za-z]{53}$' THEN crypt(password::text, hash::text) = hash ELSE false END;
 END;
-REVOKE ALL ON FUNCTION workorder.password_is(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.password_is(text, text) IS
 'Whether a hash is that of a password. Used by set_password().';
 
@@ -28,7 +26,6 @@ LANGUAGE sql VOLATILE PARALLEL SAFE
 BEGIN ATOMIC
   SELECT encode(gen_random_bytes(32), 'hex'::text);
 END;
-REVOKE ALL ON FUNCTION workorder.random_key() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.random_key() IS
 '32 random bytes in hexadecimal. Used by rotate_credential_key().';
 
@@ -43,7 +40,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_reserved(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_reserved(text) IS
 'Raises WO400 for a login that begins with "$", as the engine''s own do: nobody can be $system.';
 
@@ -62,7 +58,6 @@ BEGIN
     HINT = format('Call workorder.disable(%L), which lets them act no more.', OLD.login);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.keep_person() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.keep_person() IS
 'Trigger of workorder.actor: WO409 for a delete of somebody whom the journal names, unless a superuser has set workorder.maintenance.';
 
@@ -128,7 +123,6 @@ BEGIN
   RETURN person;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.enrol(text, text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.enrol(text, text, text[]) IS
 'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become their roles: others are taken away. Returns their id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
 
@@ -150,7 +144,6 @@ BEGIN
   RETURN found_id;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.person_id(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.person_id(text) IS
 'Id of the person with this login in the current tenant, whose row it locks. Raises WO404 if there is none. Used by set_password(), disable() and map_role().';
 
@@ -165,7 +158,6 @@ BEGIN
   WHERE a.tenant_id = workorder.tenant_id() AND a.id = person;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.end_tokens(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.end_tokens(text) IS
 'Ends all tokens of a person of the current tenant, from the next request on: signed out everywhere. set_password() and disable() do it too. Raises WO404 for an unknown login.';
 
@@ -199,7 +191,6 @@ BEGIN
   PERFORM workorder.end_tokens(set_password.login);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.set_password(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_password(text, text) IS
 'Sets the password a person of the current tenant signs in with: 8 characters at least, 72 bytes at most. Only its hash is kept. Tokens that the person has end with the password before. Raises WO404 for an unknown login, WO400 for a password too short or too long. Pass it as a parameter, so that it is not logged.';
 
@@ -222,7 +213,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.disable(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.disable(text) IS
 'Takes everything from a person of the current tenant: they may not sign in, their tokens end for good, and they count in no quorum. Their roles are kept for enrol(), which enables them again; the tokens from before stay worthless. Warns if they have tasks that are undecided: these stay. Raises WO404 for an unknown login.';
 
@@ -252,7 +242,6 @@ BEGIN
   WHERE a.tenant_id = home AND a.id = person AND a.db_role IS DISTINCT FROM map_role.db_role;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.map_role(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.map_role(text, text) IS
 'Lets a person of the current tenant act when somebody logs in to the database as this role; null ends it. Means nothing for gateway roles and where workorder.actor is set. Raises WO404 for an unknown login or role, WO409 if the role stands for somebody else in this tenant.';
 
@@ -282,6 +271,5 @@ BEGIN
   VALUES (current_name, coalesce(lower(rotate_credential_key.key), workorder.random_key()));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.rotate_credential_key(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.rotate_credential_key(bigint, text) IS
 'Gives credentials a new key, made up unless one is given, and keeps the one before as the row credential_previous of workorder.secret, with which credentials are still opened until it is deleted. With a tenant, the key is that tenant''s own (credential.<tenant>). Give a key as a parameter, so that it is not logged. Needs to own workorder.secret. Raises WO400 for a key that is not 64 hexadecimal digits.';

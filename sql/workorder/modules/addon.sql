@@ -18,7 +18,6 @@ BEGIN
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', own_schema.schema, own_schema.remark);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.own_schema(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.own_schema(text, text) IS
 'Part of define_addon(): makes sure that the schema, which is no member of the extension for it holds the user''s tables, is the installer''s, and comments it. Raises 42501.';
 
@@ -61,7 +60,6 @@ SET search_path = pg_catalog, pg_temp
 AS %L', define_addon.schema, format(E'\nBEGIN\n  PERFORM workorder.install_schema(%L);\nEND\n', define_addon.schema));
   EXECUTE format('COMMENT ON FUNCTION %I.install() IS %L', define_addon.schema,
     format('Makes the tables of the add-on in the schema %s, publishes its flow and puts the tickets under it; the tables belong to the caller. After workorder.install(). Called again it makes what is missing, publishes the flow, which is a new version if it has changed, and enters the routes anew.', define_addon.schema));
-  EXECUTE format('REVOKE ALL ON FUNCTION %1$I.flow(), %1$I.install() FROM PUBLIC', define_addon.schema);
 END
 $$;
 COMMENT ON FUNCTION workorder.define_addon(name, json) IS
@@ -103,7 +101,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.grant_addon(text, regrole, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.grant_addon(text, regrole, text[]) IS
 'Gives a role EXECUTE on the functions of an add-on but the internal ones (by name), USAGE on its schema, and workorder.grant_access(), which leaves the add-ons'' tables to them: see grant_table(). Needs to own them.';
 
@@ -135,7 +132,6 @@ BEGIN
   RETURN person;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.enrol_in(text, text, text, text[], boolean) IS
 'Enrols a person of an add-on (enrol()) with these roles of its flow, named without the flow''s name before them: instead of those held there, or, with keep, besides. Roles in other flows stay. Returns their id. Raises WO400 for a role that the published flow does not declare.';
 
@@ -155,7 +151,6 @@ BEGIN
   EXECUTE format('COMMENT ON POLICY directory_view ON %s IS %L', relation, format('Whoever takes part in %s reads it', system));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.open_directory(regclass, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.open_directory(regclass, text) IS
 'Row-level security of a table that tickets refer to: whoever takes part in the system (is_member()) reads the rows of their tenant, and nobody else. Who writes them is said by other policies. Needs to own the table.';
 
@@ -201,7 +196,6 @@ ALTER TABLE workorder.dictionary ALTER COLUMN tenant_id SET DEFAULT workorder.te
 ALTER TABLE workorder.dictionary ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON workorder.dictionary USING (tenant_id = workorder.tenant_id());
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.addon_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.addon_parts() IS
 'The tables of settings and lists, as workorder.parts() reads them.';
 
@@ -216,7 +210,6 @@ BEGIN
     setting.fallback);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.setting(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.setting(text, text, text) IS
 'What the current tenant has set for a system, else the fallback.';
 
@@ -257,7 +250,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.set_setting(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_setting(text, text, text) IS
 'Sets something for the current tenant; null takes it back. Needs the privilege to write workorder.setting. Raises WO400 for a time_zone that does not exist, and, where a timer of the flow named as the system runs as long as the setting says ("after": {"$name": ...}), for what is no duration.';
 
@@ -276,7 +268,6 @@ BEGIN
         AND d.kind = in_dictionary.kind);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.in_dictionary(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.in_dictionary(text, text, text) IS
 'Whether a value is an active one of a list of the tenant; an empty list takes any.';
 
@@ -304,7 +295,6 @@ BEGIN
   RETURN imported;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.import_dictionary(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.import_dictionary(text, text, jsonb) IS
 'Brings a list of the current tenant up to date from [{"code", "label", "position", "active"}], in the order given unless positions say otherwise; nothing is taken away. Returns how many entries were new or changed. Raises WO400; needs the privilege to write workorder.dictionary.';
 
@@ -321,7 +311,6 @@ BEGIN
   ON CONFLICT ON CONSTRAINT api_pkey DO UPDATE SET error = excluded.error, settings = excluded.settings || a.settings;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.add_api(text, text, json, boolean, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_api(text, text, json, boolean, jsonb) IS
 'Enters an API (see workorder.api) or brings it up to date; its prefix, who may call it, and settings that were changed since stay.';
 
@@ -339,6 +328,5 @@ BEGIN
   PERFORM pg_notify('pgrst', 'reload schema');
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.add_routes(text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_routes(text, jsonb) IS
 'Replaces the routes of an API: [["GET", "/path/{id:int}", "handler", settings or nothing], ...]; paths continue the API''s prefix, handlers are functions of the schema named as the API.';

@@ -14,7 +14,6 @@ BEGIN ATOMIC
     to_timestamp((approval_tasks.votes ->> '$reminded')::bigint)
   FROM task t;
 END;
-REVOKE ALL ON FUNCTION workorder.approval_tasks(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.approval_tasks(jsonb) IS
 'The undecided tasks that the column votes of a row holds: what workorder.task shows of the ticket. open: nobody else has to decide first.';
 
@@ -142,7 +141,6 @@ FROM workorder.participant p JOIN workorder.guarded g ON g.id = p.guarded_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'copied';
 COMMENT ON VIEW workorder.copied_to_me IS 'What others have copied the caller in on. Page by (at, guarded_id, ticket_id, revision) < the last row''s.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.approval_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.approval_parts() IS
 'The tables of tasks and deputies and the lists on them, as workorder.parts() reads them.';
 
@@ -151,7 +149,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(add_approver.relation, add_approver.id, 'task add ' || jsonb_build_object('who', add_approver.person, 'how', add_approver.how, 'weight', add_approver.weight)::text, add_approver.note);
 END;
-REVOKE ALL ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_approver(regclass, bigint, text, text, text, int) IS
 'Gives one person more (a login) a task in the ticket''s step: how says whether before the caller''s own, after it, or parallel to it. For who has a task that is undecided, and their deputy. One entry in the journal, "task add". Raises like act().';
 
@@ -160,7 +157,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(remove_approver.relation, remove_approver.id, 'task remove ' || jsonb_build_object('who', remove_approver.person)::text, remove_approver.note);
 END;
-REVOKE ALL ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remove_approver(regclass, bigint, text, text) IS
 'Takes an undecided task away again: one that the caller has added, or anybody''s, if the flow''s "manage" names a role of theirs. Refused (WO409) if what is left would decide the step. One entry in the journal, "task remove". Raises like act().';
 
@@ -169,7 +165,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(transfer_task.relation, transfer_task.id, 'task transfer ' || jsonb_build_object('to', transfer_task.person, 'from', transfer_task.owner)::text, transfer_task.note);
 END;
-REVOKE ALL ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.transfer_task(regclass, bigint, text, text, text) IS
 'Gives the caller''s task to somebody else for good, or that of owner, if the flow''s "manage" names a role of the caller''s. One entry in the journal, "task transfer". Raises like act().';
 
@@ -178,7 +173,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(delegate_task.relation, delegate_task.id, 'task delegate ' || jsonb_build_object('to', delegate_task.person)::text, delegate_task.note);
 END;
-REVOKE ALL ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.delegate_task(regclass, bigint, text, text) IS
 'Asks somebody for advice: they have the task until they return it, and cannot decide it. One entry in the journal, "task delegate". Raises like act().';
 
@@ -187,7 +181,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(return_task.relation, return_task.id, 'task return {}', return_task.note);
 END;
-REVOKE ALL ON FUNCTION workorder.return_task(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.return_task(regclass, bigint, text) IS
 'Returns a task that was given for advice, with the advice as a note; the owner takes it back the same way. One entry in the journal, "task return". Raises like act().';
 
@@ -196,7 +189,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(claim.relation, claim.id, 'task claim {}', claim.note);
 END;
-REVOKE ALL ON FUNCTION workorder.claim(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.claim(regclass, bigint, text) IS
 'Takes a task that waits for somebody of a role. One entry in the journal, "task claim". Raises like act().';
 
@@ -205,7 +197,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(release.relation, release.id, 'task release {}', release.note);
 END;
-REVOKE ALL ON FUNCTION workorder.release(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.release(regclass, bigint, text) IS
 'Gives a claimed task to its role again. One entry in the journal, "task release". Raises like act().';
 
@@ -214,7 +205,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(send_back.relation, send_back.id, 'task send_back ' || jsonb_build_object('to', send_back.step, 'then', send_back.onward)::text, send_back.note);
 END;
-REVOKE ALL ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.send_back(regclass, bigint, text, text, text) IS
 'Sends the ticket back to a step that it came through: previous, start, or the state''s path. onward says how it comes back: replay, through all that is in between, or jump, to this state at once. For whose turn it is. One entry in the journal, "task send_back". Raises like act().';
 
@@ -223,7 +213,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(withdraw.relation, withdraw.id, 'task withdraw {}', withdraw.note);
 END;
-REVOKE ALL ON FUNCTION workorder.withdraw(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.withdraw(regclass, bigint, text) IS
 'Takes the ticket back to where it started, for who made it. One entry in the journal, "task withdraw". Raises like act().';
 
@@ -232,7 +221,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(take_back.relation, take_back.id, 'task take_back {}', take_back.note);
 END;
-REVOKE ALL ON FUNCTION workorder.take_back(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.take_back(regclass, bigint, text) IS
 'Takes the ticket back one step, for who took it here, as long as nobody has touched it. One entry in the journal, "task take_back". Raises like act().';
 
@@ -241,7 +229,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(remind.relation, remind.id, 'task remind {}', remind.note);
 END;
-REVOKE ALL ON FUNCTION workorder.remind(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remind(regclass, bigint, text) IS
 'Reminds those who have to decide: workorder.task.reminded_at tells when. For who made the ticket or took it a step; refused (WO409) sooner than the flow''s "remind" after the last time. One entry in the journal, "task remind". Raises like act().';
 
@@ -250,7 +237,6 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
   SELECT workorder.act(copy_to.relation, copy_to.id, 'task copy ' || jsonb_build_object('to', copy_to.people)::text, copy_to.note);
 END;
-REVOKE ALL ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.copy_to(regclass, bigint, text[], text) IS
 'Lets people (logins) know: the ticket is in their copied_to_me. Whether they may see it is the flow''s "view". One entry in the journal, "task copy". Raises like act().';
 
@@ -281,7 +267,6 @@ BEGIN
   RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.claim_next(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.claim_next(regclass) IS
 'Claims the ticket that has waited longest for somebody of the caller''s roles, and returns its number; null if none waits. Tickets that somebody is at work on are passed over, so that any number of people may ask at once, and each gets another one.';
 
@@ -308,20 +293,17 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.hand_over(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.hand_over(text, text, text) IS
 'Gives all tasks that a person (a login, active or not) has on tickets which the caller may see to somebody else: a row for each ticket, with what was in the way, or null. For that person, and for roles that the flows'' "manage" names. One entry in the journal for each ticket, "task hand_over".';
 
 CREATE FUNCTION workorder.deputise(deputy text, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_deputise';
-REVOKE ALL ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.deputise(text, timestamptz, timestamptz) IS
 'Has somebody (a login) decide the caller''s tasks in the caller''s name, from since (null: now) until a time (null: for good). Called with an end that is not after the beginning, it ends: all that the caller has agreed with this deputy is deleted. Raises WO404 if nobody active has the login, WO400 for oneself.';
 
 CREATE FUNCTION workorder.refresh_tasks(relation regclass) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_refresh_tasks';
-REVOKE ALL ON FUNCTION workorder.refresh_tasks(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refresh_tasks(regclass) IS
 'Makes workorder.task of a table anew from the votes of its tickets, and workorder.participant from their journal, and returns how many tickets were looked at. Call it after loading tickets from elsewhere. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded.';

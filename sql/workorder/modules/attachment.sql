@@ -5,7 +5,6 @@ CREATE FUNCTION workorder.attach(relation regclass, ticket_id bigint, content by
   filename text DEFAULT '', uuid uuid DEFAULT gen_random_uuid()) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_attach';
-REVOKE ALL ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, uuid) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.attach(regclass, bigint, bytea, text, text, uuid) IS
 'Stores a file with a ticket and returns the number that workorder.attachments shows it under. Who may is the flow''s: the caller must be able to take its action "attach" on the ticket (workorder.explain()), so a flow without that action takes no files, and a final state none unless the flow has the action there or for all states. The action is not taken, for a file by itself changes nothing of the ticket. Bytes that the tenant has already are not stored again. The type is believed: see image_type(). Raises WO400 for an argument that is null and for a blank type, and for the action what explain() tells: WO403, WO404, WO409; 23505 for a number that is there already.';
 
@@ -18,7 +17,6 @@ RETURN CASE
   WHEN substring(content FROM 1 FOR 4) = '\x52494646'::bytea AND substring(content FROM 9 FOR 4) = '\x57454250'::bytea
     THEN 'image/webp'
 END;
-REVOKE ALL ON FUNCTION workorder.image_type(bytea) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.image_type(bytea) IS
 'The media type of an image, by its first bytes: image/png, image/jpeg, image/gif or image/webp; null for anything else, whatever it may be called.';
 
@@ -26,7 +24,6 @@ CREATE FUNCTION workorder.image_extension(content_type text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE content_type WHEN 'image/png' THEN 'png' WHEN 'image/jpeg' THEN 'jpg' WHEN 'image/gif' THEN 'gif'
   WHEN 'image/webp' THEN 'webp' END;
-REVOKE ALL ON FUNCTION workorder.image_extension(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.image_extension(text) IS
 'How the name of a file with such an image ends; null for another type.';
 
@@ -40,7 +37,6 @@ EXCEPTION WHEN invalid_parameter_value THEN
   RETURN NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.decode_base64(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.decode_base64(text) IS
 'The bytes that base64 stands for, null for text that is not base64.';
 
@@ -64,7 +60,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.read_image(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_image(text) IS
 'An image that was sent as text: data:image/png;base64,... (or jpeg, gif, webp), or bare base64 of at least 64 characters. Nulls for anything else, and for bytes that are no such image or another one than was said.';
 
@@ -118,6 +113,5 @@ JOIN workorder.attachment b ON b.tenant_id = t.tenant_id AND b.digest = t.digest
 WHERE t.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, t.ticket_id);
 COMMENT ON VIEW workorder.attachments IS 'Files of the tickets that the caller may see. Give uuid, or relation and ticket_id.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.attachment_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.attachment_parts() IS
 'The tables of files and the view on them, as workorder.parts() reads them.';

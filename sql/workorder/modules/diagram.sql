@@ -3,7 +3,6 @@
 CREATE FUNCTION workorder.draw(definition jsonb, format text, trace jsonb) RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_draw';
-REVOKE ALL ON FUNCTION workorder.draw(jsonb, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.draw(jsonb, text, jsonb) IS
 'The text that diagram() returns, of a document and a ticket''s trace, {"state": path, "steps": [[from, action, to], ...]}, or null. Part of diagram().';
 
@@ -18,7 +17,6 @@ BEGIN
   RETURN workorder.draw(diagram.definition, diagram.format, NULL);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.diagram(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.diagram(jsonb, text) IS
 'The picture of a flow document as text for Mermaid (''mermaid'') or Graphviz (''dot''): states with their labels, and every transition that moves a ticket, with its guard. Raises WO400 for another format or a document that cannot be understood.';
 
@@ -38,14 +36,12 @@ BEGIN
   RETURN definition;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.newest_version(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.newest_version(text) IS
 'The document of the newest version of a flow, drafts left out. Raises WO404 for a flow that was never published.';
 
 CREATE FUNCTION workorder.diagram(flow text, format text DEFAULT 'mermaid') RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN workorder.diagram(workorder.newest_version(flow), format);
-REVOKE ALL ON FUNCTION workorder.diagram(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.diagram(text, text) IS
 'The picture of the newest version of a flow, see diagram(jsonb, text). Raises WO404 for a flow that was never published.';
 
@@ -64,6 +60,5 @@ BEGIN
       WHERE h.relation = diagram.relation AND h.ticket_id = diagram.id AND h.from_state <> h.to_state)));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.diagram(regclass, bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.diagram(regclass, bigint, text) IS
 'The picture of a ticket''s flow with its way through it: where it is, where it was, and at each transition the numbers of the steps that took it. Raises WO404 for a ticket that the caller may not see.';

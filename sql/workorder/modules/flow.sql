@@ -2,28 +2,24 @@
 
 CREATE FUNCTION workorder.invalidate() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_invalidate';
-REVOKE ALL ON FUNCTION workorder.invalidate() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.invalidate() IS
 'AFTER STATEMENT trigger of rule tables (flow, actor, membership): tells every session to read the table again. Must be ENABLE ALWAYS, or a restore would leave them with what they knew.';
 
 CREATE FUNCTION workorder.check_flow(definition jsonb, relation regclass DEFAULT NULL)
 RETURNS TABLE (code text, path text, message text, hint text)
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'workorder_check_flow';
-REVOKE ALL ON FUNCTION workorder.check_flow(jsonb, regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_flow(jsonb, regclass) IS
 'What is wrong with a flow document, one row per defect, none if it can be published; with a table, also what the table lacks for it. code is stable, path is the place in the document. Takes any JSON. Raises WO404 for a table that does not exist.';
 
 CREATE FUNCTION workorder.check_members(definition jsonb, tenant bigint)
 RETURNS TABLE (code text, path text, message text, hint text)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_check_members';
-REVOKE ALL ON FUNCTION workorder.check_members(jsonb, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_members(jsonb, bigint) IS
 'What today''s people of a tenant cannot do of a flow document: quorums (quorum_members), steps that keep people apart (exclude_members: however the steps before are shared out, nobody is left), and calendars that the tenant does not have. one_person is a warning: a step that nobody could take if this person were away. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
 
 CREATE FUNCTION workorder.flow_states(definition jsonb)
 RETURNS TABLE (path text, parent text, label text, code text, kind text, initial boolean)
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'workorder_flow_states';
-REVOKE ALL ON FUNCTION workorder.flow_states(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.flow_states(jsonb) IS
 'States of a flow document, parents first; kind is atomic, compound, final or history, parent is empty right below the root. Defects are passed over.';
 
@@ -31,31 +27,26 @@ CREATE FUNCTION workorder.flow_actions(definition jsonb)
 RETURNS TABLE (state text, action text, target text, allow text[], guard text, require text[],
   fields text[], exclude text[], quorum jsonb, ordinal int)
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'workorder_flow_actions';
-REVOKE ALL ON FUNCTION workorder.flow_actions(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.flow_actions(jsonb) IS
 'Transitions of a flow document by the state that declares them (empty: the root), ordinal giving the order in which those of one action are tried. target is the whole path, null if nothing moves. Defects are passed over.';
 
 CREATE FUNCTION workorder.state_of_code(flow text, code text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_state_of_code';
-REVOKE ALL ON FUNCTION workorder.state_of_code(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.state_of_code(text, text) IS
 'The state whose "code" in the flow this is, as clients know it; null if there is none. The published version counts, and of others the newest that has it.';
 
 CREATE FUNCTION workorder.code_of_state(flow text, state text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_code_of_state';
-REVOKE ALL ON FUNCTION workorder.code_of_state(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.code_of_state(text, text) IS
 'The "code" of a state in its flow, by which clients know it; null if it has none. The published version counts, and of others the newest that has it.';
 
 CREATE FUNCTION workorder.view_policy(flow_id int, columns jsonb DEFAULT '{}') RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_view_policy';
-REVOKE ALL ON FUNCTION workorder.view_policy(int, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.view_policy(int, jsonb) IS
 'The action "view" of one flow version as an SQL predicate over a guarded table, the tenant left out. columns maps engine columns to the table''s names. Raises WO404 for an unknown id.';
 
 CREATE FUNCTION workorder.view_predicate(flow text, columns jsonb DEFAULT '{}') RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_view_predicate';
-REVOKE ALL ON FUNCTION workorder.view_predicate(text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.view_predicate(text, jsonb) IS
 'The action "view" of all versions of a flow but drafts, as one SQL predicate over a guarded table, the tenant left out. Used by refresh_policies().';
 
@@ -70,7 +61,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.require_tables() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.require_tables() IS 'Raises WO404 if workorder.install() was not run yet.';
 
 CREATE FUNCTION workorder.refuse_defects(definition jsonb) RETURNS void
@@ -115,7 +105,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_defects(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_defects(jsonb) IS
 'Raises WO400 with one line per defect if a document cannot be published: on its own, for the tables that have the flow, and for the people of the current tenant.';
 
@@ -136,7 +125,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refresh_flow(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refresh_flow(text) IS
 'Compiles "view" into the policies of every table that has the flow. Called when the set of its versions changes. Needs to own the tables.';
 
@@ -181,7 +169,6 @@ BEGIN
   RETURN flow_id;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.publish(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.publish(jsonb) IS
 'Publishes a flow document as the next version of the flow it names and returns its id; the version published before becomes deprecated: its tickets stay on it, new ones start on the new. What is published already is not published again: its id is returned. Raises WO400 with one line per defect (check_flow), WO409 if somebody else published in between. Policies of the tables that have the flow are made anew, which needs to own them.';
 
@@ -216,7 +203,6 @@ BEGIN
   RETURN flow_id;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.draft(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.draft(jsonb) IS
 'Keeps a flow document as a draft and returns its id; no ticket can be on it. It may have defects: they count when set_life() publishes it. The same draft again returns the same id. Raises WO400 if the document has no name.';
 
@@ -249,7 +235,6 @@ BEGIN
   PERFORM workorder.refresh_flow(flow.name);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.set_life(int, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.set_life(int, text) IS
 'Takes a flow version further in its life: draft, published (takes new tickets, and the version before becomes deprecated), deprecated (takes none), retired. Raises WO400 if a draft that is to be published has defects, WO404 for an unknown id, WO409 for a step back, or for retiring a version while tickets on it are not in a final state.';
 
@@ -314,6 +299,5 @@ BEGIN
   RETURN NEW;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.flow_immutable() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.flow_immutable() IS
 'BEFORE UPDATE OR DELETE trigger of workorder.flow: a published version keeps its document for ever, its life only goes on (WO409), a draft is checked when it is published (WO400), and only a draft may be deleted.';

@@ -2,17 +2,14 @@
 
 CREATE FUNCTION workorder.guard_row() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_guard_row';
-REVOKE ALL ON FUNCTION workorder.guard_row() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.guard_row() IS 'BEFORE ROW trigger of guarded tables: finds the action, judges it, moves the row. Made by guard().';
 
 CREATE FUNCTION workorder.record_row() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_row';
-REVOKE ALL ON FUNCTION workorder.record_row() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.record_row() IS 'AFTER ROW trigger of guarded tables: appends the journal entry. Made by guard().';
 
 CREATE FUNCTION workorder.record_flush() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'workorder_record_flush';
-REVOKE ALL ON FUNCTION workorder.record_flush() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.record_flush() IS 'AFTER STATEMENT trigger of guarded tables: writes the entries of the statement together. Made by guard().';
 
 CREATE FUNCTION workorder.refuse_truncate() RETURNS trigger
@@ -33,7 +30,6 @@ BEGIN
     SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_truncate() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_truncate() IS 'BEFORE TRUNCATE trigger of guarded tables: WO403, unless a superuser has set workorder.maintenance; then every row is deleted first, which the journal tells. Made by guard().';
 
 CREATE FUNCTION workorder.engine_columns()
@@ -48,7 +44,6 @@ BEGIN ATOMIC
     (11, 'action', 'text'), (12, 'note', 'text'), (13, 'last_action', 'text'), (14, 'last_note', 'text'),
     (15, 'digest', 'bytea')) e (p, n, t);
 END;
-REVOKE ALL ON FUNCTION workorder.engine_columns() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.engine_columns() IS 'The columns that guard() adds to a table, in that order.';
 
 CREATE FUNCTION workorder.ticket_key(relation regclass, OUT tenant_column text, OUT id_column text) RETURNS record
@@ -75,7 +70,6 @@ BEGIN
   id_column := names[2];
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.ticket_key(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.ticket_key(regclass) IS
 'The two key columns of a table that can be guarded. Raises WO400 if its primary key is not (tenant bigint, number).';
 
@@ -88,7 +82,6 @@ BEGIN
     DETAIL = 'It has no flow.', HINT = 'The table workorder.guarded lists those that have or had one.';
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_unguarded(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_unguarded(regclass) IS 'Raises WO404 for a table that is not guarded.';
 
 CREATE FUNCTION workorder.refresh_policies(relation regclass) RETURNS void
@@ -129,7 +122,6 @@ BEGIN
   EXECUTE format('COMMENT ON POLICY workorder_view ON %s IS %L', g.relation, wanted);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refresh_policies(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refresh_policies(regclass) IS
 'Compiles "view" of a guarded table''s flow into its row-level-security policies, if it has changed. Called by guard() and publish(). Needs to own the table.';
 
@@ -153,7 +145,6 @@ BEGIN
   EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', g.relation, args);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.make_record_trigger(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.make_record_trigger(regclass) IS
 'Makes the AFTER ROW trigger of a guarded table as workorder.guarded says, or makes it anew. Called by guard(), count_rows() and publish_events(). Needs to own the table.';
 
@@ -203,7 +194,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.restore_guard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.restore_guard(regclass) IS
 'Makes those triggers and policies of a table with a flow that are missing, as workorder.guarded says. Called by guard() and upgrade(). Needs to own the table.';
 
@@ -384,7 +374,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) IS
 'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}; a column taken over loses its default), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}; a value that is a leaf stays) and revision 0 if they have none, or the call is refused. Partitions that are attached later need their own TRUNCATE trigger. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
 
@@ -425,7 +414,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.unguard(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unguard(regclass) IS
 'Takes the flow from a table: triggers, policies and row-level security go, columns, rows and journal stay, timers and tasks go. Needs to own the table. Raises WO404 if it is not guarded.';
 
@@ -450,6 +438,5 @@ BEGIN
   DELETE FROM workorder.guarded g WHERE g.id = forget.guarded_id;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.forget(int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.forget(int) IS
 'Removes what the engine keeps of a guarded table that was dropped: timers, tasks, totals and its row of workorder.guarded, whose number is never given again. Its journal, replies and files stay. Needs to own the engine''s tables. Raises WO404 for an unknown number, WO409 for a table that is there.';

@@ -35,14 +35,12 @@ COMMENT ON COLUMN workorder.http_response.content_type IS 'Default application/j
 CREATE FUNCTION workorder.http_read(bytea) RETURNS bytea
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_http';
-REVOKE ALL ON FUNCTION workorder.http_read(bytea) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_read(bytea) IS
 'Answers a GET, HEAD or OPTIONS: takes the body, reads method, URI and content type of the client from the setting request.headers (x-original-method, x-original-uri, x-original-content-type), finds the route in workorder.route, calls its handler as the caller, and returns the body. Sets response.status and response.headers for this transaction. Errors become the error body of the API (workorder.api). STABLE, so that a gateway runs it in a read-only transaction. Raises WO400 if the headers are missing, 57014 and classes 53 and 57P as they come.';
 
 CREATE FUNCTION workorder.http_write(bytea) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_http';
-REVOKE ALL ON FUNCTION workorder.http_write(bytea) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_write(bytea) IS
 'Answers a request of any method, as http_read() does, in a transaction that may write.';
 
@@ -51,21 +49,18 @@ COMMENT ON FUNCTION workorder.http_write(bytea) IS
 CREATE FUNCTION workorder.http_json(status int, body json, headers jsonb DEFAULT NULL) RETURNS workorder.http_response
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ROW(status, body, headers, NULL, NULL)::workorder.http_response;
-REVOKE ALL ON FUNCTION workorder.http_json(int, json, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_json(int, json, jsonb) IS
 'A response with a JSON body, which is sent as it is written.';
 
 CREATE FUNCTION workorder.http_bytes(status int, content bytea, content_type text, headers jsonb DEFAULT NULL) RETURNS workorder.http_response
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ROW(status, NULL, headers, content, content_type)::workorder.http_response;
-REVOKE ALL ON FUNCTION workorder.http_bytes(int, bytea, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_bytes(int, bytea, text, jsonb) IS
 'A response with bytes of some media type, such as an image.';
 
 CREATE FUNCTION workorder.http_empty(status int DEFAULT 204, headers jsonb DEFAULT NULL) RETURNS workorder.http_response
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ROW(status, NULL, headers, NULL, NULL)::workorder.http_response;
-REVOKE ALL ON FUNCTION workorder.http_empty(int, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_empty(int, jsonb) IS
 'A response without a body.';
 
@@ -85,7 +80,6 @@ BEGIN
     HINT = coalesce(http_error.hint, 'Correct the request.');
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.http_error(int, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_error(int, text, text, text) IS
 'Raises WO<status> with this message, which becomes the error body of the API with that status. Never returns; so a handler can say RETURN workorder.http_error(404, ''not found''). Raises 22023 for a status that is no error''s.';
 
@@ -95,7 +89,6 @@ BEGIN ATOMIC
   SELECT coalesce(jsonb_object_agg(f.key, CASE jsonb_typeof(f.value) WHEN 'array' THEN f.value -> -1 ELSE f.value END), '{}')
   FROM jsonb_each(fields) AS f;
 END;
-REVOKE ALL ON FUNCTION workorder.http_last(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_last(jsonb) IS
 'The fields of a query or form, of each that came several times the last. Not for JSON, where a list is a value.';
 
@@ -119,14 +112,12 @@ BEGIN
     FROM jsonb_each(fields) AS f);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_fields(workorder.http_request, text, boolean, boolean) IS
 'The fields of a request''s body: its JSON, or its form, of which blank fields become null if blank_is_null, for a form has no null; with last, of a field that came several times in the form the last. Raises WO400 with the message malformed, if there is one, for a request without a body.';
 
 CREATE FUNCTION workorder.http_value(fields jsonb, name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(fields -> name) = 'array' THEN fields -> name ->> -1 ELSE fields ->> name END;
-REVOKE ALL ON FUNCTION workorder.http_value(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_value(jsonb, text) IS
 'One value of a field of query or form, the last if it came several times; null if it did not come. Not for JSON, where a list is a value.';
 
@@ -140,7 +131,6 @@ BEGIN ATOMIC
        LATERAL unnest(string_to_array(v.value, ',')) WITH ORDINALITY p (part, j)
   WHERE part <> '';
 END;
-REVOKE ALL ON FUNCTION workorder.http_list(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_list(jsonb, text) IS
 'All values of a field of query or form, in the order sent: repeated, as name[], or separated by commas. Empty ones are left out; null if the field did not come.';
 
@@ -157,7 +147,6 @@ BEGIN
   RETURN (SELECT i.api_schema FROM workorder.installation i WHERE i.extension = 'workorder');
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.api_schema() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_schema() IS
 'The schema that a gateway shows to clients, as install_http() was told; null if there is none.';
 
@@ -195,7 +184,6 @@ BEGIN
     HINT = 'Give the name of a view in schema api, or schema.table.';
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.api_relation(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_relation(text) IS
 'The guarded table behind a name: a view or table in the schema that clients are shown, or a table as schema.table. Of a view over several guarded tables, the one with the view''s name. Raises WO404 otherwise.';
 
@@ -239,7 +227,6 @@ CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workor
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
 ALTER TABLE workorder.route ENABLE ALWAYS TRIGGER invalidate;
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.http_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.http_parts() IS
 'The tables of APIs and their routes, as workorder.parts() reads them.';
 
@@ -252,7 +239,6 @@ BEGIN
     DETAIL = 'One that it needs is missing, or one was sent that it does not know.', HINT = 'The description at /rest/ tells its arguments.';
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_arguments() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_arguments() IS
 'Raises WO404 for a function that was called over HTTP with other arguments than it has.';
 
@@ -330,7 +316,6 @@ LANGUAGE sql STABLE RETURN workorder.refuse_arguments();
 REVOKE ALL ON FUNCTION @api@.actions(json) FROM PUBLIC;
 COMMENT ON FUNCTION @api@.actions(json) IS 'Refuses arguments that actions() does not have.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.api_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.api_parts() IS
 'What a gateway calls, in the schema that it shows to clients (@api@), as workorder.parts() reads it.';
 
@@ -366,6 +351,5 @@ BEGIN
   PERFORM workorder.make(workorder.all_parts());
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.install_http(name) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.install_http(name) IS
 'Makes the functions that a gateway calls, in a schema that it shows to clients; it is made if it is not there. install() does this for schema api unless there is one already: which schema to use is then yours to say. Needs to own the engine''s tables. Raises WO400 for a schema of an extension or of the system, WO409 if there is another one already, 42501 for a schema that belongs to another role than the engine''s tables.';

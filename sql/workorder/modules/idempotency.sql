@@ -28,21 +28,18 @@ COMMENT ON COLUMN workorder.idempotency.headers IS 'Other headers that were answ
 COMMENT ON COLUMN workorder.idempotency.body IS 'Body that was answered.';
 COMMENT ON COLUMN workorder.idempotency.created_at IS 'When; what is a day old is forgotten.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.idempotency_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.idempotency_parts() IS
 'The table of results of requests with a key, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.recall(scope text, key text, request jsonb) RETURNS jsonb
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_recall';
-REVOKE ALL ON FUNCTION workorder.recall(text, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.recall(text, text, jsonb) IS
 'What the person who acts was answered to this request with this key, null if it is new. Whoever asks for the same key meanwhile waits until this transaction ends. request is whatever makes it the same request. Needs no privilege on workorder.idempotency. Raises WO400 for a key that is not 1 to 255 printable ASCII characters, WO401 if nobody acts, WO422 if the key was used for another request.';
 
 CREATE FUNCTION workorder.remember(scope text, key text, request jsonb, result jsonb) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_remember';
-REVOKE ALL ON FUNCTION workorder.remember(text, text, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remember(text, text, jsonb, jsonb) IS
 'Keeps the result of a request with a key, for recall(), together with what the transaction did. Raises as recall() does, WO400 for a null result, and WO409 if the request has a result already.';
 
@@ -58,6 +55,5 @@ BEGIN
   RETURN forgotten;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.forget_idempotency(interval) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.forget_idempotency(interval) IS
 'Forgets the results of requests that are older, of all tenants, and returns how many. For a job that runs every hour or so. Needs to own workorder.idempotency.';

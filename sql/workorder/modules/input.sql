@@ -14,35 +14,30 @@ BEGIN
     HINT = refuse.hint;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse(text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse(text, text, text, text) IS
 'Raises an error: SQLSTATE (WO400, WO403, WO404, WO409 ...), message, detail and hint. Never returns; not immutable, or the planner would run it.';
 
 CREATE FUNCTION workorder.is_blank(value jsonb) RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_is_blank';
-REVOKE ALL ON FUNCTION workorder.is_blank(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.is_blank(jsonb) IS
 'Whether a field is absent, null, or a text of nothing but white space and characters that show nothing (the ideographic space and the zero-width space, too): what "require" of a flow calls blank in a text.';
 
 CREATE FUNCTION workorder.only_texts(value jsonb, names text[] DEFAULT NULL) RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_only_texts';
-REVOKE ALL ON FUNCTION workorder.only_texts(jsonb, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.only_texts(jsonb, text[]) IS
 'Whether a value is an object, or a list of nothing but objects, in which every member with one of these names, if it is there, is a text or null; without names, whether every member is a text. Null if the value is null. For whoever reads a long list and does not want to look at each member.';
 
 CREATE FUNCTION workorder.repeated(list jsonb, name text) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_repeated';
-REVOKE ALL ON FUNCTION workorder.repeated(jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.repeated(jsonb, text) IS
 'Which values of a member, texts or numbers, come more than once in a list of objects, and where each comes first: {"value": place}, counted from 1. What is no object or has no such member is passed over. Raises WO400 for what is no list.';
 
 CREATE FUNCTION workorder.slice(list jsonb, start int, count int) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_slice';
-REVOKE ALL ON FUNCTION workorder.slice(jsonb, int, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.slice(jsonb, int, int) IS
 'Up to count items of a list, from the one at start, counted from 0; an empty list if there are none. Raises WO400 for what is no list. For batches of a long list, as it takes no item apart.';
 
@@ -67,7 +62,6 @@ BEGIN
     || CASE WHEN part[7] = 'Z' THEN '+00' ELSE coalesce(part[7], '') END;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.input_time(text, boolean, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.input_time(text, boolean, boolean) IS
 'A day, or a time as "YYYY-MM-DD HH:MM:SS" with the offset that it was given with, if any; null if it is none or no such day exists. A day where a time is wanted becomes its first second, or its last if at_end. Part of read_input().';
 
@@ -153,7 +147,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.input_value(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.input_value(jsonb, jsonb) IS
 'Judges one value that was given by one rule: its value as it is kept, or what is wrong with it. Part of read_input(). Raises 22023 for a kind that does not exist.';
 
@@ -253,7 +246,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.judge_input(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.judge_input(jsonb, jsonb) IS
 'Every field of the rules that was given or has a default, in the order of the rules, with its value or what is wrong with it. Part of read_input() and check_input(), which explain the rules.';
 
@@ -266,7 +258,6 @@ BEGIN ATOMIC
   WHERE j.rule IS NOT NULL
   ORDER BY j.n;
 END;
-REVOKE ALL ON FUNCTION workorder.check_input(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.check_input(jsonb, jsonb) IS
 'What is wrong with the fields of a request, in the order of the rules (see read_input()): the field, of a list''s item as name.0, the rule it breaks (required, min, max, or its kind), and the bound of min and max. Empty if read_input() would succeed.';
 
@@ -276,7 +267,6 @@ RETURN replace(replace(replace(
   coalesce(wording ->> rule, CASE WHEN rule <> 'required' THEN wording ->> 'invalid' END,
     CASE rule WHEN 'required' THEN 'missing field: $name' ELSE 'invalid value: $name' END),
   '$bound', coalesce(bound, '')), '$label', replace(name, '_', ' ')), '$name', name);
-REVOKE ALL ON FUNCTION workorder.input_message(jsonb, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.input_message(jsonb, text, text, text) IS
 'What an API says of a field that breaks a rule: the wording''s text for the rule, else for "invalid", with $name, $label (the name with spaces for _) and $bound filled in.';
 
@@ -306,7 +296,6 @@ BEGIN
     CASE rule WHEN 'required' THEN 'Send the field.' ELSE 'Correct the value.' END);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.refuse_input(jsonb, text, text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.refuse_input(jsonb, text, text, text, text) IS
 'Raises WO400 for a field that breaks a rule, in the words of the API (input_message()), as read_input() does; with a detail of its own where the rule''s does not tell enough.';
 
@@ -327,7 +316,6 @@ BEGIN
   RETURN result;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) IS
 'Takes the fields of a request (body, query or form), judges them by rules and returns the values: one key for each rule whose field was given or has a default. Raises WO400 for the first problem, in the words of the API (input_message()).
 A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "pattern": a regular expression that the value as text must match, and "otherwise": the rule that it breaks if not (its kind); "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a list, which in a query is a field that came several times (for a form see http_fields(); in JSON a list is no value of a field that takes none); "end": true completes a day to its last second; "zone": the time zone that a time is shown in, UTC without it, where it must lie in the years 1 to 9999, whatever its offset; "from": other names, read if the first is absent}.
@@ -336,7 +324,6 @@ Absent are null too and, but for a text that is not required, blank text. Text i
 CREATE FUNCTION workorder.time_of(given text, zone text) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE WHEN given ~ ':[0-9]{2}[+-][0-9:]+$' THEN given::timestamptz ELSE given::timestamp AT TIME ZONE zone END;
-REVOKE ALL ON FUNCTION workorder.time_of(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.time_of(text, text) IS
 'The moment that read_input() has read: by its own offset, else in this time zone. Where clocks are put back, a time that comes twice is the later one; see times_of().';
 
@@ -357,20 +344,17 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.times_of(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.times_of(text, text) IS
 'Bounds of the moments that a time could stand for which read_input() has read. They differ only within a day of a change of the zone''s clock, where a time may come twice or not at all; who looks for what is shown as a time then compares with what is shown, too.';
 
 CREATE FUNCTION workorder.time_text(at timestamptz, zone text DEFAULT 'UTC') RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN to_char(at AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI:SS');
-REVOKE ALL ON FUNCTION workorder.time_text(timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.time_text(timestamptz, text) IS
 'A moment as people write it, YYYY-MM-DD HH:MM:SS, in a time zone.';
 
 CREATE FUNCTION workorder.path_id(id text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN id ~ '^[0-9]+$' AND id::numeric <= 2147483647 THEN id::bigint END;
-REVOKE ALL ON FUNCTION workorder.path_id(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.path_id(text) IS
 'The number in a path; null if it is none or beyond 2147483647: there can be no such row.';

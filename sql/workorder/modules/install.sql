@@ -23,7 +23,6 @@ BEGIN ATOMIC
       WHERE p.proargnames IS NOT NULL AND p.pronamespace::regnamespace || '.' || quote_ident(p.proname) = part_routine.name
       ORDER BY p.oid LIMIT 1) END;
 END;
-REVOKE ALL ON FUNCTION workorder.part_routine(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.part_routine(text) IS
 'The function that parts() calls by this name: with its types in parentheses if its arguments have no names, else the one of this name that has some. Null if there is none.';
 
@@ -110,7 +109,6 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.parts(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.parts(text) IS
 'Reads statements, each of which ends with its line, @api@ standing for the schema that clients are shown: what each makes (kind, the table it is on, its name) and whether that is missing. The kind is null for one that belongs to what was made before it (a comment, a first row, guard()).';
 
@@ -122,7 +120,6 @@ BEGIN
   RETURN (SELECT c.relowner::regrole FROM pg_class c WHERE c.oid = to_regclass('workorder.installation'));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.owner() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.owner() IS 'Who owns the engine''s tables; null if they are not made.';
 
 CREATE FUNCTION workorder.make(ddl text) RETURNS int
@@ -168,7 +165,6 @@ BEGIN
   RETURN n;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.make(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.make(text) IS
 'Executes those of the statements that make what is missing (see parts()), with what belongs to them, and returns how many; what is made belongs to the owner of the engine''s tables.';
 
@@ -177,7 +173,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN concat(workorder.tables_parts(), workorder.totals_parts(), workorder.timer_parts(), workorder.approval_parts(), workorder.addon_parts(),
   workorder.attachment_parts(), workorder.http_parts(), workorder.api_parts(), workorder.idempotency_parts(), workorder.reply_parts(), workorder.seal_parts(),
   workorder.outbox_parts());
-REVOKE ALL ON FUNCTION workorder.engine_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.engine_parts() IS 'Everything that the engine needs in its schema, module by module.';
 
 CREATE FUNCTION workorder.all_parts() RETURNS text
@@ -208,7 +203,6 @@ BEGIN
   RETURN all_of;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.all_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.all_parts() IS
 'Everything that the engine, the schema shown to clients and the add-ons need that are installed: the one list of install(), upgrade() and verify().';
 
@@ -233,7 +227,6 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.install() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.install() IS
 'Makes the engine''s tables and views in schema workorder, and the functions of schema api if there is no such schema yet (see install_http()), owned by the caller. Called again it runs upgrade(), which makes what is missing. Needs CREATE on the schema, and on the database.';
 
@@ -252,7 +245,6 @@ BEGIN
   RETURN false;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.enter(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.enter(text) IS
 'Begins the install() of an add-on: true if its tables are still to be made, and enters them as of its version; otherwise brings them to it by upgrade().';
 
@@ -322,6 +314,5 @@ BEGIN
   RETURN (SELECT i.version FROM workorder.installation i WHERE i.extension = 'workorder');
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.upgrade() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.upgrade() IS
 'Brings the tables of the engine and of every add-on to the installed versions of their extensions: calls their functions upgrade_to_<major>_<minor>() that are still to be taken, in order, makes whatever is missing of what install() makes, DROP EXTENSION ... CASCADE or not, puts the triggers and policies of guarded tables back, and returns the engine''s version. New tables belong to the owner of the others. Idempotent, all or nothing; run it after ALTER EXTENSION ... UPDATE, and once after restoring a dump of an older version. Needs to own the tables. Raises WO409 if data is newer than its code, or within an extension''s script.';

@@ -2,19 +2,16 @@
 
 CREATE FUNCTION workorder.migrated_state(to_flow int, state_map jsonb, state text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_migrated_state';
-REVOKE ALL ON FUNCTION workorder.migrated_state(int, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migrated_state(int, jsonb, text) IS
 'The leaf of a flow version (workorder.flow.id) where a ticket in this state belongs: as state_map says of the state or of the nearest state around it, else the state of the same path, else what state_map says of "*". Null if there is none. Raises WO404 for an unknown version.';
 
 CREATE FUNCTION workorder.migrated_history(to_flow int, state_map jsonb, history text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_migrated_history';
-REVOKE ALL ON FUNCTION workorder.migrated_history(int, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migrated_history(int, jsonb, text) IS
 'What a ticket remembers of the states it left, in the words of a flow version; what has no place there is forgotten, null if all of it. Raises WO404 for an unknown version.';
 
 CREATE FUNCTION workorder.move_tickets(relation regclass, from_flow int, to_flow int, state_map jsonb, total bigint) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_move_tickets';
-REVOKE ALL ON FUNCTION workorder.move_tickets(regclass, int, int, jsonb, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.move_tickets(regclass, int, int, jsonb, bigint) IS
 'The part of migrate() that moves: one UPDATE of all tickets of a version that are not done, with a notice every 10,000 of so many. Returns how many it moved. Raises WO403 unless the caller owns the table, WO409 for a ticket without a place.';
 
@@ -117,7 +114,6 @@ BEGIN
     USING from_flow, to_flow, state_map, ends, g.id, new.definition;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.migration_report(regclass, int, int, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migration_report(regclass, int, int, jsonb) IS
 'The report of migrate(), which has checked the arguments.';
 
@@ -192,6 +188,5 @@ BEGIN
   RETURN QUERY SELECT r.* FROM jsonb_to_recordset(report) r (code text, state text, target text, tickets bigint, blocks boolean, message text);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.migrate(regclass, int, int, jsonb, boolean) IS
 'Moves the tickets of a table that are not done from one version of its flow to another (ids of workorder.flow): all or none, each with an entry "migrate" in the journal. First comes the report, which is all there is with dry_run: how many tickets of each state go where (moves), stay because they are done (ended), have no place (no_place), lose votes (votes), lose the separation of duties (exclude: an action that the new version neither has nor names in "exclude", which blocks, or no longer keeps apart), forget a state they left (history), have timers that end (timers); unknown_calendar, unknown_column, column_type and bad_map are what they say. What blocks must be mended first. state_map: {"state": "state of the other version", "*": "leaf for the rest"}; a state takes those inside of it along, and one that is not named keeps its path. A new visit begins: timers start anew, votes are cleared; the way that a ticket came is kept. Nobody else can act on the table until the transaction ends. Needs to own the table. Raises WO400, WO403, WO404 and WO409.';

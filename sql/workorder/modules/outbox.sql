@@ -50,7 +50,6 @@ COMMENT ON COLUMN workorder.consumer.acknowledged_at IS 'When it said so; null i
 ALTER TABLE workorder.consumer ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 ALTER TABLE workorder.consumer ADD CONSTRAINT consumer_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES workorder.tenant (id);
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.outbox_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.outbox_parts() IS
 'The tables of events and their consumers, as workorder.parts() reads them.';
 
@@ -74,14 +73,12 @@ BEGIN
   END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.publish_events(regclass, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.publish_events(regclass, boolean) IS
 'From the next statement on, every change of a guarded table that is journalled becomes an event, or (false) none does; what was published before stays. Other tables pay nothing. Waits for those who are writing the table. Needs to own the table. Raises WO404 for a table that is not guarded.';
 
 CREATE FUNCTION workorder.subscribe(consumer text, since bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_subscribe';
-REVOKE ALL ON FUNCTION workorder.subscribe(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.subscribe(text, bigint) IS
 'Makes a consumer of the current tenant''s events, and returns the number of the last event that it does not get: everything that is committed from now on, or what comes after the event since, as far as it is kept (0 for all of it). A consumer that is there stays where it is, unless since is given. Needs EXECUTE and nothing else. Raises WO400 for an empty name or a negative number, WO404 if there is no such tenant, WO409 outside of READ COMMITTED.';
 
@@ -90,14 +87,12 @@ RETURNS TABLE (number bigint, relation regclass, ticket_id bigint, revision int,
   for_actor bigint, action text, from_state text, to_state text, note text, changes jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'workorder_events';
-REVOKE ALL ON FUNCTION workorder.events(text, int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.events(text, int) IS
 'The next events of a consumer of the current tenant, in order, and the same ones again until acknowledge(). All of them, whoever may see the tickets: give EXECUTE to whom they are for, who needs nothing else. Events of a ticket come in the order of its revisions; what commits late comes late, and nothing is left out. Whoever reads for the same consumer meanwhile waits until the transaction ends. What a maintenance has taken from the journal has no action. Raises WO400 for a max below 1, WO404 for a consumer that is not there, WO409 outside of READ COMMITTED.';
 
 CREATE FUNCTION workorder.acknowledge(consumer text, number bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_acknowledge';
-REVOKE ALL ON FUNCTION workorder.acknowledge(text, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.acknowledge(text, bigint) IS
 'Says that a consumer of the current tenant has dealt with all events up to this one. In one transaction with what it does about them, that happens exactly once. Never goes back. Needs EXECUTE and nothing else. Raises WO400 for an event that is not there, WO404 for a consumer that is not there.';
 
@@ -110,7 +105,6 @@ BEGIN
   RETURN FOUND;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.unsubscribe(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.unsubscribe(text) IS
 'Removes a consumer of the current tenant, for which no event is kept any more; false if there was none. Needs to own workorder.consumer.';
 
@@ -133,6 +127,5 @@ BEGIN
   RETURN forgotten + unwanted;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.forget_events(interval) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.forget_events(interval) IS
 'Forgets the events of all tenants that are older and that every consumer has dealt with, and returns how many. For a job that runs every hour or so. Needs to own the tables. The journal keeps its entries.';

@@ -3,7 +3,6 @@
 CREATE FUNCTION workorder.flow_way(definition jsonb, state text, avoiding text DEFAULT NULL) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_flow_way';
-REVOKE ALL ON FUNCTION workorder.flow_way(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.flow_way(jsonb, text, text) IS
 'The shortest way from a flow''s start to a state that does not pass another, as state, action, state, ...; null if there is none. Part of prove().';
 
@@ -24,7 +23,6 @@ BEGIN
   holds := counterexample IS NULL;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.prove(jsonb, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.prove(jsonb, text, text) IS
 'Whether every way from the start to a state passes another state, and if not, the shortest way that does not: state, action, state, ... A state is meant by its path, or by its name or code if only one has it; to be in a compound state is to be in any below it. Guards are taken to hold or not, as may be, so what holds is certain, while a counterexample may be one that guards prevent. Raises WO404 for a state that there is not or that cannot be reached, WO400 for a document that cannot be understood.';
 
@@ -37,6 +35,5 @@ BEGIN
   FROM workorder.prove(workorder.newest_version(prove.flow), prove.state, prove.passes) p;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.prove(text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.prove(text, text, text) IS
 'The same for the newest version of a flow, see prove(jsonb, text, text). Raises WO404 for a flow that was never published.';

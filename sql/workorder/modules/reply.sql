@@ -4,7 +4,6 @@
 CREATE FUNCTION workorder.add_reply(relation regclass, ticket_id bigint, content text, data jsonb DEFAULT NULL) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_add_reply';
-REVOKE ALL ON FUNCTION workorder.add_reply(regclass, bigint, text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_reply(regclass, bigint, text, jsonb) IS
 'Takes the flow''s action "reply" on a ticket of the caller''s tenant, as act() would, and keeps what was said with the entry that the journal has of it; returns the reply''s number. content may be empty; data is the application''s own (JSON null is none). Raises like act(), WO400 if an argument but data is null, WO409 if the table''s triggers do not journal.';
 
@@ -12,14 +11,12 @@ CREATE FUNCTION workorder.replies(relation regclass, ticket_ids bigint[])
 RETURNS TABLE (ticket_id bigint, id bigint, actor_id bigint, at timestamptz, content text, data jsonb)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 20
 AS 'MODULE_PATHNAME', 'workorder_replies';
-REVOKE ALL ON FUNCTION workorder.replies(regclass, bigint[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.replies(regclass, bigint[]) IS
 'The replies of tickets of the caller''s tenant, ticket by ticket, the oldest first; nothing of a ticket that the caller may not see (see visible()). actor_id is null if nobody was signed in. Raises WO404 for a table that is not guarded.';
 
 CREATE FUNCTION workorder.remove_reply(relation regclass, ticket_id bigint, reply_id bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_remove_reply';
-REVOKE ALL ON FUNCTION workorder.remove_reply(regclass, bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.remove_reply(regclass, bigint, bigint) IS
 'Takes the flow''s action "remove_reply" on a ticket and removes a reply that the caller wrote; the journal keeps that there was one, not what it said. Raises WO404 for a ticket that the caller may not see and for a reply that is not there, WO403 for somebody else''s, and else like act().';
 
@@ -62,7 +59,6 @@ BEGIN
   RETURN imported;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.import_replies(regclass, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.import_replies(regclass, jsonb) IS
 'Loads replies from elsewhere into the current tenant, as they are: list is [{"ticket_id", "actor_id", "at", "content", "data", "id"}], of which actor_id, data and id may be missing. Nothing is journalled and no flow asked; returns how many. Raises WO404 for a table that was never guarded, WO400 for what is no list of such objects. Needs to own workorder.reply.';
 
@@ -92,6 +88,5 @@ COMMENT ON COLUMN workorder.reply.data IS 'What else the application keeps with 
 COMMENT ON COLUMN workorder.reply.revision IS 'The journal''s entry of it; 0 for one that came from elsewhere.';
 ALTER TABLE workorder.reply ALTER COLUMN tenant_id SET DEFAULT workorder.tenant_id();
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.reply_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.reply_parts() IS
 'The table of the conversation, as workorder.parts() reads them.';

@@ -42,7 +42,6 @@ COMMENT ON COLUMN workorder.sealed.ticket_id IS 'Number of the ticket; of a flow
 COMMENT ON COLUMN workorder.sealed.revision IS 'Its last entry; of a flow, the version.';
 COMMENT ON COLUMN workorder.sealed.digest IS 'The digest of that entry; of a flow, SHA-256 over the text of its definition.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.seal_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.seal_parts() IS
 'The tables of the seals, as workorder.parts() reads them.';
 
@@ -62,7 +61,6 @@ AS $$
     WHERE s.tenant_id = seal_digest.tenant_id AND s.number = seal_digest.number
     GROUP BY 1, 2) b
 $$;
-REVOKE ALL ON FUNCTION workorder.seal_digest(bigint, int, timestamptz, bigint, bytea) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.seal_digest(bigint, int, timestamptz, bigint, bytea) IS
 'The digest of a seal: SHA-256 over the digest of the seal before (nothing for the first), tenant, number, time in microseconds since 2000 and number of chains as big-endian integers, and one SHA-256 for each table and 65,536 ticket numbers, over relation, ticket, revision and digest of each row of workorder.sealed in the order of its key. The form is part of what is kept elsewhere: it cannot change.';
 
@@ -98,14 +96,12 @@ BEGIN
   RETURN format('%s.%s.%s', tenant, made.number, encode(made.digest, 'hex'));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.seal() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.seal() IS
 'Seals every entry that the journal of the current tenant holds, and every version of a flow that was published, and returns the seal: tenant, number and digest, one line of text. Keep it where whoever may change this database may not change it (another server, a mail, paper), and give it to verify_seal() one day. It costs a pass over the journal and one row for each ticket with new entries; who acts meanwhile does not wait, and what they do is in the next seal. Needs to own the engine''s tables.';
 
 CREATE FUNCTION workorder.framed(value text) RETURNS bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce('\x01'::bytea || int4send(octet_length(convert_to(value, 'UTF8'))) || convert_to(value, 'UTF8'), '\x00');
-REVOKE ALL ON FUNCTION workorder.framed(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.framed(text) IS
 'A text as the digest of a journal entry takes it: a byte that says whether it is there, its length in UTF-8 in four bytes, and itself.';
 
@@ -190,6 +186,5 @@ BEGIN
   ORDER BY j.guarded_id, j.ticket_id, j.revision;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.verify_seal(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify_seal(text) IS
 'Whether the journal still holds every entry that it held when this seal was made, word for word; no row means that it does, and that nothing was put between them. Otherwise: seal_missing, seal (the record of the seals was changed, or this is not one of them), entry_missing, entry_changed (ticket and revision tell which), flow_missing, flow_changed (a version of a flow, its id as the ticket), digest (an entry that does not fit its digest). Verify the newest seal: it vouches for those before. Raises WO400 for what is no seal. Needs to own the engine''s tables.';

@@ -4,7 +4,6 @@
 CREATE FUNCTION workorder.contains_support(internal) RETURNS internal
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_contains_support';
-REVOKE ALL ON FUNCTION workorder.contains_support(internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.contains_support(internal) IS
 'Has the planner write the operator @> for contains(), so that indexes and estimates apply.';
 
@@ -14,7 +13,6 @@ CREATE FUNCTION workorder.contains(document text, term text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 20
 SUPPORT workorder.contains_support
 AS 'MODULE_PATHNAME', 'workorder_contains';
-REVOKE ALL ON FUNCTION workorder.contains(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.contains(text, text) IS
 'Whether a text contains a term in whatever case: what document ILIKE ''%term%'' finds when %, _ and \ in the term stand for themselves, and besides, final and other sigma are one letter, and dots above do not count (nor does i without its dot differ from i). An index of workorder.bigram_ops on the document serves it, under row-level security too. An empty term is in every text; null if either is null. Raises 42P22 if the collation cannot be determined.';
 
@@ -30,28 +28,24 @@ COMMENT ON OPERATOR workorder.@> (text, text) IS 'contains(): the text on the le
 CREATE FUNCTION workorder.bigram_extract_value(text, internal) RETURNS internal
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_bigram_extract_value';
-REVOKE ALL ON FUNCTION workorder.bigram_extract_value(text, internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.bigram_extract_value(text, internal) IS
 'Support of bigram_ops: the keys of a text.';
 
 CREATE FUNCTION workorder.bigram_extract_query(text, internal, int2, internal, internal, internal, internal) RETURNS internal
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_bigram_extract_query';
-REVOKE ALL ON FUNCTION workorder.bigram_extract_query(text, internal, int2, internal, internal, internal, internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.bigram_extract_query(text, internal, int2, internal, internal, internal, internal) IS
 'Support of bigram_ops: the keys that a text needs to match a pattern or contain a term.';
 
 CREATE FUNCTION workorder.bigram_compare_partial(int4, int4, int2, internal) RETURNS int4
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_bigram_compare_partial';
-REVOKE ALL ON FUNCTION workorder.bigram_compare_partial(int4, int4, int2, internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.bigram_compare_partial(int4, int4, int2, internal) IS
 'Support of bigram_ops: whether a key begins as the search wants it to.';
 
 CREATE FUNCTION workorder.bigram_consistent(internal, int2, text, int4, internal, internal, internal) RETURNS "char"
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_bigram_consistent';
-REVOKE ALL ON FUNCTION workorder.bigram_consistent(internal, int2, text, int4, internal, internal, internal) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.bigram_consistent(internal, int2, text, int4, internal, internal, internal) IS
 'Support of bigram_ops: whether a text with these keys may match.';
 

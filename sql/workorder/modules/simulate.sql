@@ -2,19 +2,16 @@
 
 CREATE FUNCTION workorder.simulate_begin(definition jsonb) RETURNS TABLE (name text, person boolean)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_begin';
-REVOKE ALL ON FUNCTION workorder.simulate_begin(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate_begin(jsonb) IS
 'Part of simulate(): makes a document the flow of the simulation until the subtransaction is rolled back, and lists the columns that it names and which of them hold people. Grant it to nobody.';
 
 CREATE FUNCTION workorder.simulate_as(actor bigint, at timestamptz) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_as';
-REVOKE ALL ON FUNCTION workorder.simulate_as(bigint, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate_as(bigint, timestamptz) IS
 'Part of simulate(): who acts (null: nobody known) and what time it is (null: as before), until the subtransaction is rolled back. Grant it to nobody: who may call it may be anybody.';
 
 CREATE FUNCTION workorder.simulate_timer(relation regclass, upto timestamptz) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_timer';
-REVOKE ALL ON FUNCTION workorder.simulate_timer(regclass, timestamptz) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate_timer(regclass, timestamptz) IS
 'Part of simulate(): fires the timer that is due first by a time, and returns its action; null if there is none. Grant it to nobody.';
 
@@ -51,7 +48,6 @@ BEGIN
   RETURN columns;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.simulation_table(jsonb, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulation_table(jsonb, jsonb, jsonb) IS
 'Part of simulate(): makes the guarded temporary table, and returns the types of its business columns.';
 
@@ -94,7 +90,6 @@ BEGIN
   RETURN people;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.simulation_people(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulation_people(jsonb) IS
 'Part of simulate(): enrols those who do not exist, with numbers below 0, and returns everybody''s number by login. Raises WO400 for roles given to somebody who exists.';
 
@@ -194,7 +189,6 @@ BEGIN
   RETURN QUERY SELECT r.* FROM jsonb_to_recordset(results) r (step int, actor text, action text, from_state text, to_state text, ok boolean, code text, message text, hint text);
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.simulate(jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate(jsonb, jsonb) IS
 'Simulates a flow document, published or not, and leaves nothing behind: one ticket in a temporary table is taken through the steps by the engine itself, and all of it is rolled back. steps: [{"actor": login, "roles": [...] (of people who do not exist; null actor: anonymous), "action": ..., "note": ..., "changes": {"column": value}, "at": time}], the first a "create"; people are named by login in columns of people. With "at", timers that are due by then fire first, as rows of $system. One row per step: code is the SQLSTATE of a refusal, after which the ticket is where it was. Calendars, settings and other holders of roles are those of the tenant. Raises WO400 for a document with defects, or steps that are none. For owners of the engine''s tables: who may call it acts for anybody, in the simulation.';
 
@@ -207,6 +201,5 @@ BEGIN
   RETURN QUERY SELECT s.* FROM workorder.simulate(workorder.newest_version(simulate.flow), simulate.steps) s;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.simulate(text, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.simulate(text, jsonb) IS
 'The same for the newest version of a flow, see simulate(jsonb, jsonb). Raises WO404 for a flow that was never published.';

@@ -202,13 +202,11 @@ FOR EACH ROW EXECUTE FUNCTION workorder.journal_append_only();
 CREATE TRIGGER append_only_truncate AFTER TRUNCATE ON workorder.journal
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.journal_append_only();
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.tables_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.tables_parts() IS
 'The tables of flows, people and the journal, and the views on them, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.next_number(name text) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_next_number';
-REVOKE ALL ON FUNCTION workorder.next_number(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.next_number(text) IS
 'Next number of a series of this tenant, from 1, without gaps: the counter''s row stays locked until the transaction ends. Needs no privilege on workorder.counter. Raises WO400 for a blank name.';

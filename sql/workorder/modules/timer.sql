@@ -96,48 +96,41 @@ WHERE t.tenant_id = workorder.tenant_id() AND t.next_at IS NOT NULL AND t.due_at
   AND workorder.visible(g.relation, t.ticket_id);
 COMMENT ON VIEW workorder.overdue IS 'Timers that are due and have not fired, of tickets that the caller may see: the state that declares them, since when they are due, and, if sweep() could not do it, how often, why, and when it tries again.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.timer_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.timer_parts() IS
 'The tables of timers and calendars and the view on them, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.read_delay(given text, OUT calendar text, OUT problem text)
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'workorder_read_delay';
-REVOKE ALL ON FUNCTION workorder.read_delay(text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.read_delay(text) IS
 'What is wrong with the duration of a timer as a flow or a setting writes it (P3D, PT16H@office), null if nothing is, and the calendar that it names.';
 
 CREATE FUNCTION workorder.sweep(max int DEFAULT 1000) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_sweep';
-REVOKE ALL ON FUNCTION workorder.sweep(int) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.sweep(int) IS
 'Takes the timers that are due, of all tenants, the earliest first and at most so many, and returns how many it took. Each is judged by the flow ("after") and journalled as the action "after" and its duration, by the tenant''s system actor. A timer of which no guard holds is spent; one that raises an error is tried again after a minute, two, four and so on, in the end every 17 hours, and shows in workorder.overdue. Tickets that are locked are left for the next time, so several may sweep at once. Needs EXECUTE and nothing else: statements run as the tables'' owners. Raises WO400 for a max below 1.';
 
 CREATE FUNCTION workorder.next_due() RETURNS timestamptz
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_next_due';
-REVOKE ALL ON FUNCTION workorder.next_due() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.next_due() IS
 'When sweep() has something to do next, for whatever tenant; null if no timer waits. A time that is past: something is due, or is locked by somebody who is at work on it.';
 
 CREATE FUNCTION workorder.retime(relation regclass, id bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_retime';
-REVOKE ALL ON FUNCTION workorder.retime(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.retime(regclass, bigint) IS
 'Sets the timers of one ticket of the current tenant, or of all tickets of a table, as their journal and flow demand, pauses included, and returns how many tickets had others. Call it after loading tickets from elsewhere, and after changing a calendar, for timers that are set already. A timer that has fired stays so. Nobody can act on the table until the transaction ends. Needs to own the table. Raises WO404 for a table that was never guarded, or a calendar that is not there.';
 
 CREATE FUNCTION workorder.add_working_time(since timestamptz, span interval, calendar text) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_add_working_time';
-REVOKE ALL ON FUNCTION workorder.add_working_time(timestamptz, interval, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.add_working_time(timestamptz, interval, text) IS
 'When so much working time of a calendar of this tenant has passed. Hours count working time. Days, which come first, lead from the first working moment to the same time so many working days later, or, if nobody works then, to when somebody does next. Raises WO404 if there is no such calendar, WO400 for months, for a negative span, or for more than the calendar has in a hundred years.';
 
 CREATE FUNCTION workorder.working_time_between(since timestamptz, until timestamptz, calendar text) RETURNS interval
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_working_time_between';
-REVOKE ALL ON FUNCTION workorder.working_time_between(timestamptz, timestamptz, text) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.working_time_between(timestamptz, timestamptz, text) IS
 'How much working time of a calendar of this tenant lies between two times, in hours; negative if the second is earlier. Raises WO404 if there is no such calendar, WO400 for times that are hundreds of years apart.';

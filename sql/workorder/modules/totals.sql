@@ -34,21 +34,18 @@ COMMENT ON COLUMN workorder.state_count_change.from_state IS 'Leaf before; null 
 COMMENT ON COLUMN workorder.state_count_change.to_state IS 'Leaf after; null if the tickets are gone.';
 COMMENT ON COLUMN workorder.state_count_change.n IS 'How many tickets.';
 $ddl$;
-REVOKE ALL ON FUNCTION workorder.totals_parts() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.totals_parts() IS
 'The tables that keep totals, as workorder.parts() reads them.';
 
 CREATE FUNCTION workorder.total(relation regclass, states text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_total';
-REVOKE ALL ON FUNCTION workorder.total(regclass, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.total(regclass, text[]) IS
 'How many tickets of their tenant the caller sees in a guarded table: all of them, or those in these states (paths; a compound state stands for the leaves in it). Equals count(*) in the same snapshot, the caller''s own uncommitted changes included. Of a table that count_rows() keeps the totals it costs the same however many there are, for states of which the flow''s "view" lets the caller see every ticket; the others are counted under row-level security. Needs SELECT on the tenant and the state column. Raises WO400 for a null state, WO404 for a table that is not guarded and for a state that no version of its flow has.';
 
 CREATE FUNCTION workorder.compact_totals() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_compact_totals';
-REVOKE ALL ON FUNCTION workorder.compact_totals() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.compact_totals() IS
 'Adds workorder.state_count_change to workorder.state_count and returns how many rows it has added. Writers do that by the way, so it is needed only where all transactions are REPEATABLE READ or SERIALIZABLE: those do not compact. Waits for nobody but count_rows().';
 
@@ -104,6 +101,5 @@ BEGIN
   RETURN result;
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.count_rows(regclass, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.count_rows(regclass, boolean) IS
 'Keeps the totals of a guarded table, so that workorder.total() of it costs the same however many tickets there are, or (false) keeps them no more. Counts what is there under a lock that keeps writers out meanwhile, and returns how many tickets of all tenants that are; null when it is taken off. Called again it counts anew: after the table was written past its triggers (session_replication_role = replica, disabled triggers, partitions attached or detached). Needs to own the table. Raises WO404 for a table that is not guarded, WO409 outside of READ COMMITTED.';

@@ -6,7 +6,6 @@ CREATE FUNCTION workorder.verify(relation regclass DEFAULT NULL, id bigint DEFAU
 RETURNS TABLE (relation regclass, ticket_id bigint, revision int, code text, message text)
 LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10
 AS 'MODULE_PATHNAME', 'workorder_verify';
-REVOKE ALL ON FUNCTION workorder.verify(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify(regclass, bigint) IS
 'Everything in which tables, journal and flows contradict each other; no row means sound. For one ticket of the current tenant, for all tickets of one table, or (no argument) for all guarded tables and the journal''s own entries. Needs to own the tables.
 What the journal does not tell (who held which role then, and so what a guard, "all" or a percentage made of it) is taken as it is.
@@ -17,7 +16,6 @@ Codes of the engine and the add-ons, without an argument only: table_missing, vi
 CREATE FUNCTION workorder.altered(relation regclass, columns jsonb DEFAULT '{}', labels jsonb DEFAULT '{}') RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_altered';
-REVOKE ALL ON FUNCTION workorder.altered(regclass, jsonb, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.altered(regclass, jsonb, jsonb) IS
 'Tells the journal that columns of a guarded table ({"name before": "name now"}) or labels of its enums ({"column": {"label before": "label now"}}) were renamed, so that verify() and as_of() read earlier entries by the names of now. One entry for the table, which is dumped and restored with the journal. Of columns whose type was altered nothing need be told as long as the old values are values of the new type. Needs to own the table. Raises WO400 for names that the table does not have, WO404 for a table without a flow.';
 
@@ -33,7 +31,6 @@ AS $$
   CROSS JOIN LATERAL aclexplode(c.relacl) x
   WHERE c.oid = verify_rights.relation AND x.privilege_type = 'TRIGGER' AND x.grantee <> c.relowner
 $$;
-REVOKE ALL ON FUNCTION workorder.verify_rights(regclass) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify_rights(regclass) IS
 'Who may get round the guard of a table by a right on it. Part of verify(), which asks it for everybody: it reads the catalog alone.';
 
@@ -53,7 +50,6 @@ BEGIN
         OR EXISTS (SELECT FROM workorder.password p WHERE p.tenant_id = a.tenant_id AND p.actor_id = a.id)));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.system_is_person() FROM PUBLIC;
 COMMENT ON FUNCTION workorder.system_is_person() IS 'Whether somebody could act as who stands for the engine; part of verify().';
 
 CREATE FUNCTION workorder.verify_engine(guarded regclass[])
@@ -206,6 +202,5 @@ AS $$
     ) f (relation, code, message)
   ORDER BY f.code, f.message
 $$;
-REVOKE ALL ON FUNCTION workorder.verify_engine(regclass[]) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.verify_engine(regclass[]) IS
 'What of the engine is not as it was installed, ordered by code and message; takes the tables with a flow, since none of those is the engine''s own. Part of verify(), which asks it for everybody: it reads the catalog alone.';

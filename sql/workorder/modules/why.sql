@@ -5,7 +5,6 @@ CREATE FUNCTION workorder.eligible(relation regclass, id bigint)
 RETURNS TABLE (action text, target text, need int, everybody boolean, people bigint[], more bigint, unjudged boolean, needs text[])
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 10
 AS 'MODULE_PATHNAME', 'workorder_eligible';
-REVOKE ALL ON FUNCTION workorder.eligible(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.eligible(regclass, bigint) IS
 'Of each action that a ticket''s state knows: where it leads (null: nowhere), how many votes it needs (null: one act is enough), whether everybody may take it, the numbers of at most 50 people who may take it now once they give what it needs, how many more there are, whether there are people beyond the 1000 that were judged, and the columns (or note) still missing. Judged by the engine''s own predicate; who cannot see the ticket cannot take it. Raises WO404 for a ticket that the caller may not see.';
 
@@ -13,14 +12,12 @@ CREATE FUNCTION workorder.clocks(relation regclass, id bigint)
 RETURNS TABLE (state text, delay text, due_at timestamptz, rest interval)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 4
 AS 'MODULE_PATHNAME', 'workorder_clocks';
-REVOKE ALL ON FUNCTION workorder.clocks(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.clocks(regclass, bigint) IS
 'The timers of a ticket that have not fired: the state that declares each, when it is due, or, while it stands still, what is left of it. Raises WO404 for a ticket that the caller may not see.';
 
 CREATE FUNCTION workorder.decides_for(relation regclass, id bigint) RETURNS bigint
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED COST 1000
 AS 'MODULE_PATHNAME', 'workorder_decides_for';
-REVOKE ALL ON FUNCTION workorder.decides_for(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.decides_for(regclass, bigint) IS
 'In whose name the caller, as a deputy, could decide a ticket now; null if in nobody''s, or if they would decide it for themselves. Of several the first, since everybody decides a step once.';
 
@@ -69,6 +66,5 @@ BEGIN
       ORDER BY c.due_at, c.state, c.delay), '[]') FROM workorder.clocks(why.relation, why.id) c));
 END
 $$;
-REVOKE ALL ON FUNCTION workorder.why(regclass, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION workorder.why(regclass, bigint) IS
 'Where a ticket stands (state, label, since when, what was done last), who can move it and how (actions: where each leads, the people who may take it now by name, how many more, what it still needs, votes so far and needed; you: the same for the caller, as actions() says it), and what is due (timers, or what is left of those that stand still). Names are told as far as the caller may read workorder.actor; who is not named is counted in "more". Raises WO404 for a ticket that the caller may not see, WO400 for null.';
