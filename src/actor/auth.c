@@ -78,7 +78,7 @@
 #include "actor/credential_parse.h"
 #include "actor/throttle.h"
 #include "utils/ascii.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 PG_FUNCTION_INFO_V1(workorder_sign_in);
 PG_FUNCTION_INFO_V1(workorder_token);

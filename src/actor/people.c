@@ -32,7 +32,7 @@
 
 #include "actor/people.h"
 #include "utils/cache.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* A backend that met more people than this starts an empty directory. */
 #define DIRECTORY_LIMIT	20000

@@ -41,7 +41,7 @@
 #include "flow/flow_cache.h"
 #include "flow/flow_compile.h"
 #include "utils/cache.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 PG_FUNCTION_INFO_V1(workorder_invalidate);
 

@@ -24,7 +24,7 @@
 #include "actor/actor.h"
 #include "flow/flow_check.h"
 #include "flow/flow_staff.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* More tries than this are not worth it. */
 #define MAX_TRIES	50000

@@ -44,7 +44,7 @@
 #include "http/idempotency.h"
 #include "http/request.h"
 #include "http/route.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 
 #define HEADERS		"request.headers"
 

@@ -40,8 +40,8 @@
 
 #include "actor/actor.h"
 #include "http/idempotency.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 
 #define LOCK_CLASS	3
 

@@ -47,7 +47,7 @@
 
 #include "http/route.h"
 #include "utils/cache.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 typedef struct RouteCache
 {

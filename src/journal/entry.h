@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_LINE_H
-#define WO_LINE_H
+#ifndef WO_ENTRY_H
+#define WO_ENTRY_H
 
 #include "flow/flow.h"
 #include "journal/journal.h"
@@ -47,4 +47,4 @@ extern void wo_line_init(void);
 extern bytea *wo_row_seal(const WoBinding *binding, const WoRow *row, char kind);
 extern const uint8 *wo_row_digest(const WoBinding *binding, const WoRow *row);
 
-#endif							/* WO_LINE_H */
+#endif							/* WO_ENTRY_H */

@@ -16,6 +16,9 @@
 #define WO_DIGEST_LENGTH	32
 #define WO_SALT_LENGTH		16
 
+/* relation_id of lines that are about the journal itself */
+#define WO_RELATION_JOURNAL	0
+
 /* Where the journal tells of alterations of a table. */
 #define WO_ALTERATION_TICKET(relation)	(-(int64) (relation))
 

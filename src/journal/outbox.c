@@ -18,7 +18,7 @@
  * the order of their revisions.  No transaction id is kept, so none has to
  * mean the same after a restore.
  *
- * Keys of the running statement wait here as the journal's lines do (pending.c).
+ * Keys of the running statement wait here as the journal's lines do (heap_append.c).
  * Who listens is woken by one NOTIFY
  * per transaction, sent before it commits and not by the trigger: one that is
  * prepared cannot send any, and must be possible all the same.
@@ -40,11 +40,10 @@
 #include "utils/rel.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 #include "journal/outbox.h"
-#include "utils/pending.h"
-#include "utils/store.h"
+#include "utils/heap_append.h"
 
 PG_FUNCTION_INFO_V1(workorder_subscribe);
 PG_FUNCTION_INFO_V1(workorder_events);
@@ -70,7 +69,7 @@ static WoTable outbox_table = {.name = "outbox", .natts = Natts_outbox, .filled 
 
 typedef struct Event
 {
-	SubTransactionId subid;		/* first, see pending.c */
+	SubTransactionId subid;		/* first, see heap_append.c */
 	int64		tenant;
 	int32		relation;		/* workorder.guarded.id */
 	int64		ticket;

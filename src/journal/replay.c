@@ -30,7 +30,7 @@
 #include "utils/memutils.h"
 
 #include "journal/entry.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 #include "journal/replay.h"
 #include "utils/value.h"
 

@@ -10,7 +10,7 @@
 
 #include "journal/journal.h"
 #include "row/binding.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 
 /* guarded_id of lines that are about the journal itself */
 #define WO_RELATION_JOURNAL	0

@@ -10,7 +10,7 @@
  * What a snapshot sees of both tables together is what it sees of the counted
  * table, since a change commits with its tickets and a fold all at once.
  *
- * Changes of the running statement wait here (pending.c).  While a table
+ * Changes of the running statement wait here (heap_append.c).  While a table
  * has anything waiting here, its tally is not what the table holds; so a mark
  * stands here from the first row that a statement touches until its changes
  * are written.
@@ -40,11 +40,10 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 #include "journal/replay.h"
-#include "utils/pending.h"
-#include "utils/store.h"
+#include "utils/heap_append.h"
 #include "journal/state_count.h"
 
 PG_FUNCTION_INFO_V1(workorder_compact_totals);
@@ -75,7 +74,7 @@ enum
 /* Rows that the running statement has moved, or the mark that it is running. */
 typedef struct Move
 {
-	SubTransactionId subid;		/* first, see pending.c */
+	SubTransactionId subid;		/* first, see heap_append.c */
 	int32		relation;		/* workorder.guarded.id */
 	int			depth;			/* of triggers, to know a statement's end by */
 	int64		n;				/* 0 = a mark */

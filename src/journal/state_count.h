@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_TALLY_H
-#define WO_TALLY_H
+#ifndef WO_STATE_COUNT_H
+#define WO_STATE_COUNT_H
 
 #include "utils/array.h"
 
@@ -17,4 +17,4 @@ extern void wo_tally_move(const WoBinding *binding, int64 tenant, const char *fr
 extern void wo_tally_flush(Relation rel);
 extern bool wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total);
 
-#endif							/* WO_TALLY_H */
+#endif							/* WO_STATE_COUNT_H */

@@ -7,7 +7,7 @@
  * A state names its approvers by role, column, path or login.  Each person
  * found is given a task, once, unless he is excluded or inactive; a role that
  * is claimed gets one for whoever takes it.  The tasks stand in the row's votes
- * (round.c) until the state is left.  Whoever holds a
+ * (approval_state.c) until the state is left.  Whoever holds a
  * task that is open decides by the state's action, or against it by another; a
  * deputy does so for him.  The action takes effect as soon as the rule is met,
  * or can no longer be.  All arithmetic is in whole numbers.
@@ -36,7 +36,7 @@
 #include "permit/quorum.h"
 #include "permit/reason.h"
 #include "utils/id_set.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search

@@ -2,7 +2,7 @@
  *
  * approval.h
  *	  Who has to decide a ticket by name, and what they have decided
- *	  (approval.c); and the tasks that travel in its row (round.c).
+ *	  (approval.c); and the tasks that travel in its row (approval_state.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -11,50 +11,7 @@
 
 #include "flow/flow.h"
 #include "permit/reason.h"
-
-/* One person's part in a decision, or that of a role which nobody took yet. */
-typedef struct WoTask
-{
-	int			n;				/* names it as long as the ticket stays in the state */
-	int64		who;			/* 0: whoever of the role claims it */
-	int64		owner;			/* who gave it to him for advice; 0: it is his own */
-	const char *role;			/* that it can be released to, NULL for none */
-	int			weight;
-	int64		added;			/* who added it later, 0 if the flow did */
-	int			vote;			/* 1, -1, 0: undecided */
-	int64		by;				/* who decided, if another one */
-	Bitmapset  *after;			/* tasks that must be decided first */
-} WoTask;
-
-/* A state that the ticket came through, and who took it on from there. */
-typedef struct WoTrailStep
-{
-	const char *state;
-	int64		by;
-} WoTrailStep;
-
-/* Everything of approvals that the row's votes hold. */
-typedef struct WoRound
-{
-	Jsonb	   *quorums;		/* the votes of quorums beside it, NULL = none */
-	bool		resolved;		/* tasks were given */
-	List	   *tasks;			/* of WoTask */
-	List	   *trail;			/* of WoTrailStep: the way here, without detours */
-	List	   *resume;			/* paths: the way on after a sending back, the last is where to */
-	int64		reminded;		/* Unix time of the last reminder, 0 for none */
-	/* of the last act */
-	int64		for_actor;		/* for whom, 0 for himself */
-	const char *right;			/* by which right; NULL if by the flow's "allow" */
-	List	   *copied;			/* of int64 *: who was copied in */
-} WoRound;
-
-/* round.c */
-extern WoRound *wo_round_read(Jsonb *votes);
-extern WoRound *wo_round_copy(const WoRound *round);
-extern Jsonb *wo_round_write(const WoRound *round);
-extern int64 wo_round_for_actor(Jsonb *votes);
-extern WoRound *wo_round_of_row(const WoBinding *binding, const WoRow *row);
-extern bool wo_task_open(const WoRound *round, const WoTask *task);
+#include "row/approval_state.h"
 
 /* What an actor is to the tasks of a ticket. */
 typedef enum WoStanding

@@ -4,7 +4,7 @@
  *	  Who stands in for whom: workorder.deputy.
  *
  * Everybody names deputies for himself and for nobody else.  The table is
- * written as its owner (as_owner.c), so that no application's role can write
+ * written as its owner (owner_spi.c), so that no application's role can write
  * another person's name into it.
  *
  *-------------------------------------------------------------------------
@@ -16,8 +16,8 @@
 #include "utils/builtins.h"
 
 #include "permit/approval.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 
 PG_FUNCTION_INFO_V1(workorder_deputise);
 

@@ -150,7 +150,7 @@ read_votes(WoCase *c, const WoCandidate *candidate, Ballot *mine, Ballot *others
 				break;
 			case WJB_KEY:
 				if (depth == 1)
-					/* what begins with "$" is of approvals, see round.c */
+					/* what begins with "$" is of approvals, see approval_state.c */
 					current = v.val.string.len > 0 && v.val.string.val[0] == '$' ? NULL :
 						(v.val.string.len == strlen(name) &&
 						 memcmp(v.val.string.val, name, v.val.string.len) == 0) ? mine : others;

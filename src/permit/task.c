@@ -6,7 +6,7 @@
  *
  * Both are shadows: the truth is in the row's votes and in the journal.  They
  * change in the same commit, under the lock of the ticket's row, by statements
- * that run as the tables' owner (as_owner.c).  What a row's votes mean is said
+ * that run as the tables' owner (owner_spi.c).  What a row's votes mean is said
  * once, by workorder.approval_tasks(), to which refresh_tasks() and verify() hold
  * the lists.  Flows without approvers, by far the most, cost nothing here.
  *
@@ -24,7 +24,7 @@
 #include "permit/approval.h"
 #include "permit/task.h"
 #include "permit/task_command.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 
 #define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2" \
 	" AND ticket_id OPERATOR(pg_catalog.=) $3"

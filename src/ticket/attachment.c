@@ -21,7 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "ticket/act.h"
 #include "utils/value.h"
 

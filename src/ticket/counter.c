@@ -16,7 +16,7 @@
 #include "utils/builtins.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_next_number);

@@ -28,8 +28,8 @@
 #include "row/binding.h"
 #include "flow/flow.h"
 #include "journal/entry.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 #include "ticket/migrate.h"
 #include "utils/value.h"
 

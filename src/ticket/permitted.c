@@ -33,7 +33,7 @@
 #include "row/binding.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* The capacity to which a question is limited. */
 typedef struct Capacity

@@ -24,7 +24,7 @@
 #include "utils/jsonb.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
 #include "utils/value.h"

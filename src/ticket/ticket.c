@@ -43,7 +43,7 @@
 #include "permit/evaluation.h"
 #include "permit/permit.h"
 #include "ticket/ticket.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 
 void

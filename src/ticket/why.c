@@ -32,7 +32,7 @@
 #include "row/binding.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 
 #define MAX_TOLD	50
 #define MAX_JUDGED	1000

@@ -29,7 +29,7 @@
 
 #include "actor/actor.h"
 #include "timer/calendar.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* Nobody plans further; and a calendar without working hours must come to an end. */
 #define MAX_YEARS	100

@@ -28,7 +28,7 @@
 #include "timer/calendar.h"
 #include "timer/clock.h"
 #include "flow/flow.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 /* How long a timer runs, and by whose time. */
 typedef struct Term

@@ -5,8 +5,25 @@
  *
  * Tenant by tenant, the earliest timers first, a chunk at a time.  What is due
  * is read without a lock and put in the order in which tickets are locked;
- * locking and moving them is sweep_fire.c's.  A tenant that something is due
+ * then they are locked and moved.  A tenant that something is due
  * in gets the person that the system acts as.
+ *
+ * Tickets are locked by number, and before anything else; one that somebody is
+ * at work on is skipped, so a sweep never waits for a ticket, and any number
+ * of sweepers work side by side.  Under the lock a timer is claimed (fired_at
+ * is set if it still is to fire) and the ticket is moved, both in one
+ * subtransaction: the two stand or fall together, in a crash too, so a timer
+ * fires at most once.
+ *
+ * Timers of the same kind become one UPDATE ... SET action = 'after P3D', which
+ * the guard judges row by row like any order.  If it fails, its halves are
+ * tried, down to the ticket that is at fault; that one is tried again later,
+ * and later each time, and says why in workorder.timer until then.
+ *
+ * Statements run as the owner of the table they are on, as those of
+ * referential integrity do: who may sweep needs no right but to do that.  What
+ * a table's triggers do then is restricted (owner_spi.c), and nothing of it can
+ * be deferred: it would run with the rights of whoever sweeps.
  *
  * Memory is that of the chunk, and freed with it.
  *
@@ -14,17 +31,399 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
 
 #include "actor/actor.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
-#include "timer/sweep.h"
+#include "row/binding.h"
+#include "timer/timer.h"
+#include "utils/catalog.h"
+#include "utils/owner_spi.h"
+
+/* A timer that is due, as it was read before its ticket was locked. */
+typedef struct WoDue
+{
+	int32		guarded_id;
+	int64		ticket;
+	char	   *state;
+	char	   *delay;
+	TimestampTz next_at;
+	int			turn;			/* how many of the same ticket come before it */
+	bool		locked;
+} WoDue;
+
+/* A sweep under way. */
+typedef struct WoSweep
+{
+	int64		tenant;
+	TimestampTz now;
+	int64		left;			/* timers that may still be taken */
+	int64		fired;
+	MemoryContext chunk;		/* reset with each chunk */
+} WoSweep;
+
+/* ----------------------------------------------------------------
+ *		a chunk: its tickets locked and moved
+ * ----------------------------------------------------------------
+ */
+
+/* What did not work is tried again after a minute, then two, then four, in the end every 17 hours. */
+#define RETRY_FIRST		(60 * USECS_PER_SEC)
+#define RETRY_DOUBLINGS	10
+
+/* A guarded table that something is due in. */
+typedef struct Target
+{
+	Oid			relid;			/* InvalidOid if it is no longer guarded */
+	Oid			owner;
+	char	   *name;			/* qualified and quoted */
+	char	   *tenant_column;
+	char	   *id_column;
+	char	   *action_column;
+} Target;
+
+static const char *const claim_query =
+"UPDATE workorder.timer SET fired_at = $2, next_at = NULL, problem = NULL"
+" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND next_at OPERATOR(pg_catalog.<=) $2"
+" AND guarded_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
+" AND delay OPERATOR(pg_catalog.=) $5 AND ticket_id OPERATOR(pg_catalog.=) ANY ($6)"
+" RETURNING ticket_id";
+
+static WoStatement put_off = {
+	.table = "timer",
+	.text = "UPDATE workorder.timer SET tries = tries OPERATOR(pg_catalog.+) 1, problem = $6,"
+	" next_at = $7 OPERATOR(pg_catalog.+) ($8 OPERATOR(pg_catalog.*) pg_catalog.power(2::double precision, LEAST(tries, "
+	CppAsString2(RETRY_DOUBLINGS) ")::double precision))"
+	" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2"
+	" AND ticket_id OPERATOR(pg_catalog.=) $3 AND state OPERATOR(pg_catalog.=) $4"
+	" AND delay OPERATOR(pg_catalog.=) $5 AND next_at IS NOT NULL",
+	.nargs = 8,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID}
+};
+
+static void fire(WoSweep *sweep, const Target *target, WoDue **due, int n);
+static void move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n);
+static void put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem);
+static Target *find_target(int32 guarded_id);
+static Datum ticket_array(WoDue **due, int n);
+static int	compare_kind(const WoDue *a, const WoDue *b);
+
+/*
+ * lock_tickets locks the tickets of what is due, in the order of
+ * their numbers, and marks those that it got.
+ */
+static void
+lock_tickets(WoSweep *sweep, WoDue **due, int n)
+{
+	for (int from = 0, to; from < n; from = to)
+	{
+		Target	   *target = find_target(due[from]->guarded_id);
+		Oid			types[2] = {INT8OID, INT8ARRAYOID};
+		Datum		values[2];
+		StringInfoData query;
+		int			next = from;
+
+		for (to = from; to < n && due[to]->guarded_id == due[from]->guarded_id; to++)
+			;
+		if (!OidIsValid(target->relid))
+		{
+			for (int i = from; i < to; i++)
+				put_off_timer(sweep, due[i], "the table is not guarded any more");
+			continue;
+		}
+		initStringInfo(&query);
+		appendStringInfo(&query, "SELECT %s::pg_catalog.int8 FROM %s WHERE %s OPERATOR(pg_catalog.=) $1"
+						 " AND %s OPERATOR(pg_catalog.=) ANY ($2) ORDER BY %s FOR NO KEY UPDATE SKIP LOCKED",
+						 target->id_column, target->name, target->tenant_column, target->id_column,
+						 target->id_column);
+		values[0] = Int64GetDatum(sweep->tenant);
+		values[1] = ticket_array(due + from, to - from);
+		SPI_connect();
+		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_SELECT, 2, types, values);
+		/* both are in order */
+		for (uint64 row = 0; row < SPI_processed; row++)
+		{
+			bool		isnull;
+			int64		ticket = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
+															 SPI_tuptable->tupdesc, 1, &isnull));
+
+			for (; next < to && due[next]->ticket <= ticket; next++)
+				due[next]->locked = due[next]->ticket == ticket;
+		}
+		SPI_finish();
+	}
+}
+
+/*
+ * fire_turn fires the first, second, ... timer of each ticket that
+ * was locked, those of a kind together.
+ */
+static void
+fire_turn(WoSweep *sweep, WoDue **due, int n, int turn)
+{
+	WoDue	  **batch = palloc(sizeof(WoDue *) * n);
+	bool	   *taken = palloc0(sizeof(bool) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		Target	   *target;
+		int			size = 0;
+
+		if (taken[i] || !due[i]->locked || due[i]->turn != turn)
+			continue;
+		for (int j = i; j < n; j++)
+			if (!taken[j] && due[j]->locked && due[j]->turn == turn && compare_kind(due[i], due[j]) == 0)
+			{
+				taken[j] = true;
+				batch[size++] = due[j];
+			}
+		target = find_target(due[i]->guarded_id);
+		fire(sweep, target, batch, size);
+	}
+}
+
+/*
+ * defer_nothing checks every constraint that was deferred, and has
+ * the others checked at once.
+ */
+static void
+defer_nothing(void)
+{
+	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
+
+	immediate->constraints = NIL;
+	immediate->deferred = false;
+	AfterTriggerSetState(immediate);
+}
+
+/*
+ * is_fatal tells whether an error is about the sweep as a whole: it was
+ * cancelled, the server has no room, or this transaction sees too little.
+ */
+static bool
+is_fatal(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case MAKE_SQLSTATE('5', '3', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+			return true;
+		default:
+			return sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+	}
+}
+
+/*
+ * fire fires timers of a kind, in a subtransaction; if that fails, its halves.
+ */
+static void
+fire(WoSweep *sweep, const Target *target, WoDue **due, int n)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	WoFiring	firing = {due[0]->guarded_id, due[0]->state, due[0]->delay, NULL, 0};
+	int64		fired = sweep->fired;
+	int64		left = sweep->left;
+	ErrorData  *volatile error = NULL;
+
+	CHECK_FOR_INTERRUPTS();
+	firing.action = psprintf(WO_ACTION_AFTER "%s", due[0]->delay);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		/* what could be deferred is the ticket's fault, not the whole transaction's */
+		defer_nothing();
+		wo_firing = &firing;
+		move_tickets(sweep, target, due, n);
+		wo_firing = NULL;
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		wo_firing = NULL;
+		wo_timer_forget();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (is_fatal(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		sweep->fired = fired;
+		sweep->left = left;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+
+	if (error == NULL)
+		return;
+	if (n > 1)
+	{
+		fire(sweep, target, due, n / 2);
+		fire(sweep, target, due + n / 2, n - n / 2);
+		return;
+	}
+	put_off_timer(sweep, due[0], psprintf("%s: %s", unpack_sql_state(error->sqlerrcode), error->message));
+	sweep->left--;
+}
+
+/*
+ * move_tickets claims timers and moves their tickets, which are locked.
+ */
+static void
+move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
+{
+	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID, INT8ARRAYOID};
+	Datum		values[6] = {
+		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now), Int32GetDatum(due[0]->guarded_id),
+		CStringGetTextDatum(due[0]->state), CStringGetTextDatum(due[0]->delay), ticket_array(due, n)
+	};
+	Oid			order_types[3] = {INT8OID, INT8ARRAYOID, TEXTOID};
+	Datum		order[3] = {Int64GetDatum(sweep->tenant)};
+	Datum	   *claimed = palloc(sizeof(Datum) * n);
+	int			nclaimed;
+	StringInfoData query;
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi;
+
+	SPI_connect();
+	wo_execute_as(wo_relation_owner(wo_lookup_table("timer", false)), WO_SECTION_FULL, claim_query,
+				  SPI_OK_UPDATE_RETURNING, 6, types, values);
+	nclaimed = SPI_processed;
+	for (int i = 0; i < nclaimed; i++)
+	{
+		bool		isnull;
+
+		claimed[i] = Int64GetDatum(DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+															   SPI_tuptable->tupdesc, 1, &isnull)));
+	}
+	if (nclaimed > 0)
+	{
+		spi = MemoryContextSwitchTo(context);
+		order[1] = PointerGetDatum(construct_array(claimed, nclaimed, INT8OID, sizeof(int64),
+												   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		order[2] = CStringGetTextDatum(wo_firing->action);
+		initStringInfo(&query);
+		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s OPERATOR(pg_catalog.=) $1"
+						 " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
+						 target->name, target->action_column, target->tenant_column, target->id_column);
+		wo_timer_gather(sweep->tenant, due[0]->guarded_id);
+		MemoryContextSwitchTo(spi);
+		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
+		/* the timers are spent: a ticket that somebody kept from moving would wait for ever */
+		if (SPI_processed + wo_firing->npassed_over != nclaimed)
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_CONFLICT),
+					 errmsg("a trigger or rule on %s suppressed the action", target->name),
+					 errhint("Look at the table's BEFORE ROW triggers and its rules.")));
+		wo_timer_write();
+	}
+	SPI_finish();
+	sweep->fired += nclaimed;
+	sweep->left -= nclaimed;
+}
+
+/*
+ * put_off_timer has a timer tried again later, and notes why.
+ */
+static void
+put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem)
+{
+	Interval	first = {.time = RETRY_FIRST};
+	Datum		values[8] = {
+		Int64GetDatum(sweep->tenant), Int32GetDatum(due->guarded_id), Int64GetDatum(due->ticket),
+		CStringGetTextDatum(due->state), CStringGetTextDatum(due->delay),
+		CStringGetTextDatum(problem), TimestampTzGetDatum(sweep->now), IntervalPGetDatum(&first)
+	};
+
+	(void) wo_run_as_owner(&put_off, values, NULL);
+}
+
+/*
+ * find_target looks up a guarded table by its number.
+ */
+static Target *
+find_target(int32 guarded_id)
+{
+	Target	   *target = palloc0(sizeof(Target));
+	WoLookupKey key = {"id", INT4OID, Int32GetDatum(guarded_id)};
+	WoLookup	lookup;
+	HeapTuple	tuple;
+	bool		isnull;
+	Relation	rel;
+	WoBinding  *binding;
+
+	wo_lookup_begin(&lookup, wo_lookup_table("guarded", false), &key, 1);
+	if ((tuple = wo_lookup_next(&lookup)) != NULL)
+		target->relid = DatumGetObjectId(wo_lookup_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull));
+	wo_lookup_end(&lookup);
+
+	rel = OidIsValid(target->relid) ? try_relation_open(target->relid, RowExclusiveLock) : NULL;
+	target->relid = InvalidOid;
+	if (rel == NULL)
+		return target;
+	binding = wo_binding_if_guarded(rel);
+	if (binding != NULL)
+	{
+#define COLUMN(attnum) \
+	pstrdup(quote_identifier(NameStr(TupleDescAttr(binding->desc, (attnum) - 1)->attname)))
+		target->relid = RelationGetRelid(rel);
+		target->owner = rel->rd_rel->relowner;
+		target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												  RelationGetRelationName(rel));
+		target->tenant_column = COLUMN(binding->tenant);
+		target->id_column = COLUMN(binding->id);
+		target->action_column = COLUMN(binding->engine[WO_ACTION]);
+	}
+	relation_close(rel, NoLock);
+	return target;
+}
+
+/*
+ * ticket_array returns the tickets' numbers as bigint[].
+ */
+static Datum
+ticket_array(WoDue **due, int n)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		ids[i] = Int64GetDatum(due[i]->ticket);
+	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * compare_kind tells whether two timers can be fired by one statement.
+ */
+static int
+compare_kind(const WoDue *a, const WoDue *b)
+{
+	if (a->guarded_id != b->guarded_id)
+		return a->guarded_id < b->guarded_id ? -1 : 1;
+	if (strcmp(a->state, b->state) != 0)
+		return strcmp(a->state, b->state);
+	return strcmp(a->delay, b->delay);
+}
+
+/* ----------------------------------------------------------------
+ *		what is due
+ * ----------------------------------------------------------------
+ */
 
 /* Timers that are looked at, and tickets that are locked, together. */
 #define CHUNK	1000
@@ -165,7 +564,7 @@ sweep_tenant(WoSweep *sweep)
 				if (!wo_run_as_owner(&find_system, &tenant, &id))
 					(void) wo_run_as_owner(&make_system, &tenant, &id);
 				/* what the caller has deferred is no ticket's fault */
-				wo_sweep_defer_nothing();
+				defer_nothing();
 				wo_actor_be_system(sweep->tenant, id);
 				begun = true;
 			}
@@ -176,9 +575,9 @@ sweep_tenant(WoSweep *sweep)
 					due[i]->turn = due[i - 1]->turn + 1;
 					turns = Max(turns, due[i]->turn);
 				}
-			wo_sweep_lock_tickets(sweep, due, n);
+			lock_tickets(sweep, due, n);
 			for (int turn = 0; turn <= turns; turn++)
-				wo_sweep_fire_turn(sweep, due, n, turn);
+				fire_turn(sweep, due, n, turn);
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(sweep->chunk);

@@ -5,7 +5,7 @@
  *	  it, by the rules of clock.c.
  *
  * All of a ticket's timers change under the lock of its row only.  The
- * statements run as the table's owner (as_owner.c).  Flows without timers, by
+ * statements run as the table's owner (owner_spi.c).  Flows without timers, by
  * far the most, cost nothing here; flows that never pause need not read what
  * is stored, since it follows from where the ticket was.
  *
@@ -30,10 +30,10 @@
 
 #include "flow/flow_cache.h"
 #include "flow/flow_read.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "flow/flow.h"
 #include "utils/id_set.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 #include "timer/timer.h"
 #include "utils/value.h"
 

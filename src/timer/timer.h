@@ -12,7 +12,7 @@
 #include "row/binding.h"
 #include "timer/clock.h"
 
-/* Which timer the sweeper is firing just now (sweep_fire.c). */
+/* Which timer the sweeper is firing just now (sweep.c). */
 typedef struct WoFiring
 {
 	int32		guarded_id;

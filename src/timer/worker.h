@@ -5,9 +5,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_SWEEPER_H
-#define WO_SWEEPER_H
+#ifndef WO_WORKER_H
+#define WO_WORKER_H
 
 extern void wo_sweeper_init(void);
 
-#endif							/* WO_SWEEPER_H */
+#endif							/* WO_WORKER_H */

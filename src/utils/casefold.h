@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_FOLD_H
-#define WO_FOLD_H
+#ifndef WO_CASEFOLD_H
+#define WO_CASEFOLD_H
 
 #include "mb/pg_wchar.h"
 
@@ -29,4 +29,4 @@ typedef struct WoFoldReader
 extern void wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len);
 extern pg_wchar wo_fold_next(WoFoldReader *reader);
 
-#endif							/* WO_FOLD_H */
+#endif							/* WO_CASEFOLD_H */

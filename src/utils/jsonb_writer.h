@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_CONTAINER_H
-#define WO_CONTAINER_H
+#ifndef WO_JSONB_WRITER_H
+#define WO_JSONB_WRITER_H
 
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -27,4 +27,4 @@ extern void wo_container_add(WoContainer *container, StringInfo out, JEntry type
 extern JEntry wo_container_put(StringInfo out, const JsonbValue *value);
 extern void wo_container_align(StringInfo out);
 
-#endif							/* WO_CONTAINER_H */
+#endif							/* WO_JSONB_WRITER_H */

@@ -8,7 +8,7 @@
  * the next look-up empties it.  Look-ups copy the facts out, so nobody holds
  * a pointer into the table.
  *
- * Only value.c and value_read.c call this.
+ * Only value.c, value_size.c and jsonb_writer.c call this.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * value_type.h
- *	  How the values of a type are written (value_type.c); for value.c and
- *	  value_read.c alone.
+ *	  How the values of a type are written (value_type.c); for value.c,
+ *	  value_size.c and jsonb_writer.c alone.
  *
  *-------------------------------------------------------------------------
  */

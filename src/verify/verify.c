@@ -52,7 +52,7 @@
 #include "journal/entry.h"
 #include "journal/replay.h"
 #include "permit/task.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

@@ -26,7 +26,7 @@
 #include "journal/entry.h"
 #include "permit/approval.h"
 #include "permit/task_command.h"
-#include "utils/as_owner.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

@@ -57,7 +57,7 @@
 #include "permit/approval.h"
 #include "permit/task_command.h"
 #include "utils/compat.h"
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

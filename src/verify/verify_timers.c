@@ -22,8 +22,8 @@
 #include "utils/snapmgr.h"
 
 #include "flow/flow_cache.h"
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 #include "timer/timer.h"
 #include "utils/value.h"
 #include "verify/verify.h"

@@ -4,7 +4,7 @@
 # whatever the bytes are, without a server, under the address and
 # undefined-behaviour sanitizers.  Prints TAP.
 #
-#   request_parse  src/http/request_parse.c and utils/ascii.c
+#   request_parse  src/http/request_parse.c
 #   credential   src/actor/credential_parse.c
 #   route        the trie of src/http/route.c, beside trying all routes
 #   envelope     the error bodies of src/http/answer.c: JSON stays JSON
@@ -40,9 +40,9 @@ flags=(-g -O2 -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -fno
 sources_of() {
   server=yes longest=2048
   case $1 in
-    request_parse) server='' sources=(http/request_parse utils/ascii) ;;
-    credential) server='' sources=(actor/credential_parse utils/ascii) ;;
-    route) sources=(http/route http/request_parse utils/ascii) ;;
+    request_parse) server='' sources=(http/request_parse) ;;
+    credential) server='' sources=(actor/credential_parse) ;;
+    route) sources=(http/route http/request_parse) ;;
     envelope) sources=(http/answer) ;;
     # looking takes the square of what it looks through
     search) sources=(search/search utils/casefold) longest=300 ;;

@@ -1,6 +1,6 @@
 # Finds what could be looked up in the path of whoever calls.
 #
-# In src/: who changes the user, or gives SPI a statement, outside as_owner.c
+# In src/: who changes the user, or gives SPI a statement, outside owner_spi.c
 # (users and spi name the files that may); and in the texts of statements what
 # looks an operator up by a name that cannot be qualified.
 # In sql/: functions that neither pin their search_path nor are BEGIN ATOMIC

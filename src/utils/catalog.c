@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * lookup.c
+ * catalog.c
  *	  Rows of the engine's own tables by key, without SPI.
  *
  * people.c and auth.c read people, memberships and secrets for callers
@@ -11,7 +11,7 @@
  * The tables belong to the user (workorder.install() only makes them), who
  * may add columns and indexes or rebuild them.  Columns and indexes are
  * found by name and by shape at each scan, and so are tables, but for those
- * that every act writes (store.c).  A scan reads the latest committed
+ * that every act writes (heap_append.c).  A scan reads the latest committed
  * rows and those of its own transaction, whatever the isolation level and in a
  * parallel query too: rights are those of now, and what is kept of them must
  * not be older than the invalidations that were heard (cache.c).
@@ -34,7 +34,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "utils/lookup.h"
+#include "utils/catalog.h"
 
 static AttrNumber column_number(Relation rel, const char *column, Oid type);
 static Oid	find_index(Relation rel, const ScanKeyData *keys, int nkeys);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.h
- *	  Rows of the engine's own tables by key, without SPI (lookup.c).
+ *	  Rows of the engine's own tables by key, without SPI (catalog.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_LOOKUP_H
-#define WO_LOOKUP_H
+#ifndef WO_CATALOG_H
+#define WO_CATALOG_H
 
 #include "access/genam.h"
 #include "utils/rel.h"
@@ -24,7 +24,7 @@ typedef struct WoLookupKey
 	Datum		value;
 } WoLookupKey;
 
-/* A scan in progress; the fields are private to lookup.c. */
+/* A scan in progress; the fields are private to catalog.c. */
 typedef struct WoLookup
 {
 	Relation	rel;
@@ -49,4 +49,4 @@ extern bytea *wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *col
 extern Datum wo_lookup_datum(WoLookup *lookup, HeapTuple tuple, const char *column, Oid type,
 							 bool *isnull);
 
-#endif							/* WO_LOOKUP_H */
+#endif							/* WO_CATALOG_H */

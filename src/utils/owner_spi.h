@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * as_owner.h
- *	  What the engine does with somebody else's rights (as_owner.c).
+ *	  What the engine does with somebody else's rights (owner_spi.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_AS_OWNER_H
-#define WO_AS_OWNER_H
+#ifndef WO_OWNER_SPI_H
+#define WO_OWNER_SPI_H
 
 #include "executor/spi.h"
 #include "nodes/execnodes.h"
@@ -15,7 +15,7 @@
 
 #define WO_STATEMENT_ARGS	9
 
-/* What is put back at the end of a section; the fields are as_owner.c's. */
+/* What is put back at the end of a section; the fields are owner_spi.c's. */
 typedef struct WoSection
 {
 	Oid			user;
@@ -70,4 +70,4 @@ extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
 extern HeapTuple wo_stream_next(WoStream *stream);
 extern void wo_stream_close(WoStream *stream);
 
-#endif							/* WO_AS_OWNER_H */
+#endif							/* WO_OWNER_SPI_H */

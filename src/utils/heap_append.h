@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * store.h
- *	  Rows written straight into one of the engine's tables (store.c).
+ * heap_append.h
+ *	  Rows appended to one of the engine's tables, and rows that wait for that
+ *	  (heap_append.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_STORE_H
-#define WO_STORE_H
+#ifndef WO_HEAP_APPEND_H
+#define WO_HEAP_APPEND_H
 
 #include "access/htup.h"
 #include "executor/tuptable.h"
@@ -29,8 +30,31 @@ typedef struct WoTable
 /* Raises what there is to say of a row whose primary key is taken. */
 typedef void (*WoDuplicate) (TupleTableSlot *slot);
 
+/* Declare it static, with the first three fields or four. */
+typedef struct WoPending
+{
+	const char *name;			/* of the memory context */
+	Size		size;			/* of a row, whose first field is its SubTransactionId */
+	void		(*flush) (void);	/* writes the rows of this subtransaction */
+	bool		notices;		/* sends notices, which a prepared transaction cannot */
+
+	/* to be read; heap_append.c changes them */
+	int			n;
+	void	   *rows;
+	MemoryContext context;		/* for what rows point to; NULL while there are none */
+
+	/* heap_append.c's own */
+	int			allocated;
+	bool		known;
+	struct WoPending *next;
+} WoPending;
+
 extern Relation wo_store_open(WoTable *table, LOCKMODE lockmode);
 extern HeapTuple wo_store_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls);
 extern void wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate);
 
-#endif							/* WO_STORE_H */
+extern void *wo_pending_add(WoPending *pending);
+extern int	wo_pending_first(const WoPending *pending);
+extern void wo_pending_keep(WoPending *pending, int n);
+
+#endif							/* WO_HEAP_APPEND_H */

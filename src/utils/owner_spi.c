@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * as_owner.c
+ * owner_spi.c
  *	  What the engine does with somebody else's rights.
  *
  * The engine's tables are read and written as their owner, whoever acts, and
@@ -46,8 +46,8 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
-#include "utils/as_owner.h"
-#include "utils/lookup.h"
+#include "utils/owner_spi.h"
+#include "utils/catalog.h"
 #include "utils/tuplestore.h"
 
 #define STREAM_ROWS	256

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * round.c
+ * approval_state.c
  *	  Approvals as they travel in a row's votes.
  *
  *		{"$tasks": [{"n": 1, "who": 17}, {"n": 2, "role": "hr", "after": [1]}],
@@ -21,7 +21,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-#include "permit/approval.h"
+#include "row/approval_state.h"
 #include "utils/value.h"
 
 static JsonbValue *
