@@ -73,7 +73,7 @@ BEGIN; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT wo
 SELECT workorder.forget(2);
 SELECT workorder.forget(99);
 -- emptied by a superuser: each ticket's journal tells
-BEGIN; SET LOCAL workorder.maintenance = on; TRUNCATE memo; SELECT ticket_id, code, message FROM workorder.verify(); SELECT ticket_id, action, note FROM workorder.journal WHERE to_state IS NULL AND guarded_id = 1; ROLLBACK;
+BEGIN; SET LOCAL workorder.maintenance = on; TRUNCATE memo; SELECT ticket_id, code, message FROM workorder.verify(); SELECT ticket_id, action, note FROM workorder.journal WHERE to_state IS NULL AND guarded_id = 1 ORDER BY ticket_id; ROLLBACK;
 
 --
 -- Nobody is $system
