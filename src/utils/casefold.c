@@ -46,24 +46,24 @@
 #define DOTLESS_I		0x0131
 #define DOT_ABOVE		0x0307
 
-struct WoFold
+struct WoCaseFold
 {
 	Oid			collation;
-	WoFold	   *next;
+	WoCaseFold	   *next;
 	uint32	   *pages[(LAST_CODE_POINT >> PAGE_BITS) + 1];	/* NULL until needed */
 };
 
 /* In TopMemoryContext, the one used last in front */
-static WoFold *folds = NULL;
+static WoCaseFold *folds = NULL;
 
 /*
  * find_fold returns the table of a collation.
  */
-static WoFold *
+static WoCaseFold *
 find_fold(Oid collation)
 {
-	WoFold	  **link;
-	WoFold	   *fold;
+	WoCaseFold	  **link;
+	WoCaseFold	   *fold;
 
 	if (folds != NULL && folds->collation == collation)
 		return folds;
@@ -83,7 +83,7 @@ find_fold(Oid collation)
 	}
 	else
 	{
-		fold = MemoryContextAllocZero(TopMemoryContext, sizeof(WoFold));
+		fold = MemoryContextAllocZero(TopMemoryContext, sizeof(WoCaseFold));
 		fold->collation = collation;
 	}
 	fold->next = folds;
@@ -140,7 +140,7 @@ fold_char(Oid collation, pg_wchar c, pg_wchar *folded)
  * learn fills the entry of a character and returns it.
  */
 static pg_noinline uint32
-learn(WoFold *fold, pg_wchar c)
+learn(WoCaseFold *fold, pg_wchar c)
 {
 	pg_wchar	folded[WO_FOLD_MAX];
 	uint32	  **page = &fold->pages[c >> PAGE_BITS];

@@ -13,12 +13,12 @@
 /* Room for what one character becomes; Unicode knows of three at most */
 #define WO_FOLD_MAX 8
 
-typedef struct WoFold WoFold;
+typedef struct WoCaseFold WoCaseFold;
 
 /* A text being read; the text must stay where it is meanwhile. */
 typedef struct WoFoldReader
 {
-	WoFold	   *fold;
+	WoCaseFold	   *fold;
 	const unsigned char *next;
 	const unsigned char *end;
 	bool		dropped;		/* a character has become nothing */
