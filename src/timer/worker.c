@@ -57,6 +57,22 @@ static int	interval = 10;		/* workorder.sweep_interval, seconds */
 PGDLLEXPORT void workorder_sweeper_main(Datum arg);
 
 /*
+ * is_member tells whether a function of our schema is the extension's.
+ */
+static bool
+is_member(Oid schema, const char *name, int nargs)
+{
+	Oid			argument = INT4OID;
+	Oid			extension = get_extension_oid("workorder", true);
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+										   PointerGetDatum(buildoidvector(&argument, nargs)), ObjectIdGetDatum(schema));
+
+	/* what belongs to no extension is not ours where there is none */
+	return OidIsValid(extension) && OidIsValid(function) &&
+		getExtensionOfObject(ProcedureRelationId, function) == extension;
+}
+
+/*
  * is_installed tells whether the database has the extension and its tables; it
  * may get them while the worker runs.  The worker may be a superuser, and a
  * function that is called like ours can be anybody's.
@@ -65,18 +81,10 @@ static bool
 is_installed(void)
 {
 	static bool told = false;
-	bool		installed = false;
 	Oid			schema = get_namespace_oid(WO_SCHEMA, true);
-	Oid			argument = INT4OID;
+	bool		installed = OidIsValid(schema) && OidIsValid(get_relname_relid("timer", schema)) &&
+		is_member(schema, "sweep", 1) && is_member(schema, "next_due", 0);
 
-	if (OidIsValid(schema))
-	{
-		Oid			sweep = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("sweep"),
-											PointerGetDatum(buildoidvector(&argument, 1)), ObjectIdGetDatum(schema));
-
-		installed = OidIsValid(sweep) && OidIsValid(get_relname_relid("timer", schema)) &&
-			getExtensionOfObject(ProcedureRelationId, sweep) == get_extension_oid("workorder", true);
-	}
 	if (!installed && !told)
 		ereport(LOG,
 				(errmsg("workorder is not installed in database \"%s\"", database),

@@ -4,7 +4,8 @@
 # the tests to notice; prints TAP.
 #
 # Each <name>.patch here is a mutant: what it breaks, the regression test that
-# must fail because of it ("Killed by:"), and a diff against the checkout.  It
+# must fail because of it ("Killed by:"), or the part of another kind where the
+# server has to be started for it ("sweep planted"), and a diff against the checkout.  It
 # is built in a copy of the checkout and installed into a copy of PostgreSQL,
 # so nothing else sees it.  The same tests must pass without a mutant first:
 # a test that fails anyway has noticed nothing.  As many mutants are at work at
@@ -46,16 +47,26 @@ build() {
     make -C "$1" -s PG_CONFIG="$bin/pg_config" "${flags[@]}" install
 }
 
-# Runs the regression tests $2... of the tree in directory $1 on a server that
-# has just loaded the library.  Prints those that failed, one a line.
+# Runs the tests $2... of the tree in directory $1 on a server that has just
+# loaded the library.  Prints those that failed, one a line.
 failing() {
-  local tree=$1 name output
+  local tree=$1 name output regress=() kind
   shift
   cluster_stop "$cluster"
   cluster_start "$cluster" || return 1
-  output=$(cd "$tree" && PGHOST="$cluster/socket" PGPORT=5432 PGUSER=postgres \
-    make -s installcheck PG_CONFIG="$bin/pg_config" "${flags[@]}" "REGRESS=$*" ISOLATION= 2>&1) || true
   for name; do
+    if [[ $name != *' '* ]]; then
+      regress+=("$name")
+      continue
+    fi
+    read -ra kind <<<"$name"
+    (cd "$root" && WORKORDER_TEST_CLUSTER=$cluster PATH="$bin:$PATH" PGHOST="$cluster/socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres \
+      bash "test/${kind[0]}/run.sh" "${kind[@]:1}" 9>&-) >"$tree/kind.tap" 2>&1 && ! grep -q '^not ok' "$tree/kind.tap" || say "$name"
+  done
+  [ ${#regress[@]} -gt 0 ] || return 0
+  output=$(cd "$tree" && PGHOST="$cluster/socket" PGPORT=5432 PGUSER=postgres \
+    make -s installcheck PG_CONFIG="$bin/pg_config" "${flags[@]}" "REGRESS=${regress[*]}" ISOLATION= 2>&1) || true
+  for name in "${regress[@]}"; do
     grep -qE "(^|[[:space:]])$name +\.\.\. ok|^ok [0-9]+ +[-+] $name( |\$)" <<<"$output" || say "$name"
   done
 }

@@ -4,6 +4,7 @@
 # middle, and the background worker through errors, reloads and restarts.  Every
 # timer fires once: never twice, never not at all.  Prints TAP.
 #
+#   planted                   as the first argument: only what others plant for the worker to run
 #   WORKORDER_SWEEP_TICKETS   tickets per round (default 3000)
 #   WORKORDER_SWEEP_KILLS     how many sweeps are killed, by hand and of the worker
 #                             (default 5 each; 40 if WORKORDER_TEST_LONG=1, about seven minutes)
@@ -20,6 +21,62 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/workorder-sweep.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
 ask() { psql -XAtq -v ON_ERROR_STOP=1 -d sweep "$@"; }
+
+# Waits up to three minutes for a query to give something.
+wait_for() {
+  for _ in {1..900}; do
+    [ "$(ask -c "$2" 2>/dev/null)" != "$1" ] || return 0
+    sleep 0.2
+  done
+  say "$2"
+  ask -c "$2"
+  return 1
+}
+
+restart() {
+  cluster_stop "$cluster"
+  printf '%s\n' "$@" | as_server tee -a "$cluster/data/postgresql.conf" >/dev/null
+  cluster_start "$cluster"
+}
+
+# --- what others have planted ---------------------------------------------------
+
+# The worker may be a superuser: what is called like ours and is not runs as one.
+# A schema of that name is anybody's as long as the extension is not there; and
+# where it is, a function in the place of one that was taken out of it.
+planted() { psql -XAtq -v ON_ERROR_STOP=1 -d planted "$@"; }
+notices() { grep -c 'workorder is not installed in database "planted"' "$cluster/log" || true; }
+# Starts the server with a worker of that database, and prints what it ran of it.
+caught() {
+  local before
+  before=$(notices)
+  restart "workorder.database = 'planted'" "workorder.sweep_role = ''" 'workorder.sweep_interval = 1'
+  # it has looked, and either said so or run something
+  for _ in {1..900}; do
+    [ "$(notices)" = "$before" ] && [ "$(planted -c 'SELECT count(*) FROM caught')" = 0 ] || break
+    sleep 0.2
+  done
+  [ "$(notices)" != "$before" ] || say 'it takes it for installed'
+  planted -c 'SELECT DISTINCT who, what FROM caught'
+}
+psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'CREATE ROLE stranger' -c 'CREATE DATABASE planted' -c 'GRANT CREATE ON DATABASE planted TO stranger'
+planted -c 'CREATE TABLE caught (who name, what text)' -c 'GRANT ALL ON caught TO PUBLIC' -c 'SET ROLE stranger' -c 'CREATE SCHEMA workorder' \
+  -c 'CREATE TABLE workorder.timer ()' \
+  -c "CREATE FUNCTION workorder.sweep(int) RETURNS bigint LANGUAGE sql AS 'INSERT INTO public.caught VALUES (current_user, ''sweep'') RETURNING 1::bigint'" \
+  -c "CREATE FUNCTION workorder.next_due() RETURNS timestamptz LANGUAGE sql AS 'INSERT INTO public.caught VALUES (current_user, ''next_due'') RETURNING now()'"
+is 'the worker runs nothing of a schema that is called like ours' "$(caught)" ''
+planted -o /dev/null -c 'SET client_min_messages = warning' -c 'DROP SCHEMA workorder CASCADE' -c 'CREATE EXTENSION workorder CASCADE' -c 'SELECT workorder.install()' \
+  -c 'ALTER EXTENSION workorder DROP FUNCTION workorder.next_due()' -c 'DROP FUNCTION workorder.next_due()' -c 'GRANT CREATE ON SCHEMA workorder TO stranger' \
+  -c 'SET ROLE stranger' \
+  -c "CREATE FUNCTION workorder.next_due() RETURNS timestamptz LANGUAGE sql AS 'INSERT INTO public.caught VALUES (current_user, ''next_due'') RETURNING now()'"
+is 'nor a function in the place of one of ours' "$(caught)" ''
+as_server sed -i '/^workorder\./d' "$cluster/data/postgresql.conf"
+restart ''
+psql -Xq -d postgres -c 'DROP DATABASE planted' -c 'DROP ROLE stranger'
+if [ "${1:-}" = planted ]; then
+  done_testing
+  exit
+fi
 
 psql -Xq -v ON_ERROR_STOP=1 -d postgres -c 'CREATE DATABASE sweep'
 ask -o /dev/null <<'SQL'
@@ -136,23 +193,6 @@ is 'what was interrupted is taken by the next sweep, once' "$wrong" 0
 # --- the background worker ----------------------------------------------------
 
 worker() { ask -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'workorder sweeper'"; }
-
-# Waits up to three minutes for a query to give something.
-wait_for() {
-  for _ in {1..900}; do
-    [ "$(ask -c "$2" 2>/dev/null)" != "$1" ] || return 0
-    sleep 0.2
-  done
-  say "$2"
-  ask -c "$2"
-  return 1
-}
-
-restart() {
-  cluster_stop "$cluster"
-  printf '%s\n' "$@" | as_server tee -a "$cluster/data/postgresql.conf" >/dev/null
-  cluster_start "$cluster"
-}
 
 is 'no worker runs unless a database is named' "$(worker)" ''
 ask -c 'CREATE ROLE sweeper LOGIN' -c 'GRANT USAGE ON SCHEMA workorder TO sweeper'
