@@ -50,11 +50,13 @@ is 'its META.json is on top' "$(jq -r '.name + "-" + .version' "$tree/META.json"
 copy_postgres
 ok 'make' make -s -j "$(nproc)" -C "$tree" PG_CONFIG="$bin/pg_config" with_llvm=no
 ok 'make install' make -s -C "$tree" PG_CONFIG="$bin/pg_config" with_llvm=no install
-cluster_create "$cluster"
+cluster_create "$cluster" "timezone = 'Asia/Shanghai'" "datestyle = 'German'" "intervalstyle = 'iso_8601'" "bytea_output = 'escape'"
 cluster_start "$cluster"
 chmod -R a+rX "$tree"
-ok 'make installcheck, against a server that runs' env PGHOST="$cluster/socket" PGPORT=5432 PGUSER=postgres \
-  make -s -C "$tree" PG_CONFIG="$bin/pg_config" REGRESS='identity guard' ISOLATION= installcheck
+# (somebody's own server: with settings of theirs, and another superuser)
+cluster_psql "$cluster" -d postgres -c 'CREATE ROLE installer SUPERUSER LOGIN'
+ok 'make installcheck, against a server that runs' env PGHOST="$cluster/socket" PGPORT=5432 PGUSER=installer \
+  make -s -C "$tree" PG_CONFIG="$bin/pg_config" REGRESS='identity guard altered dba' ISOLATION= installcheck
 cluster_stop "$cluster"
 
 # The packages take three builds and a Debian.

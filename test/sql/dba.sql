@@ -20,7 +20,9 @@ SELECT workorder.grant_admin(4294967295::oid::regrole);
 GRANT USAGE ON SCHEMA workorder TO regress_dba_other;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA workorder TO regress_dba_other;
 SET SESSION AUTHORIZATION regress_dba_other;
+\set VERBOSITY terse
 SELECT workorder.grant_admin('regress_dba_other');
+\set VERBOSITY default
 RESET SESSION AUTHORIZATION;
 
 -- rights that cannot be passed on are refused at once
