@@ -16,7 +16,7 @@
  * the caller needs no privilege on the journal, and has been judged before.
  * All of them read with the snapshot of the calling query.
  *
- * Whoever calls must have connected to SPI.  verify.c and as_of.c do.
+ * Whoever calls must have connected to SPI.  verify.c does.
  *
  *-------------------------------------------------------------------------
  */
@@ -503,4 +503,59 @@ wo_fold_import(WoFold *fold, const WoRow *row)
 	AttrNumber	attnum = fold->binding->engine[WO_DIGEST];
 
 	set_derived(fold, NULL, WO_DIGEST, BYTEAOID, row->values[attnum - 1], row->nulls[attnum - 1]);
+}
+
+/*
+ * wo_replay_until makes a ticket's row as it was at some time of the entries
+ * up to then; NULL if it did not exist.
+ *
+ * A row that was imported and that nobody has acted on since has no entries; it
+ * is what its first entry is going to picture.
+ */
+Jsonb *
+wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at, const WoRow *row)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext old;
+	bool		begun = false;
+	Jsonb	   *result = NULL;
+	const WoJournalLine *line;
+	WoReplay   *replay;
+	WoFold	   *fold;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	replay = wo_replay_open(binding->guarded_id, &tenant, &ticket);
+	fold = wo_fold_create(binding);
+	while ((line = wo_replay_next(replay)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		begun = true;
+		/* Times never decrease within a ticket. */
+		if (line->at > at)
+			break;
+		old = MemoryContextSwitchTo(replay->context);
+		(void) wo_fold_apply(fold, line, replay->sealed, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	if (!begun && row != NULL)
+	{
+		WoJournalLine base;
+
+		wo_line_for_base(&base, binding, row);
+		if (base.at <= at)
+		{
+			(void) wo_fold_apply(fold, &base, false, NULL);
+			wo_fold_import(fold, row);
+		}
+	}
+	if (fold->exists)
+	{
+		old = MemoryContextSwitchTo(caller);
+		result = wo_fold_to_jsonb(fold, tenant, ticket);
+		MemoryContextSwitchTo(old);
+	}
+	wo_replay_close(replay);
+	SPI_finish();
+	return result;
 }

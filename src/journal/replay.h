@@ -61,5 +61,7 @@ extern bool wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed,
 						  Bitmapset **surprises);
 extern void wo_fold_import(WoFold *fold, const WoRow *row);
 extern Jsonb *wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket);
+extern Jsonb *wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at,
+							  const WoRow *row);
 
 #endif							/* WO_REPLAY_H */

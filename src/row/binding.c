@@ -22,12 +22,14 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/table.h"
-#include "catalog/pg_type.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
@@ -550,4 +552,31 @@ wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool
 	}
 	PG_END_TRY();
 	return result;
+}
+
+/*
+ * wo_open_guarded opens a table that a function was given.
+ */
+Relation
+wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
+{
+	Relation	rel = try_relation_open(relid, lockmode);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table with OID %u does not exist", relid),
+				 errdetail("It may have been dropped."),
+				 errhint("Give the name of a guarded table.")));
+	if (rel->rd_rel->relkind != RELKIND_RELATION && rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("\"%s\" is not a table", RelationGetRelationName(rel)),
+				 errdetail("Only tables have tickets."),
+				 errhint("Give the table that the view reads, for example."),
+				 errtable(rel)));
+	/* news about flows and people counts from now on */
+	AcceptInvalidationMessages();
+	*binding = wo_binding_for_relation(rel);
+	return rel;
 }

@@ -103,6 +103,7 @@ extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
 extern WoBinding *wo_binding_for_trigger(Relation rel, const Trigger *trigger);
 extern bool wo_row_is_last(const WoBinding *binding, const WoRow *row);
 extern int	wo_row_next_revision(const WoBinding *binding, const WoRow *row);
+extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
 extern WoBinding *wo_binding_for_relation(Relation rel);
 extern WoBinding *wo_binding_if_guarded(Relation rel);
 extern AttrNumber wo_binding_attribute(const WoBinding *binding, const char *name);

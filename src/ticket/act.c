@@ -55,33 +55,6 @@ argument_missing(const char *name)
 }
 
 /*
- * wo_open_guarded opens a table that a function was given.
- */
-Relation
-wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
-{
-	Relation	rel = try_relation_open(relid, lockmode);
-
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("table with OID %u does not exist", relid),
-				 errdetail("It may have been dropped."),
-				 errhint("Give the name of a guarded table.")));
-	if (rel->rd_rel->relkind != RELKIND_RELATION && rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("\"%s\" is not a table", RelationGetRelationName(rel)),
-				 errdetail("Only tables have tickets."),
-				 errhint("Give the table that the view reads, for example."),
-				 errtable(rel)));
-	/* news about flows and people counts from now on */
-	AcceptInvalidationMessages();
-	*binding = wo_binding_for_relation(rel);
-	return rel;
-}
-
-/*
  * A question about one ticket.
  */
 typedef struct Question

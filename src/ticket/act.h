@@ -11,7 +11,6 @@
 
 #include "row/binding.h"
 
-extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
 extern bool wo_visible(Oid relid, int64 id);
 extern int	wo_require(Oid relid, int64 id, const char *action);
 

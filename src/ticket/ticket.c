@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -24,6 +25,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parse_relation.h"
@@ -40,11 +42,14 @@
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
 #include "flow/policy.h"
+#include "journal/replay.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
 #include "ticket/ticket.h"
 #include "utils/owner_spi.h"
 #include "utils/value.h"
+
+PG_FUNCTION_INFO_V1(workorder_as_of);
 
 void
 wo_ticket_not_found(Relation rel, int64 id)
@@ -576,4 +581,39 @@ wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 		move_plain(rel, binding, id, order, revision, state);
 	else
 		move_by_statement(rel, binding, id, order, revision, state);
+}
+
+/*
+ * as_of(relation regclass, id bigint, at timestamptz) returns the row as a
+ * JSON object, or NULL if the ticket did not exist at that time.  Who may see
+ * the ticket now may ask; of a ticket that is gone, or that they may not see,
+ * only the table's owner is told anything.
+ */
+Datum
+workorder_as_of(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	int64		id = PG_GETARG_INT64(1);
+	WoBinding  *binding;
+	Relation	rel = wo_open_guarded(relid, AccessShareLock, &binding);
+	HeapTuple	tuple;
+	WoRow		row;
+	Jsonb	   *result;
+
+	/* The answer is the whole row, so every column must be readable. */
+	if (!wo_ticket_may_read(relid))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
+	tuple = wo_ticket_find(rel, binding, id);
+	if (tuple != NULL)
+		row = wo_row(binding, tuple);
+	else if (!wo_owns_relation(relid, GetUserId()))
+		wo_ticket_not_found(rel, id);
+
+	result = wo_replay_until(binding, wo_actor_current()->tenant, id, PG_GETARG_TIMESTAMPTZ(2),
+							 tuple != NULL ? &row : NULL);
+	relation_close(rel, AccessShareLock);
+
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(result);
 }
