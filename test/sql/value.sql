@@ -176,6 +176,7 @@ SELECT * FROM reread() WHERE differs IS NOT NULL;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 SET intervalstyle = 'postgres';
+SET bytea_output = 'hex';
 SELECT * FROM workorder.verify();
 
 -- The replayed row is the row, as to_jsonb() would show it in UTC; but values

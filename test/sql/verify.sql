@@ -90,6 +90,7 @@ FROM (VALUES ('2030-01-01 09:59:59+00'::timestamptz), ('2030-01-01 10:00+00'), (
   workorder.as_of('ticket', 1, t.stamp) r;
 SELECT workorder.as_of('ticket', 3, '2030-01-01 12:00+00') -> 'b' AS before_delete, workorder.as_of('ticket', 3, 'infinity') AS after_delete;
 SELECT workorder.as_of('ticket', 5, '2028-01-01 00:00+00') AS before_import, workorder.as_of('ticket', 5, '2029-01-01 00:00+00') -> 'a' AS imported;
+SET bytea_output = 'hex';
 SELECT id, workorder.as_of('ticket', id, 'infinity') = to_jsonb(t) - 'doubled' AS as_it_is FROM ticket t ORDER BY id;
 SELECT workorder.as_of('ticket', 99, 'infinity');
 SELECT workorder.as_of('pg_class', 1, 'infinity');
