@@ -87,7 +87,10 @@ typedef enum Pin
 	PIN_MOVED					/* migrated to another version */
 } Pin;
 
-/* A policy that refresh_policies() makes. */
+/* The permissive one, see trigger/ddl.c. */
+#define PERMISSIVE	"workorder_permissive"
+
+/* A restrictive policy that refresh_policies() makes. */
 static const struct
 {
 	const char *name;
@@ -590,6 +593,48 @@ parse_predicate(Relation rel, const char *text)
 }
 
 /*
+ * is_for_everybody tells whether a policy is for all roles.
+ */
+static bool
+is_for_everybody(const RowSecurityPolicy *policy)
+{
+	return ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) == 1 &&
+		((Oid *) ARR_DATA_PTR(policy->roles))[0] == ACL_ID_PUBLIC;
+}
+
+/*
+ * check_permissive makes sure that the table has the permissive policy that
+ * shows what the others do not shut, or permissive policies of its own, but not
+ * both.
+ */
+static void
+check_permissive(WoVerify *v, Relation rel)
+{
+	const RowSecurityPolicy *ours = NULL;
+	bool		theirs = false;
+	ListCell   *lc;
+
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		const RowSecurityPolicy *policy = lfirst(lc);
+
+		if (strcmp(policy->policy_name, PERMISSIVE) == 0)
+			ours = policy;
+		else
+			theirs |= policy->permissive && strncmp(policy->policy_name, "workorder_", strlen("workorder_")) != 0;
+	}
+	if (ours == NULL && !theirs)
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing", "policy \"%s\" is missing", PERMISSIVE);
+	else if (ours != NULL && theirs)
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+						 "policy \"%s\" undoes the permissive policies of the table's own", PERMISSIVE);
+	else if (ours != NULL && (ours->polcmd != '*' || !ours->permissive || ours->with_check_qual != NULL ||
+							  !equal(ours->qual, parse_predicate(rel, "true")) || !is_for_everybody(ours)))
+		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
+						 "policy \"%s\" is not USING (true) for everybody", PERMISSIVE);
+}
+
+/*
  * check_policies checks that row-level security is on, and that its
  * policies are those of the flow.
  */
@@ -628,16 +673,16 @@ check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
 		if (policy == NULL)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_missing",
 							 "policy \"%s\" is missing", policies[i].name);
-		else if (policy->polcmd != policies[i].command || !policy->permissive ||
-				 ArrayGetNItems(ARR_NDIM(policy->roles), ARR_DIMS(policy->roles)) != 1 ||
-				 ((Oid *) ARR_DATA_PTR(policy->roles))[0] != ACL_ID_PUBLIC)
+		else if (policy->polcmd != policies[i].command || policy->permissive ||
+				 !is_for_everybody(policy))
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
-							 "policy \"%s\" is for other commands or roles, or restrictive", policies[i].name);
+							 "policy \"%s\" is for other commands or roles, or permissive", policies[i].name);
 		else if (!equal(policy->qual, policies[i].sees ? sees : NULL) ||
 				 !equal(policy->with_check_qual, policies[i].owns ? owns : NULL))
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "policy_changed",
 							 "policy \"%s\" does not say what flow \"%s\" says", policies[i].name, guarded->flow);
 	}
+	check_permissive(v, rel);
 }
 
 /*

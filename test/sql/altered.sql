@@ -67,9 +67,28 @@ SELECT workorder.as_of('memo', id, :'before') -> 'days' AS days FROM memo ORDER 
 CREATE TABLE other (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED ALWAYS AS IDENTITY, note_of text, PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('other', 'memo');
 INSERT INTO other DEFAULT VALUES;
-BEGIN; ALTER TABLE memo DROP COLUMN votes; SET LOCAL session_replication_role = replica; UPDATE other SET state = 'filed'; SELECT relation, ticket_id, code, message FROM workorder.verify(); ROLLBACK;
--- a table that was dropped
-BEGIN; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT workorder.forget(2); SELECT code, message FROM workorder.verify(); ROLLBACK;
+BEGIN; SET LOCAL session_replication_role = replica; ALTER TABLE memo DROP COLUMN votes; UPDATE other SET state = 'filed'; SELECT relation, ticket_id, code, message FROM workorder.verify(); ROLLBACK;
+-- nor may columns be taken away that the engine keeps or knows tickets by, or be made others
+ALTER TABLE memo DROP COLUMN votes;
+\echo :SQLSTATE
+\set VERBOSITY default
+ALTER TABLE memo RENAME COLUMN last_note TO remark;
+\set VERBOSITY terse
+ALTER TABLE memo RENAME COLUMN id TO number;
+ALTER TABLE memo ALTER COLUMN state TYPE varchar(10);
+ALTER TABLE memo ALTER COLUMN revision TYPE bigint, ADD COLUMN more int;
+ALTER TABLE memo ALTER COLUMN state TYPE varchar;
+ALTER TABLE memo ALTER COLUMN state TYPE text;
+DROP TRIGGER "~workorder_flush" ON memo;
+\echo :SQLSTATE
+DROP TRIGGER "~workorder_truncate" ON memo;
+DROP TRIGGER _workorder_record ON memo;
+-- unless a superuser says so
+BEGIN; SET LOCAL workorder.maintenance = on; ALTER TABLE memo DROP COLUMN votes; DROP TRIGGER "~workorder_flush" ON memo; ROLLBACK;
+-- a table that was dropped is forgotten
+BEGIN; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT count(*) FROM workorder.guarded WHERE id = 2; ROLLBACK;
+-- where event triggers do not fire
+BEGIN; SET LOCAL session_replication_role = replica; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT workorder.forget(2); SELECT code, message FROM workorder.verify(); ROLLBACK;
 SELECT workorder.forget(2);
 SELECT workorder.forget(99);
 -- emptied by a superuser: each ticket's journal tells

@@ -310,11 +310,11 @@ SELECT revision, state FROM workorder.act('paper', 2, 'comment', 'not so dear', 
 SELECT action, target, allowed, needs FROM workorder.actions('paper', 2);
 RESET ROLE;
 DROP POLICY cheap ON paper;
--- a permissive one opens more to see, and what is seen can be acted on
+-- a permissive one opens nothing that the flow's "view" shuts
 CREATE POLICY press ON paper FOR SELECT TO regress_rights_web USING ((SELECT workorder.has_role('press')));
 SET ROLE regress_rights_web;
 SET workorder.actor = 'rights_pam';
-SELECT count(*) > 3 AS more FROM paper;
+SELECT count(*) FROM paper;
 SELECT workorder.visible('paper', 1);
 SELECT count(*) > 0 AS told FROM workorder.actions('paper', 1);
 RESET ROLE;

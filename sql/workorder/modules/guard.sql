@@ -84,6 +84,13 @@ END
 $$;
 COMMENT ON FUNCTION workorder.refuse_unguarded(regclass) IS 'Raises WO404 for a table that is not guarded.';
 
+CREATE FUNCTION workorder.keep_permissive(relation regclass) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'workorder_keep_permissive';
+COMMENT ON FUNCTION workorder.keep_permissive(regclass) IS
+'Makes the policy workorder_permissive of a table, USING (true), if it has no permissive policy of its own, without which PostgreSQL shows no row at all; drops it if it has one, which it would undo. Needs to own the table.';
+
 CREATE FUNCTION workorder.refresh_policies(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -107,23 +114,26 @@ BEGIN
   wanted := format('workorder: who may see, by the "view" of flow %s [%s]', g.flow, md5(sees));
   IF EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname = 'workorder_view'
              AND obj_description(p.oid, 'pg_policy') = wanted)
-    AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname LIKE 'workorder\_%') = 4 THEN
+    AND (SELECT count(*) FROM pg_policy p WHERE p.polrelid = g.relation AND starts_with(p.polname, 'workorder_') AND NOT p.polpermissive) = 4 THEN
+    PERFORM workorder.keep_permissive(g.relation);
     RETURN;
   END IF;
   FOR policy IN
-    SELECT p.polname FROM pg_policy p WHERE p.polrelid = g.relation AND p.polname LIKE 'workorder\_%'
+    SELECT p.polname FROM pg_policy p WHERE p.polrelid = g.relation AND starts_with(p.polname, 'workorder_')
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', policy, g.relation);
   END LOOP;
-  EXECUTE format('CREATE POLICY workorder_view ON %s FOR SELECT USING (%s)', g.relation, sees);
-  EXECUTE format('CREATE POLICY workorder_create ON %s FOR INSERT WITH CHECK (%s)', g.relation, own);
-  EXECUTE format('CREATE POLICY workorder_act ON %s FOR UPDATE USING (%s) WITH CHECK (%s)', g.relation, sees, own);
-  EXECUTE format('CREATE POLICY workorder_delete ON %s FOR DELETE USING (%s)', g.relation, sees);
+  -- Restrictive: what the table's own policies shut stays shut, and none that is made later opens what these shut.
+  EXECUTE format('CREATE POLICY workorder_view ON %s AS RESTRICTIVE FOR SELECT USING (%s)', g.relation, sees);
+  EXECUTE format('CREATE POLICY workorder_create ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (%s)', g.relation, own);
+  EXECUTE format('CREATE POLICY workorder_act ON %s AS RESTRICTIVE FOR UPDATE USING (%s) WITH CHECK (%s)', g.relation, sees, own);
+  EXECUTE format('CREATE POLICY workorder_delete ON %s AS RESTRICTIVE FOR DELETE USING (%s)', g.relation, sees);
+  PERFORM workorder.keep_permissive(g.relation);
   EXECUTE format('COMMENT ON POLICY workorder_view ON %s IS %L', g.relation, wanted);
 END
 $$;
 COMMENT ON FUNCTION workorder.refresh_policies(regclass) IS
-'Compiles "view" of a guarded table''s flow into its row-level-security policies, if it has changed. Called by guard() and publish(). Needs to own the table.';
+'Compiles "view" of a guarded table''s flow into its row-level-security policies, which are restrictive, if it has changed, and sees to the permissive one (keep_permissive()). Called by guard() and publish(). Needs to own the table.';
 
 CREATE FUNCTION workorder.make_record_trigger(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -404,7 +414,7 @@ BEGIN
     EXECUTE format('DROP TRIGGER IF EXISTS "~workorder_truncate" ON %s', part.relation);
   END LOOP;
   FOR policy IN
-    SELECT p.polname FROM pg_policy p WHERE p.polrelid = unguard.relation AND p.polname LIKE 'workorder\_%'
+    SELECT p.polname FROM pg_policy p WHERE p.polrelid = unguard.relation AND starts_with(p.polname, 'workorder_')
   LOOP
     EXECUTE format('DROP POLICY %I ON %s', policy, unguard.relation);
   END LOOP;
@@ -421,6 +431,8 @@ CREATE FUNCTION workorder.forget(guarded_id int) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  kept text;
 BEGIN
   IF NOT EXISTS (SELECT FROM workorder.guarded g WHERE g.id = forget.guarded_id) THEN
     RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('no guarded table has the number %s', coalesce(forget.guarded_id::text, 'null')),
@@ -430,13 +442,13 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO409', MESSAGE = format('table number %s was not dropped', forget.guarded_id),
       DETAIL = 'What the engine keeps of a table is forgotten when the table is gone.', HINT = 'Call workorder.unguard() to take its flow away.';
   END IF;
-  DELETE FROM workorder.timer t WHERE t.guarded_id = forget.guarded_id;
-  DELETE FROM workorder.task t WHERE t.guarded_id = forget.guarded_id;
-  DELETE FROM workorder.participant t WHERE t.guarded_id = forget.guarded_id;
-  DELETE FROM workorder.state_count t WHERE t.guarded_id = forget.guarded_id;
-  DELETE FROM workorder.state_count_change t WHERE t.guarded_id = forget.guarded_id;
+  -- A table may be dropped with some of these.
+  FOREACH kept IN ARRAY ARRAY['timer', 'task', 'participant', 'state_count', 'state_count_change'] LOOP
+    CONTINUE WHEN to_regclass('workorder.' || kept) IS NULL;
+    EXECUTE format('DELETE FROM workorder.%I t WHERE t.guarded_id = $1', kept) USING forget.guarded_id;
+  END LOOP;
   DELETE FROM workorder.guarded g WHERE g.id = forget.guarded_id;
 END
 $$;
 COMMENT ON FUNCTION workorder.forget(int) IS
-'Removes what the engine keeps of a guarded table that was dropped: timers, tasks, totals and its row of workorder.guarded, whose number is never given again. Its journal, replies and files stay. Needs to own the engine''s tables. Raises WO404 for an unknown number, WO409 for a table that is there.';
+'Removes what the engine keeps of a guarded table that was dropped (DROP TABLE calls it by an event trigger): timers, tasks, totals and its row of workorder.guarded, whose number is never given again. Its journal, replies and files stay. Needs to own the engine''s tables. Raises WO404 for an unknown number, WO409 for a table that is there.';
