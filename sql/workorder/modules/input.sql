@@ -42,210 +42,21 @@ COMMENT ON FUNCTION workorder.slice(jsonb, int, int) IS
 'Up to count items of a list, from the one at start, counted from 0; an empty list if there are none. Raises WO400 for what is no list. For batches of a long list, as it takes no item apart.';
 
 CREATE FUNCTION workorder.input_time(given text, day_only boolean, at_end boolean) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  part CONSTANT text[] := regexp_match(given,
-    '^([0-9]{4})-(0[1-9]|1[0-2])-([0-9]{2})(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:[.,][0-9]{1,9})?)?(Z|[+-](?:0[0-9]|1[0-4]):?(?:[0-5][0-9])?)?)?$');
-  day text := left(given, 10);
-BEGIN
-  IF part IS NULL OR part[1]::int = 0 OR (day_only AND part[4] IS NOT NULL)
-     OR part[3]::int NOT BETWEEN 1 AND extract(day FROM make_date(part[1]::int, part[2]::int, 1) + interval '1 month - 1 day') THEN
-    RETURN NULL;
-  ELSIF day_only THEN
-    RETURN day;
-  ELSIF part[4] IS NULL THEN
-    RETURN day || CASE WHEN at_end THEN ' 23:59:59' ELSE ' 00:00:00' END;
-  END IF;
-  RETURN day || ' ' || part[4] || ':' || part[5] || ':' || coalesce(part[6], '00')
-    || CASE WHEN part[7] = 'Z' THEN '+00' ELSE coalesce(part[7], '') END;
-END
-$$;
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_input_time';
 COMMENT ON FUNCTION workorder.input_time(text, boolean, boolean) IS
 'A day, or a time as "YYYY-MM-DD HH:MM:SS" with the offset that it was given with, if any; null if it is none or no such day exists. A day where a time is wanted becomes its first second, or its last if at_end. Part of read_input().';
 
 CREATE FUNCTION workorder.input_value(given jsonb, rule jsonb, OUT value jsonb, OUT problem text, OUT bound text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  kind CONSTANT text := rule ->> 'kind';
-  type CONSTANT text := jsonb_typeof(given);
-  -- A number is the same number however it is written: 1, 1.0, 1e0.
-  -- What is written out is one value, never a list of them.
-  said CONSTANT text := CASE WHEN type = 'number' THEN trim_scale(given::numeric)::text WHEN type IN ('string', 'boolean') THEN given #>> '{}' END;
-  zone CONSTANT text := coalesce(rule ->> 'zone', 'UTC');
-  n numeric;
-BEGIN
-  IF kind IS NULL THEN
-    value := given;
-  ELSIF kind = 'text' THEN
-    n := char_length(said);
-    IF type = 'string' THEN
-      value := given;
-    END IF;
-  ELSIF kind = 'int' THEN
-    IF type = 'number' OR (type = 'string' AND said ~ '^-?[0-9]{1,40}$') THEN
-      n := said::numeric;
-      IF n = trunc(n) THEN
-        n := least(trunc(n), (rule ->> 'cap')::numeric);
-        value := to_jsonb(n);
-      END IF;
-    END IF;
-  ELSIF kind = 'money' THEN
-    IF type = 'number' OR (type = 'string' AND said ~ '^[0-9]{1,20}(\.[0-9]{1,20})?$') THEN
-      n := trim_scale(said::numeric);
-      IF n >= 0 AND n < 1e12 AND scale(n) <= 2 THEN
-        value := to_jsonb(n);
-      END IF;
-    END IF;
-  ELSIF kind = 'flag' THEN
-    value := CASE WHEN said IN ('true', '1') AND type IN ('boolean', 'number', 'string') THEN 'true'::jsonb
-                  WHEN said IN ('false', '0') AND type IN ('boolean', 'number', 'string') THEN 'false'::jsonb END;
-  ELSIF kind = 'choice' THEN
-    IF type IN ('string', 'number', 'boolean') THEN
-      SELECT c.value INTO input_value.value
-      FROM jsonb_array_elements(rule -> 'in') AS c (value)
-      WHERE c.value #>> '{}' = said
-      LIMIT 1;
-    END IF;
-  ELSIF kind IN ('time', 'day') THEN
-    IF type = 'string' THEN
-      value := to_jsonb(workorder.input_time(said, kind = 'day', coalesce((rule -> 'end')::boolean, false)));
-    END IF;
-    -- By its offset a time may leave the years that are written with four digits.
-    IF workorder.time_of(value #>> '{}', zone) AT TIME ZONE zone NOT BETWEEN '0001-01-01' AND '9999-12-31 23:59:59' THEN
-      value := NULL;
-    END IF;
-  ELSIF kind = 'url' THEN
-    n := char_length(said);
-    IF type = 'string' AND said ~* '^https?://[^\s/?#]+[^\s]*$' THEN
-      value := given;
-    END IF;
-  ELSIF kind IN ('object', 'list') THEN
-    IF type = (CASE kind WHEN 'list' THEN 'array' ELSE kind END) THEN
-      value := given;
-      n := CASE type WHEN 'array' THEN jsonb_array_length(given) END;
-    END IF;
-  ELSE
-    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('there is no kind of input "%s"', kind),
-      DETAIL = 'The kinds are text, int, money, flag, choice, time, day, url, object, list and ints.',
-      HINT = 'Correct the rule.';
-  END IF;
-
-  IF value IS NULL THEN
-    problem := kind;
-  ELSIF n < (rule ->> 'min')::numeric THEN
-    problem := 'min';
-    bound := rule ->> 'min';
-  ELSIF n > (rule ->> 'max')::numeric THEN
-    problem := 'max';
-    bound := rule ->> 'max';
-  ELSIF value #>> '{}' !~ (rule ->> 'pattern') THEN
-    problem := coalesce(rule ->> 'otherwise', kind);
-  END IF;
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_input_value';
 COMMENT ON FUNCTION workorder.input_value(jsonb, jsonb) IS
 'Judges one value that was given by one rule: its value as it is kept, or what is wrong with it. Part of read_input(). Raises 22023 for a kind that does not exist.';
 
 CREATE FUNCTION workorder.judge_input(fields jsonb, rules jsonb)
 RETURNS TABLE (name text, value jsonb, rule text, bound text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  field jsonb;
-  given jsonb;
-  items jsonb;
-  item jsonb;
-  i int;
-  judged record;
-BEGIN
-  FOR field IN SELECT r.value FROM jsonb_array_elements(rules) WITH ORDINALITY AS r (value, n) ORDER BY r.n LOOP
-    name := field ->> 'name';
-    given := coalesce(fields -> name, (
-      SELECT fields -> a.alias
-      FROM jsonb_array_elements_text(field -> 'from') WITH ORDINALITY AS a (alias, n)
-      WHERE fields ? a.alias ORDER BY a.n LIMIT 1));
-    value := NULL;
-    rule := NULL;
-    bound := NULL;
-
-    -- What is not there.
-    IF given IS NULL OR given = 'null' OR (workorder.is_blank(given) AND field -> 'blank' IS DISTINCT FROM 'false' AND (field ->> 'kind' IS DISTINCT FROM 'text' OR field ? 'required')) THEN
-      IF given = 'null' AND field -> 'null' = 'true' THEN
-        value := given;
-      ELSIF given = 'null' AND field -> 'null' = 'false' THEN
-        rule := field ->> 'kind';
-      ELSIF field -> 'required' = 'true' OR (field ->> 'required' = 'if given' AND given IS NOT NULL) THEN
-        IF field -> 'blank' = 'true' AND jsonb_typeof(given) = 'string' THEN
-          value := given;
-        ELSE
-          rule := 'required';
-        END IF;
-      ELSE
-        value := field -> 'default';
-      END IF;
-      IF value IS NOT NULL OR rule IS NOT NULL THEN
-        RETURN NEXT;
-      END IF;
-      CONTINUE;
-    END IF;
-
-    -- A list of whole numbers comes as a list, as a field sent several times, or as text.
-    IF field ->> 'kind' = 'ints' THEN
-      items := CASE jsonb_typeof(given)
-        WHEN 'array' THEN given
-        WHEN 'string' THEN to_jsonb(string_to_array(btrim(given #>> '{}', '[] '), ','))
-        ELSE jsonb_build_array(given) END;
-      value := '[]';
-      FOR item, i IN SELECT e.value, e.n - 1 FROM jsonb_array_elements(items) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
-        CONTINUE WHEN workorder.is_blank(item);
-        judged := workorder.input_value(CASE jsonb_typeof(item) WHEN 'string' THEN to_jsonb(btrim(item #>> '{}')) ELSE item END,
-          field || CASE WHEN field ? 'in' THEN '{"kind": "choice"}' ELSE '{"kind": "int"}' END::jsonb);
-        IF judged.problem IS NOT NULL THEN
-          name := (field ->> 'name') || '.' || i;
-          value := NULL;
-          rule := judged.problem;
-          bound := judged.bound;
-          RETURN NEXT;
-          value := '[]';
-          rule := NULL;
-        END IF;
-        value := value || judged.value;
-      END LOOP;
-      name := field ->> 'name';
-      bound := NULL;
-      IF value <> '[]' THEN
-        RETURN NEXT;
-      END IF;
-      CONTINUE;
-    END IF;
-
-    -- Of a query's field that came several times, the last counts.
-    IF jsonb_typeof(given) = 'array' AND field -> 'last' = 'true' THEN
-      given := given -> -1;
-    END IF;
-    judged := workorder.input_value(given, field);
-    value := judged.value;
-    rule := judged.problem;
-    bound := judged.bound;
-    IF rule IS NOT NULL THEN
-      value := NULL;
-      IF field -> 'lenient' = 'true' THEN
-        rule := NULL;
-        bound := NULL;
-        value := field -> 'default';
-      END IF;
-    END IF;
-    IF value IS NOT NULL OR rule IS NOT NULL THEN
-      RETURN NEXT;
-    END IF;
-  END LOOP;
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_judge_input';
 COMMENT ON FUNCTION workorder.judge_input(jsonb, jsonb) IS
 'Every field of the rules that was given or has a default, in the order of the rules, with its value or what is wrong with it. Part of read_input() and check_input(), which explain the rules.';
 
@@ -300,22 +111,8 @@ COMMENT ON FUNCTION workorder.refuse_input(jsonb, text, text, text, text) IS
 'Raises WO400 for a field that breaks a rule, in the words of the API (input_message()), as read_input() does; with a detail of its own where the rule''s does not tell enough.';
 
 CREATE FUNCTION workorder.read_input(fields jsonb, rules jsonb, wording jsonb DEFAULT '{}') RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  result jsonb := '{}';
-  field record;
-BEGIN
-  FOR field IN SELECT * FROM workorder.judge_input(fields, rules) LOOP
-    IF field.rule IS NOT NULL THEN
-      PERFORM workorder.refuse_input(wording, field.rule, field.name, bound => field.bound);
-    END IF;
-    result := result || jsonb_build_object(field.name, field.value);
-  END LOOP;
-  RETURN result;
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'workorder_read_input';
 COMMENT ON FUNCTION workorder.read_input(jsonb, jsonb, jsonb) IS
 'Takes the fields of a request (body, query or form), judges them by rules and returns the values: one key for each rule whose field was given or has a default. Raises WO400 for the first problem, in the words of the API (input_message()).
 A rule: {"name", "kind": text, int, money, flag, choice, time, day, url, object, list or ints (a list of whole numbers, or of choices, also as text with commas); none takes anything; "min", "max": bounds of a number, or of the length of a text, address or list; "in": the choices; "pattern": a regular expression that the value as text must match, and "otherwise": the rule that it breaks if not (its kind); "required": true, or "if given" for a field that may be absent but not blank; "blank": true lets a required text be blank, false takes blank text as a value like any other; "null": true keeps null as a value, false refuses it; "default"; "cap": larger numbers become this one; "lenient": true takes an invalid value as absent; "last": true takes the last of a list, which in a query is a field that came several times (for a form see http_fields(); in JSON a list is no value of a field that takes none); "end": true completes a day to its last second; "zone": the time zone that a time is shown in, UTC without it, where it must lie in the years 1 to 9999, whatever its offset; "from": other names, read if the first is absent}.
