@@ -28,12 +28,12 @@ _PG_init(void)
 {
 	/* first: callbacks are called in the opposite order, and its own comes after all that may take an action */
 	wo_settings_init();
-	wo_sweeper_init();
+	wo_worker_init();
 	wo_throttle_init();
 	MarkGUCPrefixReserved("workorder");
 
 	wo_flow_cache_init();
 	wo_actor_init();
-	wo_line_init();
-	wo_native_init();
+	wo_entry_init();
+	wo_postgrest_error_init();
 }

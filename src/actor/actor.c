@@ -145,7 +145,7 @@ wo_actor_current(void)
 {
 	const WoActor *actor = resolve();
 
-	wo_people_lend();
+	wo_people_pin();
 	return actor;
 }
 
@@ -157,7 +157,7 @@ const WoActor *
 wo_actor_by_id(int64 tenant, int64 id)
 {
 	wo_people_refresh();
-	wo_people_lend();
+	wo_people_pin();
 	return id == 0 ? wo_people_anonymous(tenant) : wo_people_by_id(tenant, id);
 }
 
@@ -168,7 +168,7 @@ const WoActor *
 wo_actor_by_login(int64 tenant, const char *login)
 {
 	wo_people_refresh();
-	wo_people_lend();
+	wo_people_pin();
 	return wo_people_by_login(tenant, login);
 }
 
@@ -179,7 +179,7 @@ List *
 wo_actor_holders(int64 tenant, const char *role)
 {
 	wo_people_refresh();
-	wo_people_lend();
+	wo_people_pin();
 	return wo_people_holders(tenant, role);
 }
 

@@ -101,18 +101,18 @@ typedef struct Person
 static char *
 secret_read(const char *name)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"name", TEXTOID, CStringGetTextDatum(name)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	char	   *value = NULL;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("secret", false), keys, lengthof(keys));
-	tuple = wo_lookup_next(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("secret", false), keys, lengthof(keys));
+	tuple = wo_catalog_next(&lookup);
 	if (tuple != NULL)
-		value = wo_lookup_text(&lookup, tuple, "value");
-	wo_lookup_end(&lookup);
+		value = wo_catalog_text(&lookup, tuple, "value");
+	wo_catalog_end(&lookup);
 	return value;
 }
 
@@ -242,26 +242,26 @@ password_check(int64 tenant, const char *login, const char *password, bool remem
 static Person
 password_person(int64 tenant, const char *login)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"login", TEXTOID, CStringGetTextDatum(login)},
 	};
 	Person	person = {0};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("actor", false), keys, lengthof(keys));
-	tuple = wo_lookup_next(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("actor", false), keys, lengthof(keys));
+	tuple = wo_catalog_next(&lookup);
 	if (tuple != NULL)
 	{
-		person.id = wo_lookup_int64(&lookup, tuple, "id");
-		person.active = wo_lookup_bool(&lookup, tuple, "active");
-		person.token_epoch = wo_lookup_int32(&lookup, tuple, "token_epoch");
-		person.login = wo_lookup_text(&lookup, tuple, "login");
+		person.id = wo_catalog_int64(&lookup, tuple, "id");
+		person.active = wo_catalog_bool(&lookup, tuple, "active");
+		person.token_epoch = wo_catalog_int32(&lookup, tuple, "token_epoch");
+		person.login = wo_catalog_text(&lookup, tuple, "login");
 		if (person.login == NULL)
 			person.id = 0;
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return person;
 }
 
@@ -272,19 +272,19 @@ password_person(int64 tenant, const char *login)
 static char *
 find_hash(int64 tenant, int64 id)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"actor_id", INT8OID, Int64GetDatum(id)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	char	   *hash = NULL;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("password", false), keys, lengthof(keys));
-	tuple = wo_lookup_next(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("password", false), keys, lengthof(keys));
+	tuple = wo_catalog_next(&lookup);
 	if (tuple != NULL)
-		hash = wo_lookup_text(&lookup, tuple, "hash");
-	wo_lookup_end(&lookup);
+		hash = wo_catalog_text(&lookup, tuple, "hash");
+	wo_catalog_end(&lookup);
 	if (hash != NULL && !is_blowfish_hash(hash))
 	{
 		secret_wipe(hash);
@@ -755,7 +755,7 @@ add_key(KeyRing *ring, const char *name)
 	sound = strlen(digits) == 2 * KEY_BYTES;
 	for (int i = 0; i < KEY_BYTES && sound; i++)
 	{
-		int			byte = wo_http_hex(digits + 2 * i);
+		int			byte = wo_ascii_hex(digits + 2 * i);
 
 		sound = byte >= 0;
 		key[i] = (unsigned char) byte;

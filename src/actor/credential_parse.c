@@ -74,7 +74,7 @@ wo_credential_parse(const char *digits, size_t len, WoCredential *credential)
 	int			found = 0;
 
 	memset(credential, 0, sizeof(*credential));
-	if (!read_hex(digits, len, document, sizeof(document), &span.len) || !wo_http_is_text(span))
+	if (!read_hex(digits, len, document, sizeof(document), &span.len) || !wo_ascii_is_text(span))
 		return false;
 	reader.p = document;
 	reader.end = document + span.len;
@@ -400,7 +400,7 @@ read_hex(const char *digits, size_t len, void *bytes, size_t room, size_t *n)
 		return false;
 	for (size_t i = 0; i < len; i += 2)
 	{
-		int			byte = wo_http_hex(digits + i);
+		int			byte = wo_ascii_hex(digits + i);
 
 		if (byte < 0)
 			return false;

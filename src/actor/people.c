@@ -85,7 +85,7 @@ static uint64 generation = 0;	/* counts the directories */
 
 static List *read_holders(int64 tenant, const char *role);
 static bool is_active(int64 tenant, int64 id);
-static const WoActor *read_actor(WoLookupKey *keys, int nkeys);
+static const WoActor *read_actor(WoCatalogKey *keys, int nkeys);
 static void read_roles(WoActor *actor);
 static void enter_actor(const WoActor *actor);
 static void discard_directory(void);
@@ -138,7 +138,7 @@ wo_people_refresh(void)
 			if (hash_get_num_entries(directory.by_id) < DIRECTORY_LIMIT)
 				return generation;
 		}
-		else if (!OidIsValid(wo_lookup_table("actor", true)))
+		else if (!OidIsValid(wo_catalog_table("actor", true)))
 			return generation;	/* nothing announces that install() was run */
 	}
 
@@ -153,8 +153,8 @@ wo_people_refresh(void)
 
 	/* It is filled bit by bit from now on; a change that arrives meanwhile must win. */
 	begun = wo_cache_begin(&state);
-	directory.actor_table = wo_lookup_table("actor", true);
-	directory.membership_table = wo_lookup_table("membership", true);
+	directory.actor_table = wo_catalog_table("actor", true);
+	directory.membership_table = wo_catalog_table("membership", true);
 	if (!OidIsValid(directory.membership_table))
 		directory.actor_table = InvalidOid;
 	wo_cache_follow(&state, 0, directory.actor_table);
@@ -164,11 +164,11 @@ wo_people_refresh(void)
 }
 
 /*
- * wo_people_lend promises that what was returned since the last refresh stays
+ * wo_people_pin promises that what was returned since the last refresh stays
  * until the end of the transaction.
  */
 void
-wo_people_lend(void)
+wo_people_pin(void)
 {
 	directory.lent = true;
 }
@@ -200,7 +200,7 @@ wo_people_by_id(int64 tenant, int64 id)
 {
 	IdKey		key = {tenant, id};
 	IdEntry    *entry = hash_search(directory.by_id, &key, HASH_FIND, NULL);
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"id", INT8OID, Int64GetDatum(id)},
 	};
@@ -220,7 +220,7 @@ wo_people_by_login(int64 tenant, const char *login)
 {
 	NameKey		key = {tenant, login};
 	LoginEntry *entry = hash_search(directory.by_login, &key, HASH_FIND, NULL);
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"login", TEXTOID, (Datum) 0},
 	};
@@ -246,30 +246,30 @@ wo_people_by_login(int64 tenant, const char *login)
 const WoActor *
 wo_people_by_db_role(const char *db_role, bool any_tenant, int64 tenant)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"db_role", TEXTOID, CStringGetTextDatum(db_role)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	IdKey		found = {0, 0};
 	int			nactive = 0;
 
 	if (!OidIsValid(directory.actor_table))
 		return NULL;
-	wo_lookup_begin(&lookup, directory.actor_table, keys, lengthof(keys));
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, directory.actor_table, keys, lengthof(keys));
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
-		int64		home = wo_lookup_int64(&lookup, tuple, "tenant_id");
-		bool		active = wo_lookup_bool(&lookup, tuple, "active");
+		int64		home = wo_catalog_int64(&lookup, tuple, "tenant_id");
+		bool		active = wo_catalog_bool(&lookup, tuple, "active");
 
 		if ((!any_tenant && home != tenant) || (nactive > 0 && !active))
 			continue;
 		if (active)
 			nactive++;
 		found.tenant = home;
-		found.id = wo_lookup_int64(&lookup, tuple, "id");
+		found.id = wo_catalog_int64(&lookup, tuple, "id");
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 
 	if (nactive > 1)
 		ereport(ERROR,
@@ -308,19 +308,19 @@ wo_people_holders(int64 tenant, const char *role)
 static List *
 read_holders(int64 tenant, const char *role)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"role", TEXTOID, CStringGetTextDatum(role)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	MemoryContext caller;
 	List	   *holders = NIL;
 
-	wo_lookup_begin(&lookup, directory.membership_table, keys, lengthof(keys));
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, directory.membership_table, keys, lengthof(keys));
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
-		int64		id = wo_lookup_int64(&lookup, tuple, "actor_id");
+		int64		id = wo_catalog_int64(&lookup, tuple, "actor_id");
 
 		if (!is_active(tenant, id))
 			continue;
@@ -329,7 +329,7 @@ read_holders(int64 tenant, const char *role)
 		*(int64 *) llast(holders) = id;
 		MemoryContextSwitchTo(caller);
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return holders;
 }
 
@@ -341,20 +341,20 @@ is_active(int64 tenant, int64 id)
 {
 	IdKey		key = {tenant, id};
 	IdEntry    *entry = hash_search(directory.by_id, &key, HASH_FIND, NULL);
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"id", INT8OID, Int64GetDatum(id)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	bool		active;
 
 	if (entry != NULL)
 		return entry->actor->active;
-	wo_lookup_begin(&lookup, directory.actor_table, keys, lengthof(keys));
-	tuple = wo_lookup_next(&lookup);
-	active = tuple != NULL && wo_lookup_bool(&lookup, tuple, "active");
-	wo_lookup_end(&lookup);
+	wo_catalog_begin(&lookup, directory.actor_table, keys, lengthof(keys));
+	tuple = wo_catalog_next(&lookup);
+	active = tuple != NULL && wo_catalog_bool(&lookup, tuple, "active");
+	wo_catalog_end(&lookup);
 	return active;
 }
 
@@ -362,34 +362,34 @@ is_active(int64 tenant, int64 id)
  * read_actor reads one person and enters him in the directory once complete.
  */
 static const WoActor *
-read_actor(WoLookupKey *keys, int nkeys)
+read_actor(WoCatalogKey *keys, int nkeys)
 {
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	WoActor    *actor = NULL;
 
 	if (!OidIsValid(directory.actor_table))
 		return NULL;
-	wo_lookup_begin(&lookup, directory.actor_table, keys, nkeys);
-	tuple = wo_lookup_next(&lookup);
+	wo_catalog_begin(&lookup, directory.actor_table, keys, nkeys);
+	tuple = wo_catalog_next(&lookup);
 	if (tuple != NULL)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(directory.people);
 
 		actor = palloc0(sizeof(WoActor));
-		actor->tenant = wo_lookup_int64(&lookup, tuple, "tenant_id");
-		actor->id = wo_lookup_int64(&lookup, tuple, "id");
-		actor->active = wo_lookup_bool(&lookup, tuple, "active");
-		actor->token_epoch = wo_lookup_int32(&lookup, tuple, "token_epoch");
-		actor->login = wo_lookup_text(&lookup, tuple, "login");
-		actor->name = wo_lookup_text(&lookup, tuple, "name");
+		actor->tenant = wo_catalog_int64(&lookup, tuple, "tenant_id");
+		actor->id = wo_catalog_int64(&lookup, tuple, "id");
+		actor->active = wo_catalog_bool(&lookup, tuple, "active");
+		actor->token_epoch = wo_catalog_int32(&lookup, tuple, "token_epoch");
+		actor->login = wo_catalog_text(&lookup, tuple, "login");
+		actor->name = wo_catalog_text(&lookup, tuple, "name");
 		if (actor->login == NULL)
 			actor->login = "";
 		if (actor->name == NULL)
 			actor->name = actor->login;
 		MemoryContextSwitchTo(caller);
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 
 	if (actor == NULL)
 		return NULL;
@@ -404,20 +404,20 @@ read_actor(WoLookupKey *keys, int nkeys)
 static void
 read_roles(WoActor *actor)
 {
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(actor->tenant)},
 		{"actor_id", INT8OID, Int64GetDatum(actor->id)},
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	int			room = 8;
 
 	actor->roles = MemoryContextAlloc(directory.people, room * sizeof(char *));
-	wo_lookup_begin(&lookup, directory.membership_table, keys, lengthof(keys));
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, directory.membership_table, keys, lengthof(keys));
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(directory.people);
-		char	   *role = wo_lookup_text(&lookup, tuple, "role");
+		char	   *role = wo_catalog_text(&lookup, tuple, "role");
 
 		if (actor->nroles == room)
 		{
@@ -428,7 +428,7 @@ read_roles(WoActor *actor)
 			actor->roles[actor->nroles++] = role;
 		MemoryContextSwitchTo(caller);
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	qsort(actor->roles, actor->nroles, sizeof(char *), pg_qsort_strcmp);
 }
 

@@ -16,7 +16,7 @@
 extern uint64 wo_people_refresh(void);
 
 /* What was returned since the refresh stays valid until the end of the transaction. */
-extern void wo_people_lend(void);
+extern void wo_people_pin(void);
 
 extern const WoActor *wo_people_anonymous(int64 tenant);
 extern const WoActor *wo_people_by_id(int64 tenant, int64 id);

@@ -16,7 +16,7 @@
  * room.  A login is known by a digest under a key that is made up when the
  * server starts, so nobody can choose one that shares its place with another.
  *
- * The clock is wo_now(), so that a test can set it.  The lock is held for a few instructions;
+ * The clock is wo_settings_now(), so that a test can set it.  The lock is held for a few instructions;
  * nothing is raised under it.
  *
  *-------------------------------------------------------------------------
@@ -131,7 +131,7 @@ bool
 wo_throttle_begin(int64 tenant, const char *login)
 {
 	uint64		key;
-	TimestampTz now = wo_now();
+	TimestampTz now = wo_settings_now();
 	Attempts   *attempts;
 	bool		allowed = true;
 
@@ -174,7 +174,7 @@ wo_throttle_succeeded(int64 tenant, const char *login)
 	if (counts == NULL)
 		return;
 	lock_counts();
-	attempts = find(digest(tenant, login), false, wo_now());
+	attempts = find(digest(tenant, login), false, wo_settings_now());
 	if (attempts != NULL)
 		memset(attempts, 0, sizeof(*attempts));
 	unlock_counts();

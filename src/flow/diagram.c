@@ -281,7 +281,7 @@ static const Format formats[] = {
  * the compound state that declares them.
  */
 static bool
-leads_inside(const WoFlow *flow, int state, const WoCandidateList *list)
+leads_inside(const WoFlow *flow, int state, const WoTransitionList *list)
 {
 	for (int i = 0; i < list->n; i++)
 		if (list->item[i].target >= 0 && is_inner(flow, state, list->item[i].target))
@@ -331,7 +331,7 @@ draw_states(Picture *p, const Format *format, int parent, int depth)
  * took tells whether a step took a transition.
  */
 static bool
-took(const Picture *p, const Step *step, const WoCandidate *c, const char *action)
+took(const Picture *p, const Step *step, const WoTransition *c, const char *action)
 {
 	int			target = c->target;
 
@@ -348,14 +348,14 @@ took(const Picture *p, const Step *step, const WoCandidate *c, const char *actio
  * when, while the guard of a single one tells why it leads there.
  */
 static void
-draw_list(Picture *p, const Format *format, const WoCandidateList *list, const char *name)
+draw_list(Picture *p, const Format *format, const WoTransitionList *list, const char *name)
 {
 	StringInfoData label;
 
 	initStringInfo(&label);
 	for (int i = 0; i < list->n; i++)
 	{
-		const WoCandidate *c = &list->item[i];
+		const WoTransition *c = &list->item[i];
 		bool		drawn = false;
 		bool		shared = false;
 		bool		taken = false;

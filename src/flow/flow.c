@@ -32,7 +32,7 @@ static const char *const reserved_columns[] = {
 	"tenant_id", "updated_at", "votes"
 };
 
-const char *const wo_task_orders[WO_NTASK_ORDERS] = {
+const char *const wo_flow_task_commands[WO_NTASK_COMMANDS] = {
 	"add", "remove", "transfer", "delegate", "return", "claim", "release",
 	"send_back", "withdraw", "take_back", "remind", "copy", "hand_over"
 };
@@ -291,8 +291,8 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
 	for (int s = leaf; s >= 0 && s != domain; s = flow->states[s].parent)
 		if (flow->states[s].remembers)
 		{
-			wo_push_string(&state, WJB_KEY, flow->states[s].path);
-			wo_push_string(&state, WJB_VALUE, flow->states[leaf].path);
+			wo_value_push_string(&state, WJB_KEY, flow->states[s].path);
+			wo_value_push_string(&state, WJB_VALUE, flow->states[leaf].path);
 		}
 	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
@@ -304,7 +304,7 @@ remember(const WoFlow *flow, int leaf, int domain, Jsonb *history)
  * domain with the history as it was, and enters with what was just left in it.
  */
 int
-wo_flow_move(const WoFlow *flow, const WoCandidate *taken, int leaf,
+wo_flow_move(const WoFlow *flow, const WoTransition *taken, int leaf,
 			 Jsonb *history, Jsonb **remembered)
 {
 	int			target;
@@ -347,7 +347,7 @@ wo_flow_where(const WoFlow *flow, int state)
  * earlier one, is kept from a transition.
  */
 bool
-wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *action)
+wo_flow_excludes(const WoFlow *flow, const WoTransition *candidate, const char *action)
 {
 	int			number = wo_flow_action(flow, action);
 	ListCell   *lc;
@@ -361,12 +361,12 @@ wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *a
 }
 
 /*
- * wo_actor_flow_roles returns which of a flow's roles a person holds.  It is
+ * wo_flow_roles_of returns which of a flow's roles a person holds.  It is
  * computed each time: a dozen comparisons cost less than a cache that would
  * have to notice a flow or a person rebuilt at the same address.
  */
 Bitmapset *
-wo_actor_flow_roles(const WoActor *actor, const WoFlow *flow)
+wo_flow_roles_of(const WoActor *actor, const WoFlow *flow)
 {
 	Bitmapset  *roles = NULL;
 

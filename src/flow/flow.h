@@ -29,7 +29,7 @@
 #define WO_ACTION_TASK		"task "	/* and what is done to somebody's task */
 
 /* What may be done to tasks besides deciding; journalled as "task ..." */
-typedef enum WoTaskOrder
+typedef enum WoTaskCommand
 {
 	WO_TASK_ADD,
 	WO_TASK_REMOVE,
@@ -44,10 +44,10 @@ typedef enum WoTaskOrder
 	WO_TASK_REMIND,
 	WO_TASK_COPY,
 	WO_TASK_HAND_OVER,
-	WO_NTASK_ORDERS
-} WoTaskOrder;
+	WO_NTASK_COMMANDS
+} WoTaskCommand;
 
-extern const char *const wo_task_orders[WO_NTASK_ORDERS];
+extern const char *const wo_flow_task_commands[WO_NTASK_COMMANDS];
 
 /*
  * The compiled flow.  Built by wo_flow_compile() in one memory context and
@@ -93,12 +93,12 @@ typedef struct WoSource
 } WoSource;
 
 /* What is done when too few approvers are found. */
-typedef enum WoNobody
+typedef enum WoIfNone
 {
-	WO_NOBODY_FAIL,				/* the action that would lead here is refused */
-	WO_NOBODY_SKIP,				/* the step is passed over if there is none at all */
-	WO_NOBODY_FALLBACK			/* others are asked as well */
-} WoNobody;
+	WO_IF_NONE_FAIL,				/* the action that would lead here is refused */
+	WO_IF_NONE_SKIP,				/* the step is passed over if there is none at all */
+	WO_IF_NONE_FALLBACK			/* others are asked as well */
+} WoIfNone;
 
 /* Who has to decide before an action takes effect; belongs to a state. */
 typedef struct WoApprovers
@@ -110,11 +110,11 @@ typedef struct WoApprovers
 	int			n;				/* COUNT, PERCENT, WEIGHT */
 	int			nsources;
 	WoSource   *sources;
-	WoNobody	none;
+	WoIfNone	none;
 	int			nfallback;
 	WoSource   *fallback;
 	bool		claim;			/* a role is one task, for whom takes it, not one for each holder */
-	uint32		may;			/* bit per WoTaskOrder */
+	uint32		may;			/* bit per WoTaskCommand */
 	Bitmapset  *manage;			/* roles that order others' tasks */
 	int64		remind;			/* seconds between two reminders */
 	bool		due_given;
@@ -130,7 +130,7 @@ typedef struct WoAssignment
 } WoAssignment;
 
 /* One transition an action may take. */
-typedef struct WoCandidate
+typedef struct WoTransition
 {
 	int			action;			/* index into WoFlow.actions */
 	int			source;			/* the state that declares it */
@@ -165,13 +165,13 @@ typedef struct WoCandidate
 
 	const WoApprovers *approvers;	/* NULL = allow says who may */
 	const char *against;		/* counts against this action's approvers; NULL = for it */
-} WoCandidate;
+} WoTransition;
 
-typedef struct WoCandidateList
+typedef struct WoTransitionList
 {
 	int			n;				/* 0 = this state does not declare the action */
-	WoCandidate *item;
-} WoCandidateList;
+	WoTransition *item;
+} WoTransitionList;
 
 /* after: a transition that is due some time after the state is entered */
 typedef struct WoDelay
@@ -181,7 +181,7 @@ typedef struct WoDelay
 	const char *setting;		/* the tenant says how long; NULL = the flow does */
 	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
-	WoCandidateList candidates;	/* action = -1, no allow */
+	WoTransitionList candidates;	/* action = -1, no allow */
 } WoDelay;
 
 typedef struct WoState
@@ -198,7 +198,7 @@ typedef struct WoState
 	bool		remembers;		/* compound with a history child */
 	bool		done;			/* final child of the root: nothing leads out */
 	bool		pauses;			/* clocks of the states around it and before it stand still */
-	WoCandidateList *on;		/* [WoFlow.nactions] */
+	WoTransitionList *on;		/* [WoFlow.nactions] */
 	int			ndelays;
 	WoDelay    *delays;
 	WoApprovers *approvers;		/* who has to decide here, NULL for nobody in particular */
@@ -237,13 +237,13 @@ typedef struct WoFlow
 
 extern int	wo_flow_state(const WoFlow *flow, const char *path, int len);
 extern int	wo_flow_action(const WoFlow *flow, const char *name);
-extern bool wo_flow_excludes(const WoFlow *flow, const WoCandidate *candidate, const char *action);
+extern bool wo_flow_excludes(const WoFlow *flow, const WoTransition *candidate, const char *action);
 extern int	wo_flow_column(const WoFlow *flow, const char *name);
 extern int	wo_flow_initial(const WoFlow *flow);
 extern int	wo_flow_resolve(const WoFlow *flow, int target, Jsonb *history);
 extern int	wo_flow_enter(const WoFlow *flow, int target, Jsonb *history);
 extern int	wo_flow_domain(const WoFlow *flow, int source, int target, bool reenter);
-extern int	wo_flow_move(const WoFlow *flow, const WoCandidate *taken, int leaf,
+extern int	wo_flow_move(const WoFlow *flow, const WoTransition *taken, int leaf,
 						 Jsonb *history, Jsonb **remembered);
 extern bool wo_flow_within(const WoFlow *flow, int state, int ancestor);
 extern char *wo_flow_where(const WoFlow *flow, int state);
@@ -251,6 +251,6 @@ extern bool wo_flow_is_leaf(const WoFlow *flow, int state);
 extern bool wo_flow_reserved(const char *column);
 
 /* indexes into flow->roles; made in the current memory context, the caller's own */
-extern Bitmapset *wo_actor_flow_roles(const WoActor *actor, const WoFlow *flow);
+extern Bitmapset *wo_flow_roles_of(const WoActor *actor, const WoFlow *flow);
 
 #endif							/* WO_FLOW_H */

@@ -104,11 +104,11 @@ on_transaction_event(XactEvent event, void *arg)
 }
 
 /*
- * wo_flow_simulate makes a flow known to this session, as WO_FLOW_SIMULATED,
+ * wo_flow_cache_simulate makes a flow known to this session, as WO_FLOW_SIMULATED,
  * until the subtransaction is rolled back.  It must live in the transaction.
  */
 void
-wo_flow_simulate(WoFlow *flow)
+wo_flow_cache_simulate(WoFlow *flow)
 {
 	if (simulated != NULL)
 		ereport(ERROR,
@@ -248,7 +248,7 @@ read_versions(FlowCache *new, Relation rel)
 static void
 rebuild(void)
 {
-	Oid			table = wo_lookup_table("flow", false);
+	Oid			table = wo_catalog_table("flow", false);
 	uint64		begun = wo_cache_begin(&state);
 	Relation	rel;
 	MemoryContext context;
@@ -291,7 +291,7 @@ ready(void)
 static bool
 compile_version(FlowCache *home, CachedFlow *cached)
 {
-	Relation	rel = table_open(wo_lookup_table("flow", false), AccessShareLock);
+	Relation	rel = table_open(wo_catalog_table("flow", false), AccessShareLock);
 	FlowColumns columns = find_columns(rel);
 	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(RelationGetRelid(rel)));
 	Oid			index = wo_primary_key(rel);
@@ -335,10 +335,10 @@ compiled(CachedFlow *cached)
 }
 
 /*
- * wo_flow_by_id returns a version of a flow, whatever its life, or NULL.
+ * wo_flow_cache_by_id returns a version of a flow, whatever its life, or NULL.
  */
 const WoFlow *
-wo_flow_by_id(int id)
+wo_flow_cache_by_id(int id)
 {
 	CachedFlow	key = {.id = id};
 	CachedFlow *found;
@@ -351,10 +351,10 @@ wo_flow_by_id(int id)
 }
 
 /*
- * wo_flow_by_name returns the version of a flow that takes new rows, or NULL.
+ * wo_flow_cache_by_name returns the version of a flow that takes new rows, or NULL.
  */
 const WoFlow *
-wo_flow_by_name(const char *name)
+wo_flow_cache_by_name(const char *name)
 {
 	CachedFlow *found = NULL;
 
@@ -373,11 +373,11 @@ wo_flow_by_name(const char *name)
 }
 
 /*
- * wo_flow_versions returns the ids of all versions of a flow that rows may be
+ * wo_flow_cache_versions returns the ids of all versions of a flow that rows may be
  * on: those that are or were published.
  */
 List *
-wo_flow_versions(const char *name)
+wo_flow_cache_versions(const char *name)
 {
 	List	   *ids = NIL;
 

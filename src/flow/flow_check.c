@@ -97,7 +97,7 @@ typedef struct Search
 {
 	const WoFlow *flow;
 	int			avoid;			/* state, -1 = none */
-	const WoCandidateList *skip;	/* transitions that are not taken, NULL = none */
+	const WoTransitionList *skip;	/* transitions that are not taken, NULL = none */
 	places_hash *known;
 	Place	   *last;			/* of those found */
 } Search;
@@ -119,7 +119,7 @@ find(Search *search, Place *from, const char *step, int leaf, Jsonb *history)
 	if (search->known->members > MAX_PLACES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("flow \"%s\" is too large to be searched", wo_shown(search->flow->name)),
+				 errmsg("flow \"%s\" is too large to be searched", wo_errors_shorten(search->flow->name)),
 				 errdetail("A ticket could be in more than %d places, counting what history remembers.", MAX_PLACES),
 				 errhint("Ask about a part of it, as a flow of its own.")));
 	place = palloc(sizeof(Place));
@@ -133,14 +133,14 @@ find(Search *search, Place *from, const char *step, int leaf, Jsonb *history)
  * of them surely decides.
  */
 static bool
-search_list(Search *search, Place *place, const WoCandidateList *list, const char *step)
+search_list(Search *search, Place *place, const WoTransitionList *list, const char *step)
 {
 	const WoState *rest = &search->flow->states[place->leaf];
 	bool		decided = false;
 
 	for (int i = 0; i < list->n; i++)
 	{
-		const WoCandidate *c = &list->item[i];
+		const WoTransition *c = &list->item[i];
 
 		/* a flow that is done stays where it is */
 		if (c->target >= 0 && rest->done)
@@ -191,7 +191,7 @@ begin(Search *search)
 {
 	const WoFlow *flow = search->flow;
 	int			start = wo_flow_initial(flow);
-	const WoCandidateList *list = NULL;
+	const WoTransitionList *list = NULL;
 
 	for (int s = start; s >= 0 && flow->action_create >= 0 && list == NULL; s = flow->states[s].parent)
 		if (flow->states[s].on[flow->action_create].n > 0)
@@ -229,12 +229,12 @@ explore(Search *search, Place *head, int to)
 }
 
 /*
- * wo_flow_way finds the shortest way from the start to a state that does not
+ * wo_flow_check_way finds the shortest way from the start to a state that does not
  * pass another (-1: none to avoid): states, and the steps between them; NIL if
  * there is none.
  */
 List *
-wo_flow_way(const WoFlow *flow, int to, int avoid)
+wo_flow_check_way(const WoFlow *flow, int to, int avoid)
 {
 	Place		head = {.leaf = -1};
 	Search		search = {.flow = flow, .avoid = avoid};
@@ -249,11 +249,11 @@ wo_flow_way(const WoFlow *flow, int to, int avoid)
 }
 
 /*
- * wo_flow_needs tells whether every way to a state takes one of these
+ * wo_flow_check_needs tells whether every way to a state takes one of these
  * transitions.
  */
 bool
-wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list)
+wo_flow_check_needs(const WoFlow *flow, int to, const WoTransitionList *list)
 {
 	Place		head = {.leaf = -1};
 	Search		search = {.flow = flow, .avoid = -1, .skip = list};
@@ -315,14 +315,14 @@ lead(Chart *chart, int leaf, int target)
  * tells whether one of them surely decides the action.
  */
 static bool
-follow_list(Chart *chart, int leaf, const WoCandidateList *list)
+follow_list(Chart *chart, int leaf, const WoTransitionList *list)
 {
 	const WoState *rest = &chart->flow->states[leaf];
 	bool		decided = false;
 
 	for (int i = 0; i < list->n; i++)
 	{
-		const WoCandidate *c = &list->item[i];
+		const WoTransition *c = &list->item[i];
 
 		/* a flow that is done stays where it is */
 		if (c->target >= 0 && rest->done)
@@ -423,13 +423,13 @@ check_reached(const Chart *chart, List **findings)
 		if (visited[s])
 			continue;
 		if (visited[unreached->parent])
-			wo_flow_add_finding(findings, "unreachable_state", wo_flow_where(flow, s),
+			wo_flow_read_add_finding(findings, "unreachable_state", wo_flow_where(flow, s),
 								"Add a transition that leads there, or take it out.",
 								unreached->kind == WO_STATE_HISTORY ?
 								"nothing leads to history \"%s\"" : "no ticket ever gets to state \"%s\"",
 								unreached->path);
 		if (unreached->ndelays > 0)
-			wo_flow_add_finding(findings, "timer_unreachable",
+			wo_flow_read_add_finding(findings, "timer_unreachable",
 								psprintf("%s.after", wo_flow_where(flow, s)),
 								"Add a transition that leads to the state, or take the timer out.",
 								"the timers of state \"%s\" never start", unreached->path);
@@ -472,7 +472,7 @@ check_ends(const Chart *chart, List **findings)
 	leaf = -1;
 	while ((leaf = bms_next_member(chart->reached, leaf)) >= 0)
 		if (!bms_is_member(leaf, ending))
-			wo_flow_add_finding(findings, "dead_end", wo_flow_where(flow, leaf),
+			wo_flow_read_add_finding(findings, "dead_end", wo_flow_where(flow, leaf),
 								"Add a transition towards a final state of the flow, or make this one final, right below the root.",
 								"from state \"%s\" no final state can be reached", flow->states[leaf].path);
 }
@@ -493,13 +493,13 @@ check_reach(const WoFlow *flow, List **findings)
 /* --- transitions ----------------------------------------------------------- */
 
 /* Looks at one transition; state and list say where it stands. */
-typedef void (*CandidateCheck) (const WoFlow *flow, const WoCandidate *c, List **findings, void *arg);
+typedef void (*TransitionCheck) (const WoFlow *flow, const WoTransition *c, List **findings, void *arg);
 
 /*
- * for_each_candidate calls a check for every transition, timers included.
+ * for_each_transition calls a check for every transition, timers included.
  */
 static void
-for_each_candidate(const WoFlow *flow, CandidateCheck check, List **findings, void *arg)
+for_each_transition(const WoFlow *flow, TransitionCheck check, List **findings, void *arg)
 {
 	for (int s = 0; s < flow->nstates; s++)
 	{
@@ -520,7 +520,7 @@ for_each_candidate(const WoFlow *flow, CandidateCheck check, List **findings, vo
  * is not excluded at once.
  */
 static bool
-is_open_to_somebody(const WoCandidate *c)
+is_open_to_somebody(const WoTransition *c)
 {
 	return c->everybody || c->roles != NULL || c->approvers != NULL ||
 		!bms_is_subset(c->relations, c->exclude_relations);
@@ -545,19 +545,19 @@ is_open_above(const WoFlow *flow, int state, int action)
  * shuts an action that its ancestors give, as in XState, and is let through.
  */
 static void
-check_somebody(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
+check_somebody(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
 	if (c->action < 0 || is_open_to_somebody(c))
 		return;
 	if (c->relations != NULL)
-		wo_flow_add_finding(findings, "nobody", c->where, "Let somebody else take it too.",
+		wo_flow_read_add_finding(findings, "nobody", c->where, "Let somebody else take it too.",
 							"whoever is allowed is excluded at once");
 	else if (!c->allow_given)
-		wo_flow_add_finding(findings, "nobody", c->where,
+		wo_flow_read_add_finding(findings, "nobody", c->where,
 							"Add \"allow\" with roles, \"$column\" or \"*\"; what is not allowed is denied.",
 							"nobody may ever take \"%s\" here", flow->actions[c->action]);
 	else if (!is_open_above(flow, c->source, c->action))
-		wo_flow_add_finding(findings, "nobody", c->where,
+		wo_flow_read_add_finding(findings, "nobody", c->where,
 							"Name somebody; an empty list only serves to shut what a state above allows.",
 							"nobody may ever take \"%s\" here", flow->actions[c->action]);
 }
@@ -566,22 +566,22 @@ check_somebody(const WoFlow *flow, const WoCandidate *c, List **findings, void *
  * check_quorum refuses quorums that no choice of people could meet.
  */
 static void
-check_quorum(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
+check_quorum(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
 	int			people = bms_num_members(c->relations);
 	int			role = -1;
 
 	if (c->quorum == WO_QUORUM_COUNT && !c->everybody && c->roles == NULL &&
 		people > 0 && people < c->quorum_n)
-		wo_flow_add_finding(findings, "quorum_unreachable", c->where, "Allow a role, or ask for fewer.",
+		wo_flow_read_add_finding(findings, "quorum_unreachable", c->where, "Allow a role, or ask for fewer.",
 							"%d people are needed, but the columns in \"allow\" hold %d at most",
 							c->quorum_n, people);
 	if (c->everybody && (c->quorum == WO_QUORUM_ALL || c->quorum == WO_QUORUM_PERCENT))
-		wo_flow_add_finding(findings, "quorum_unreachable", c->where, "Allow roles or columns, or ask for a number.",
+		wo_flow_read_add_finding(findings, "quorum_unreachable", c->where, "Allow roles or columns, or ask for a number.",
 							"a share of everybody cannot be counted");
 	while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
 		if (!bms_is_member(role, c->roles))
-			wo_flow_add_finding(findings, "quorum_role", c->where, "Add the role to \"allow\".",
+			wo_flow_read_add_finding(findings, "quorum_role", c->where, "Add the role to \"allow\".",
 								"the quorum needs role \"%s\", which is not allowed to act",
 								flow->roles[role]);
 }
@@ -590,14 +590,14 @@ check_quorum(const WoFlow *flow, const WoCandidate *c, List **findings, void *ar
  * check_reserved_set reports the engine's columns in a set of columns.
  */
 static void
-check_reserved_set(const WoFlow *flow, const WoCandidate *c, const Bitmapset *columns,
+check_reserved_set(const WoFlow *flow, const WoTransition *c, const Bitmapset *columns,
 				   const char *key, List **findings)
 {
 	int			column = -1;
 
 	while ((column = bms_next_member(columns, column)) >= 0)
 		if (wo_flow_reserved(flow->columns[column]))
-			wo_flow_add_finding(findings, "reserved_column", c->where,
+			wo_flow_read_add_finding(findings, "reserved_column", c->where,
 								"The engine keeps this column; name columns of yours.",
 								"\"%s\" cannot name \"%s\"", key, flow->columns[column]);
 }
@@ -606,7 +606,7 @@ check_reserved_set(const WoFlow *flow, const WoCandidate *c, const Bitmapset *co
  * check_people_set reports columns that never hold a person.
  */
 static void
-check_people_set(const WoFlow *flow, const WoCandidate *c, const Bitmapset *columns,
+check_people_set(const WoFlow *flow, const WoTransition *c, const Bitmapset *columns,
 				 const char *key, List **findings)
 {
 	int			column = -1;
@@ -616,7 +616,7 @@ check_people_set(const WoFlow *flow, const WoCandidate *c, const Bitmapset *colu
 		const char *name = flow->columns[column];
 
 		if (wo_flow_reserved(name) && strcmp(name, "creator_id") != 0 && strcmp(name, "acted_by") != 0)
-			wo_flow_add_finding(findings, "reserved_column", c->where,
+			wo_flow_read_add_finding(findings, "reserved_column", c->where,
 								"Of the engine's columns, creator_id and acted_by hold people.",
 								"\"%s\" cannot name \"$%s\"", key, name);
 	}
@@ -626,7 +626,7 @@ check_people_set(const WoFlow *flow, const WoCandidate *c, const Bitmapset *colu
  * check_columns refuses engine columns where only the user's have a meaning.
  */
 static void
-check_columns(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
+check_columns(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
 	check_people_set(flow, c, c->relations, "allow", findings);
 	check_people_set(flow, c, c->exclude_relations, "exclude", findings);
@@ -646,7 +646,7 @@ check_columns(const WoFlow *flow, const WoCandidate *c, List **findings, void *a
  * created by one person, in the initial state, and what is deleted goes nowhere.
  */
 static void
-check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
+check_row_operation(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
 	if (c->action < 0)
 		return;
@@ -655,20 +655,20 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
 		strcmp(flow->actions[c->action], WO_ACTION_MIGRATE) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0)
-		wo_flow_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
+		wo_flow_read_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
 							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)
 	{
 		if (c->quorum != WO_QUORUM_NONE)
-			wo_flow_add_finding(findings, "row_operation", c->where, "Put the quorum on the action that comes next.",
+			wo_flow_read_add_finding(findings, "row_operation", c->where, "Put the quorum on the action that comes next.",
 								"\"create\" cannot have a quorum: there is no row to hold the votes");
 		if (flow->complete && !wo_flow_within(flow, wo_flow_initial(flow), c->source))
-			wo_flow_add_finding(findings, "misplaced_create", c->where,
+			wo_flow_read_add_finding(findings, "misplaced_create", c->where,
 								"Put \"create\" on the initial state or above it.",
 								"no row is ever created in state \"%s\"", flow->states[c->source].path);
 	}
 	else if (c->action == flow->action_delete && (c->target >= 0 || c->nassignments > 0))
-		wo_flow_add_finding(findings, "row_operation", c->where, "Use another action for a state like \"deleted\".",
+		wo_flow_read_add_finding(findings, "row_operation", c->where, "Use another action for a state like \"deleted\".",
 							"\"delete\" takes the row away: it cannot have \"%s\"",
 							c->target >= 0 ? "target" : "set");
 }
@@ -677,7 +677,7 @@ check_row_operation(const WoFlow *flow, const WoCandidate *c, List **findings, v
  * allows_all_of tells whether everybody who may take b may take a.
  */
 static bool
-allows_all_of(const WoCandidate *a, const WoCandidate *b)
+allows_all_of(const WoTransition *a, const WoTransition *b)
 {
 	if (a->approvers != NULL || b->approvers != NULL)
 		return a->approvers == b->approvers;
@@ -690,7 +690,7 @@ allows_all_of(const WoCandidate *a, const WoCandidate *b)
  * holds_whenever tells whether the guard of a surely holds when that of b does.
  */
 static bool
-holds_whenever(const WoCandidate *a, const WoCandidate *b)
+holds_whenever(const WoTransition *a, const WoTransition *b)
 {
 	return a->guard_text == NULL ||
 		(b->guard_text != NULL && strcmp(a->guard_text, b->guard_text) == 0);
@@ -701,14 +701,14 @@ holds_whenever(const WoCandidate *a, const WoCandidate *b)
  * comes before.
  */
 static void
-check_list(const WoCandidateList *list, List **findings)
+check_list(const WoTransitionList *list, List **findings)
 {
 	for (int b = 1; b < list->n; b++)
 		for (int a = 0; a < b; a++)
 			if (holds_whenever(&list->item[a], &list->item[b]) &&
 				allows_all_of(&list->item[a], &list->item[b]))
 			{
-				wo_flow_add_finding(findings, "ambiguous", list->item[b].where,
+				wo_flow_read_add_finding(findings, "ambiguous", list->item[b].where,
 									"Give the earlier one a guard or a narrower \"allow\", or put this one first.",
 									"this transition can never be taken: %s always comes before it",
 									list->item[a].where);
@@ -722,10 +722,10 @@ check_list(const WoCandidateList *list, List **findings)
 void
 wo_flow_check(const WoFlow *flow, List **findings)
 {
-	for_each_candidate(flow, check_somebody, findings, NULL);
-	for_each_candidate(flow, check_quorum, findings, NULL);
-	for_each_candidate(flow, check_columns, findings, NULL);
-	for_each_candidate(flow, check_row_operation, findings, NULL);
+	for_each_transition(flow, check_somebody, findings, NULL);
+	for_each_transition(flow, check_quorum, findings, NULL);
+	for_each_transition(flow, check_columns, findings, NULL);
+	for_each_transition(flow, check_row_operation, findings, NULL);
 	for (int s = 0; s < flow->nstates; s++)
 	{
 		const WoState *state = &flow->states[s];
@@ -744,7 +744,7 @@ typedef struct Table
 {
 	Oid			relid;
 	const WoFlow *flow;
-	const WoCandidate *candidate;
+	const WoTransition *candidate;
 	List	  **findings;
 	List	   *reported;		/* missing columns of this transition, each told once */
 } Table;
@@ -786,7 +786,7 @@ check_present(void *arg, WoMention kind, const char *name)
 		if (strcmp(lfirst(lc), name) == 0)
 			return;
 	table->reported = lappend(table->reported, (char *) name);
-	wo_flow_add_finding(table->findings, "unknown_column", table->candidate->where,
+	wo_flow_read_add_finding(table->findings, "unknown_column", table->candidate->where,
 						"Add the column to the table, or correct the name.",
 						"table \"%s\" has no column \"%s\"",
 						get_rel_name(table->relid), name);
@@ -818,7 +818,7 @@ check_people_types(Table *table, const Bitmapset *columns)
 		Oid			type = column_type(table->relid, name);
 
 		if (OidIsValid(type) && type != INT8OID && type != INT4OID)
-			wo_flow_add_finding(table->findings, "column_type", table->candidate->where,
+			wo_flow_read_add_finding(table->findings, "column_type", table->candidate->where,
 								"Make it bigint, and let it hold ids of workorder.actor.",
 								"column \"%s\" of table \"%s\" is of type %s and cannot hold a person",
 								name, get_rel_name(table->relid), format_type_be(type));
@@ -829,7 +829,7 @@ check_people_types(Table *table, const Bitmapset *columns)
  * check_table checks one transition against a table.
  */
 static void
-check_table(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg)
+check_table(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
 	Table		table = {*(Oid *) arg, flow, c, findings, NIL};
 
@@ -841,10 +841,10 @@ check_table(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg
 	{
 		check_present(&table, WO_MENTION_COLUMN, flow->columns[c->assignments[i].column]);
 		if (c->assignments[i].path != NULL)
-			wo_path_mentions(c->assignments[i].path, check_present, &table);
+			wo_flow_read_mentions(c->assignments[i].path, check_present, &table);
 	}
 	if (c->guard != NULL)
-		wo_path_mentions(c->guard, check_present, &table);
+		wo_flow_read_mentions(c->guard, check_present, &table);
 	check_people_types(&table, c->relations);
 	check_people_types(&table, c->exclude_relations);
 }
@@ -855,5 +855,5 @@ check_table(const WoFlow *flow, const WoCandidate *c, List **findings, void *arg
 void
 wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings)
 {
-	for_each_candidate(flow, check_table, findings, &relid);
+	for_each_transition(flow, check_table, findings, &relid);
 }

@@ -14,7 +14,7 @@
 extern void wo_flow_check(const WoFlow *flow, List **findings);
 extern void wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings);
 
-extern List *wo_flow_way(const WoFlow *flow, int to, int avoid);
-extern bool wo_flow_needs(const WoFlow *flow, int to, const WoCandidateList *list);
+extern List *wo_flow_check_way(const WoFlow *flow, int to, int avoid);
+extern bool wo_flow_check_needs(const WoFlow *flow, int to, const WoTransitionList *list);
 
 #endif							/* WO_FLOW_CHECK_H */

@@ -41,7 +41,7 @@ add_state(WoCompiler *cx, int parent, const char *key)
 	if (flow->nstates >= WO_MAX_STATES)
 	{
 		if (!cx->too_many)
-			wo_compile_broken(cx, "too_many", "Split the flow.",
+			wo_flow_read_broken(cx, "too_many", "Split the flow.",
 							  "there are more than %d states", WO_MAX_STATES);
 		cx->too_many = true;
 		return -1;
@@ -82,7 +82,7 @@ read_type(WoCompiler *cx, int state, JsonbValue *value, bool *given)
 {
 	const char *type;
 
-	if (!wo_compile_string(cx, value, &type))
+	if (!wo_flow_read_string(cx, value, &type))
 		return;
 	*given = true;
 	if (strcmp(type, "atomic") == 0)
@@ -97,15 +97,15 @@ read_type(WoCompiler *cx, int state, JsonbValue *value, bool *given)
 	{
 		cx->drafts[state].parallel = true;
 		cx->flow->states[state].kind = WO_STATE_COMPOUND;
-		wo_compile_broken(cx, "parallel",
+		wo_flow_read_broken(cx, "parallel",
 						  "Use a quorum {\"each\": [roles]} for things that happen side by side, or child rows with a flow of their own.",
 						  "parallel regions are not supported: a row is in one state");
 	}
 	else
 	{
 		*given = false;
-		wo_compile_broken(cx, "bad_value", "Types are atomic, compound, final and history; the flow itself is compound.",
-						  "there is no type \"%s\" here", wo_compile_shown(type, strlen(type)));
+		wo_flow_read_broken(cx, "bad_value", "Types are atomic, compound, final and history; the flow itself is compound.",
+						  "there is no type \"%s\" here", wo_flow_read_shown(type, strlen(type)));
 	}
 }
 
@@ -116,7 +116,7 @@ static void
 read_code(WoCompiler *cx, int state, JsonbValue *value)
 {
 	if (value->type == jbvString)
-		cx->flow->states[state].code = wo_compile_text(cx, value);
+		cx->flow->states[state].code = wo_flow_read_text(cx, value);
 	else if (value->type == jbvNumeric)
 		cx->flow->states[state].code =
 			MemoryContextStrdup(cx->flow->context,
@@ -124,7 +124,7 @@ read_code(WoCompiler *cx, int state, JsonbValue *value)
 																	NumericGetDatum(value->val.numeric))));
 	else
 	{
-		wo_compile_defect(cx, "bad_type", NULL, "this must be a number or a string, not %s",
+		wo_flow_read_defect(cx, "bad_type", NULL, "this must be a number or a string, not %s",
 						  JsonbTypeName(value));
 		return;
 	}
@@ -134,10 +134,10 @@ read_code(WoCompiler *cx, int state, JsonbValue *value)
 		{
 			const char *code = cx->flow->states[state].code;
 
-			wo_compile_defect(cx, "duplicate_code", "A client that knows only the code could not tell the states apart.",
+			wo_flow_read_defect(cx, "duplicate_code", "A client that knows only the code could not tell the states apart.",
 							  "code \"%s\" is taken by state \"%s\"",
-							  wo_compile_shown(code, strlen(code)),
-							  wo_compile_shown(cx->flow->states[s].path, strlen(cx->flow->states[s].path)));
+							  wo_flow_read_shown(code, strlen(code)),
+							  wo_flow_read_shown(cx->flow->states[s].path, strlen(cx->flow->states[s].path)));
 			return;
 		}
 }
@@ -150,8 +150,8 @@ read_id(WoCompiler *cx, int state, JsonbValue *value)
 {
 	const char *id;
 
-	if (!wo_compile_string(cx, value, &id) ||
-		!wo_compile_name(cx, state == 0 ? "the flow" : "a state", id))
+	if (!wo_flow_read_string(cx, value, &id) ||
+		!wo_flow_read_name(cx, state == 0 ? "the flow" : "a state", id))
 		return;
 	cx->drafts[state].id = id;
 	if (state == 0)
@@ -170,13 +170,13 @@ read_history(WoCompiler *cx, int state, JsonbValue *value)
 	const char *depth = "shallow";
 
 	if (value->type != jbvBool || !value->val.boolean)
-		if (!wo_compile_string(cx, value, &depth))
+		if (!wo_flow_read_string(cx, value, &depth))
 			return;
 	if (strcmp(depth, "deep") == 0)
 		cx->flow->states[state].deep = true;
 	else if (strcmp(depth, "shallow") != 0)
-		wo_compile_broken(cx, "bad_value", "History is shallow or deep.",
-						  "there is no history \"%s\"", wo_compile_shown(depth, strlen(depth)));
+		wo_flow_read_broken(cx, "bad_value", "History is shallow or deep.",
+						  "there is no history \"%s\"", wo_flow_read_shown(depth, strlen(depth)));
 }
 
 /*
@@ -187,14 +187,14 @@ read_roles(WoCompiler *cx, JsonbValue *value)
 {
 	ListCell   *lc;
 
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		const char *role = lfirst(lc);
 		bool		known;
 
-		if (wo_compile_declare_role(cx, role, &known) >= 0 && known)
-			wo_compile_defect(cx, "duplicate_role", "Name each role once.",
-							  "role \"%s\" is declared twice", wo_compile_shown(role, strlen(role)));
+		if (wo_flow_read_declare_role(cx, role, &known) >= 0 && known)
+			wo_flow_read_defect(cx, "duplicate_role", "Name each role once.",
+							  "role \"%s\" is declared twice", wo_flow_read_shown(role, strlen(role)));
 	}
 }
 
@@ -204,11 +204,11 @@ read_roles(WoCompiler *cx, JsonbValue *value)
 static void
 misplaced(WoCompiler *cx, int state, const char *key, const char *kind)
 {
-	int			mark = wo_compile_enter(cx, "%s", key);
+	int			mark = wo_flow_read_enter(cx, "%s", key);
 
-	wo_compile_broken(cx, "misplaced_key", "Take it out, or change the type of the state.",
+	wo_flow_read_broken(cx, "misplaced_key", "Take it out, or change the type of the state.",
 					  "\"%s\" does not go with %s", key, kind);
-	wo_compile_leave(cx, mark);
+	wo_flow_read_leave(cx, mark);
 }
 
 /*
@@ -251,7 +251,7 @@ settle_kind(WoCompiler *cx, int state, bool type_given, bool history_given, bool
 			break;
 		case WO_STATE_COMPOUND:
 			if (!has_states)
-				wo_compile_broken(cx, "no_states", "Give it \"states\" and an \"initial\" one.",
+				wo_flow_read_broken(cx, "no_states", "Give it \"states\" and an \"initial\" one.",
 								  state == 0 ? "the flow has no states" : "this compound state has no states");
 			break;
 	}
@@ -274,48 +274,48 @@ read_key(WoCompiler *cx, int state, JsonbValue *key, JsonbValue *value,
 	WoDraft    *draft = &cx->drafts[state];
 	const char *ignored;
 
-	if (wo_compile_is_key(key, "id"))
+	if (wo_flow_read_is_key(key, "id"))
 		read_id(cx, state, value);
-	else if (wo_compile_is_key(key, "type"))
+	else if (wo_flow_read_is_key(key, "type"))
 		read_type(cx, state, value, type_given);
-	else if (wo_compile_is_key(key, "initial"))
-		wo_compile_string(cx, value, &draft->initial);
-	else if (wo_compile_is_key(key, "states"))
-		*states = wo_compile_object(cx, value);
-	else if (wo_compile_is_key(key, "on"))
-		draft->on = wo_compile_object(cx, value);
-	else if (wo_compile_is_key(key, "after"))
-		draft->after = wo_compile_object(cx, value);
-	else if (wo_compile_is_key(key, "description"))
-		wo_compile_string(cx, value, &ignored);
-	else if (wo_compile_is_key(key, "tags"))
-		wo_compile_strings(cx, value);
-	else if (wo_compile_is_key(key, "meta"))
+	else if (wo_flow_read_is_key(key, "initial"))
+		wo_flow_read_string(cx, value, &draft->initial);
+	else if (wo_flow_read_is_key(key, "states"))
+		*states = wo_flow_read_object(cx, value);
+	else if (wo_flow_read_is_key(key, "on"))
+		draft->on = wo_flow_read_object(cx, value);
+	else if (wo_flow_read_is_key(key, "after"))
+		draft->after = wo_flow_read_object(cx, value);
+	else if (wo_flow_read_is_key(key, "description"))
+		wo_flow_read_string(cx, value, &ignored);
+	else if (wo_flow_read_is_key(key, "tags"))
+		wo_flow_read_strings(cx, value);
+	else if (wo_flow_read_is_key(key, "meta"))
 		 /* anybody's */ ;
-	else if (state == 0 && wo_compile_is_key(key, "roles"))
+	else if (state == 0 && wo_flow_read_is_key(key, "roles"))
 		read_roles(cx, value);
-	else if (state != 0 && wo_compile_is_key(key, "label"))
-		wo_compile_string(cx, value, &cx->flow->states[state].label);
-	else if (state != 0 && wo_compile_is_key(key, "code"))
+	else if (state != 0 && wo_flow_read_is_key(key, "label"))
+		wo_flow_read_string(cx, value, &cx->flow->states[state].label);
+	else if (state != 0 && wo_flow_read_is_key(key, "code"))
 		read_code(cx, state, value);
-	else if (state != 0 && wo_compile_is_key(key, "history"))
+	else if (state != 0 && wo_flow_read_is_key(key, "history"))
 	{
 		*history_given = true;
 		read_history(cx, state, value);
 	}
-	else if (state != 0 && wo_compile_is_key(key, "target"))
-		wo_compile_string(cx, value, &draft->resume);
-	else if (state != 0 && wo_compile_is_key(key, "pauses"))
+	else if (state != 0 && wo_flow_read_is_key(key, "target"))
+		wo_flow_read_string(cx, value, &draft->resume);
+	else if (state != 0 && wo_flow_read_is_key(key, "pauses"))
 	{
 		if (value->type == jbvBool)
 			cx->flow->pausing |= cx->flow->states[state].pauses = value->val.boolean;
 		else
-			wo_compile_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
+			wo_flow_read_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
 	}
 	else
-		wo_compile_defect(cx, "unknown_key", state == 0 ? root_keys : state_keys,
+		wo_flow_read_defect(cx, "unknown_key", state == 0 ? root_keys : state_keys,
 						  "there is no key \"%s\" here",
-						  wo_compile_shown(key->val.string.val, key->val.string.len));
+						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
@@ -334,12 +334,12 @@ read_state(WoCompiler *cx, int state, JsonbContainer *object, int depth)
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
 
-	while (wo_compile_pair(&it, &key, &value))
+	while (wo_flow_read_pair(&it, &key, &value))
 	{
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(key.val.string.val, key.val.string.len));
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(key.val.string.val, key.val.string.len));
 
 		read_key(cx, state, &key, &value, &states, &type_given, &history_given);
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 	/* XState takes an empty "states" for none */
 	if (states != NULL && JsonContainerSize(states) == 0)
@@ -347,10 +347,10 @@ read_state(WoCompiler *cx, int state, JsonbContainer *object, int depth)
 	settle_kind(cx, state, type_given, history_given, states != NULL);
 	if (states != NULL)
 	{
-		int			mark = wo_compile_enter(cx, "states");
+		int			mark = wo_flow_read_enter(cx, "states");
 
 		read_states(cx, state, states, depth + 1);
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 }
 
@@ -366,19 +366,19 @@ read_states(WoCompiler *cx, int parent, JsonbContainer *states, int depth)
 
 	if (depth > WO_MAX_DEPTH)
 	{
-		wo_compile_broken(cx, "too_deep", "Flatten the chart.",
+		wo_flow_read_broken(cx, "too_deep", "Flatten the chart.",
 						  "states are nested more than %d deep", WO_MAX_DEPTH);
 		return;
 	}
-	while (!cx->too_many && wo_compile_pair(&it, &key, &value))
+	while (!cx->too_many && wo_flow_read_pair(&it, &key, &value))
 	{
-		char	   *name = wo_compile_text(cx, &key);
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(name, strlen(name)));
+		char	   *name = wo_flow_read_text(cx, &key);
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(name, strlen(name)));
 		JsonbContainer *object;
 		int			state;
 
-		if (wo_compile_name(cx, "a state", name) &&
-			(object = wo_compile_object(cx, &value)) != NULL &&
+		if (wo_flow_read_name(cx, "a state", name) &&
+			(object = wo_flow_read_object(cx, &value)) != NULL &&
 			(state = add_state(cx, parent, name)) >= 0)
 		{
 			read_state(cx, state, object, depth);
@@ -387,7 +387,7 @@ read_states(WoCompiler *cx, int parent, JsonbContainer *states, int depth)
 			else
 				cx->drafts[parent].nchildren++;
 		}
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 }
 
@@ -413,29 +413,29 @@ static void
 compile_initial(WoCompiler *cx, int state)
 {
 	const WoDraft *draft = &cx->drafts[state];
-	int			mark = wo_compile_enter(cx, "initial");
+	int			mark = wo_flow_read_enter(cx, "initial");
 	int			child;
 
 	if (draft->nchildren == 0)
 	{
 		if (cx->flow->states[state].remembers)
-			wo_compile_broken(cx, "history_without_siblings", "Give the state something to come back to.",
+			wo_flow_read_broken(cx, "history_without_siblings", "Give the state something to come back to.",
 							  "there is nothing here but history");
 	}
 	else if (draft->parallel)
 		 /* was reported */ ;
 	else if (draft->initial == NULL)
-		wo_compile_broken(cx, "no_initial", "Name the child that is entered first.",
+		wo_flow_read_broken(cx, "no_initial", "Name the child that is entered first.",
 						  state == 0 ? "the flow has no initial state" : "this compound state has no initial state");
 	else if ((child = find_child(cx, state, draft->initial)) < 0)
-		wo_compile_broken(cx, "bad_initial", "Name a child of this state, without dots.",
-						  "there is no child \"%s\"", wo_compile_shown(draft->initial, strlen(draft->initial)));
+		wo_flow_read_broken(cx, "bad_initial", "Name a child of this state, without dots.",
+						  "there is no child \"%s\"", wo_flow_read_shown(draft->initial, strlen(draft->initial)));
 	else if (cx->flow->states[child].kind == WO_STATE_HISTORY)
-		wo_compile_broken(cx, "bad_initial", "Name the child that is entered the first time.",
+		wo_flow_read_broken(cx, "bad_initial", "Name the child that is entered the first time.",
 						  "history cannot be the initial state");
 	else
 		cx->flow->states[state].initial = child;
-	wo_compile_leave(cx, mark);
+	wo_flow_read_leave(cx, mark);
 }
 
 /*
@@ -446,23 +446,23 @@ static void
 compile_resume(WoCompiler *cx, int state)
 {
 	const char *target = cx->drafts[state].resume;
-	int			mark = wo_compile_enter(cx, "target");
-	int			resume = target[0] == '.' ? -1 : wo_compile_target(cx, state, target);
+	int			mark = wo_flow_read_enter(cx, "target");
+	int			resume = target[0] == '.' ? -1 : wo_flow_read_target(cx, state, target);
 
 	if (resume < 0)
-		wo_compile_broken(cx, "dangling_target",
+		wo_flow_read_broken(cx, "dangling_target",
 						  "Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
-						  "there is no state \"%s\"", wo_compile_shown(target, strlen(target)));
+						  "there is no state \"%s\"", wo_flow_read_shown(target, strlen(target)));
 	else if (!wo_flow_within(cx->flow, resume, cx->flow->states[state].parent) ||
 			 resume == cx->flow->states[state].parent)
 	{
 		/* as SCXML says; XState loses its way there when the parent is active */
-		wo_compile_broken(cx, "history_outside", "Name a sibling, or a state below one.",
+		wo_flow_read_broken(cx, "history_outside", "Name a sibling, or a state below one.",
 						  "history cannot lead out of its parent");
 		resume = -1;
 	}
 	cx->flow->states[state].resume = resume;
-	wo_compile_leave(cx, mark);
+	wo_flow_read_leave(cx, mark);
 }
 
 /*
@@ -480,10 +480,10 @@ check_history(WoCompiler *cx, int state)
 			return;
 		s = cx->flow->states[s].resume;
 	}
-	mark = wo_compile_enter(cx, "target");
-	wo_compile_broken(cx, "history_loop", "Let one of them lead to a state.",
+	mark = wo_flow_read_enter(cx, "target");
+	wo_flow_read_broken(cx, "history_loop", "Let one of them lead to a state.",
 					  "history nodes lead to each other");
-	wo_compile_leave(cx, mark);
+	wo_flow_read_leave(cx, mark);
 }
 
 /*
@@ -495,11 +495,11 @@ check_id(WoCompiler *cx, int state)
 	for (int s = 0; s < state; s++)
 		if (cx->drafts[s].id != NULL && strcmp(cx->drafts[s].id, cx->drafts[state].id) == 0)
 		{
-			int			mark = wo_compile_enter(cx, "id");
+			int			mark = wo_flow_read_enter(cx, "id");
 
-			wo_compile_broken(cx, "duplicate_id", "A target \"#id\" could mean either.",
+			wo_flow_read_broken(cx, "duplicate_id", "A target \"#id\" could mean either.",
 							  "id \"%s\" is taken", cx->drafts[state].id);
-			wo_compile_leave(cx, mark);
+			wo_flow_read_leave(cx, mark);
 			return;
 		}
 }
@@ -548,7 +548,7 @@ gather_actions(WoCompiler *cx, HTAB *actions, JsonbContainer *on)
 	JsonbValue	key;
 	JsonbValue	value;
 
-	while (wo_compile_pair(&it, &key, &value))
+	while (wo_flow_read_pair(&it, &key, &value))
 	{
 		char	   *name;
 		bool		known;
@@ -557,7 +557,7 @@ gather_actions(WoCompiler *cx, HTAB *actions, JsonbContainer *on)
 		if (key.val.string.len == 0 || key.val.string.len >= NAMEDATALEN)
 			continue;
 		name = pnstrdup(key.val.string.val, key.val.string.len);
-		(void) wo_compile_index(cx, actions, name, "actions", WO_MAX_ACTIONS,
+		(void) wo_flow_read_index(cx, actions, name, "actions", WO_MAX_ACTIONS,
 						  hash_get_num_entries(actions), &known);
 	}
 }
@@ -570,10 +570,10 @@ static void
 settle_actions(WoCompiler *cx)
 {
 	WoFlow	   *flow = cx->flow;
-	HTAB	   *names = wo_compile_table(cx, "workorder actions");
+	HTAB	   *names = wo_flow_read_table(cx, "workorder actions");
 	HASH_SEQ_STATUS seq;
 	WoNameIndex *entry;
-	WoCandidateList *nothing;
+	WoTransitionList *nothing;
 	int			i = 0;
 
 	for (int s = 0; s < flow->nstates; s++)
@@ -592,10 +592,10 @@ settle_actions(WoCompiler *cx)
 	flow->action_update = wo_flow_action(flow, "update");
 	flow->action_delete = wo_flow_action(flow, "delete");
 
-	nothing = MemoryContextAllocZero(flow->context, sizeof(WoCandidateList) * Max(flow->nactions, 1));
+	nothing = MemoryContextAllocZero(flow->context, sizeof(WoTransitionList) * Max(flow->nactions, 1));
 	for (int s = 0; s < flow->nstates; s++)
 		flow->states[s].on = cx->drafts[s].on == NULL ? nothing :
-			MemoryContextAllocZero(flow->context, sizeof(WoCandidateList) * Max(flow->nactions, 1));
+			MemoryContextAllocZero(flow->context, sizeof(WoTransitionList) * Max(flow->nactions, 1));
 }
 
 /*
@@ -622,9 +622,9 @@ compile_states(WoCompiler *cx)
 		if (flow->states[s].kind == WO_STATE_HISTORY && draft->resume != NULL)
 			compile_resume(cx, s);
 		if (draft->on != NULL)
-			wo_compile_on(cx, s);
+			wo_flow_transition_on(cx, s);
 		if (draft->after != NULL)
-			wo_compile_after(cx, s);
+			wo_flow_transition_after(cx, s);
 	}
 	for (int s = 0; s < flow->nstates; s++)
 	{
@@ -661,28 +661,28 @@ compile(WoCompiler *cx, Jsonb *definition)
 	WoFlow	   *flow = cx->flow;
 
 	initStringInfo(&cx->where);
-	cx->roles = wo_compile_table(cx, "workorder roles");
-	cx->columns = wo_compile_table(cx, "workorder columns");
+	cx->roles = wo_flow_read_table(cx, "workorder roles");
+	cx->columns = wo_flow_read_table(cx, "workorder columns");
 	cx->maxstates = 16;
 	flow->states = MemoryContextAlloc(flow->context, sizeof(WoState) * cx->maxstates);
 	cx->drafts = palloc(sizeof(WoDraft) * cx->maxstates);
 
 	if (VARSIZE(definition) > WO_MAX_DOCUMENT)
 	{
-		wo_compile_broken(cx, "too_large", "Keep what is not the flow out of it.",
+		wo_flow_read_broken(cx, "too_large", "Keep what is not the flow out of it.",
 						  "the document is larger than %d bytes", WO_MAX_DOCUMENT);
 		return;
 	}
 	if (!JB_ROOT_IS_OBJECT(definition))
 	{
-		wo_compile_broken(cx, "not_an_object", "A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
+		wo_flow_read_broken(cx, "not_an_object", "A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
 						  "the document is not a JSON object");
 		return;
 	}
 
 	read_state(cx, add_state(cx, -1, ""), &definition->root, 0);
 	if (cx->drafts[0].id == NULL && getKeyJsonValueFromContainer(&definition->root, "id", 2, NULL) == NULL)
-		wo_compile_broken(cx, "no_id", "Give it an \"id\"; that is the name of the flow.",
+		wo_flow_read_broken(cx, "no_id", "Give it an \"id\"; that is the name of the flow.",
 						  "the flow has no name");
 	if (cx->too_many)
 		return;

@@ -65,11 +65,11 @@ add_finding(List **findings, const char *code, const char *where,
 }
 
 /*
- * wo_flow_add_finding appends a finding to a list in the current memory
+ * wo_flow_read_add_finding appends a finding to a list in the current memory
  * context, or raises it when there is no list.  Code and hint are constants.
  */
 void
-wo_flow_add_finding(List **findings, const char *code, const char *where,
+wo_flow_read_add_finding(List **findings, const char *code, const char *where,
 					const char *hint, const char *fmt,...)
 {
 	StringInfoData message;
@@ -102,7 +102,7 @@ report(WoCompiler *cx, const char *code, const char *hint, const char *fmt, va_l
 	MemoryContext old = MemoryContextSwitchTo(cx->caller);
 	char		message[1024];
 
-	/* whatever the message quotes has been shortened by wo_compile_shown() */
+	/* whatever the message quotes has been shortened by wo_flow_read_shown() */
 	vsnprintf(message, sizeof(message), fmt, args);
 	add_finding(cx->findings, code, cx->where.len > 0 ? cx->where.data : WO_WHERE_ROOT,
 				hint, message);
@@ -110,10 +110,10 @@ report(WoCompiler *cx, const char *code, const char *hint, const char *fmt, va_l
 }
 
 /*
- * wo_compile_defect reports a defect that leaves the chart as it is.
+ * wo_flow_read_defect reports a defect that leaves the chart as it is.
  */
 void
-wo_compile_defect(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
+wo_flow_read_defect(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
 {
 	va_list		args;
 
@@ -123,11 +123,11 @@ wo_compile_defect(WoCompiler *cx, const char *code, const char *hint, const char
 }
 
 /*
- * wo_compile_broken reports a defect that leaves a hole in the chart: nobody
+ * wo_flow_read_broken reports a defect that leaves a hole in the chart: nobody
  * should ask where its transitions lead.
  */
 void
-wo_compile_broken(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
+wo_flow_read_broken(WoCompiler *cx, const char *code, const char *hint, const char *fmt,...)
 {
 	va_list		args;
 
@@ -138,11 +138,11 @@ wo_compile_broken(WoCompiler *cx, const char *code, const char *hint, const char
 }
 
 /*
- * wo_compile_enter goes one step down the document; what it returns is for
- * wo_compile_leave().
+ * wo_flow_read_enter goes one step down the document; what it returns is for
+ * wo_flow_read_leave().
  */
 int
-wo_compile_enter(WoCompiler *cx, const char *fmt,...)
+wo_flow_read_enter(WoCompiler *cx, const char *fmt,...)
 {
 	int			mark = cx->where.len;
 	char		step[NAMEDATALEN * 4];
@@ -158,21 +158,21 @@ wo_compile_enter(WoCompiler *cx, const char *fmt,...)
 }
 
 /*
- * wo_compile_leave goes back to where wo_compile_enter() was called.
+ * wo_flow_read_leave goes back to where wo_flow_read_enter() was called.
  */
 void
-wo_compile_leave(WoCompiler *cx, int mark)
+wo_flow_read_leave(WoCompiler *cx, int mark)
 {
 	cx->where.len = mark;
 	cx->where.data[mark] = '\0';
 }
 
 /*
- * wo_compile_shown makes a text from the document fit for a message: what is
+ * wo_flow_read_shown makes a text from the document fit for a message: what is
  * too long is cut between characters.
  */
 char *
-wo_compile_shown(const char *text, int len)
+wo_flow_read_shown(const char *text, int len)
 {
 	int			fits = pg_mbcliplen(text, len, NAMEDATALEN - 1);
 
@@ -180,10 +180,10 @@ wo_compile_shown(const char *text, int len)
 }
 
 /*
- * wo_compile_text copies a string of the document into the flow's context.
+ * wo_flow_read_text copies a string of the document into the flow's context.
  */
 char *
-wo_compile_text(WoCompiler *cx, JsonbValue *value)
+wo_flow_read_text(WoCompiler *cx, JsonbValue *value)
 {
 	char	   *text = MemoryContextAlloc(cx->flow->context, value->val.string.len + 1);
 
@@ -193,11 +193,11 @@ wo_compile_text(WoCompiler *cx, JsonbValue *value)
 }
 
 /*
- * wo_compile_pair returns the next key and value of an object, or false after
+ * wo_flow_read_pair returns the next key and value of an object, or false after
  * the last.
  */
 bool
-wo_compile_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value)
+wo_flow_read_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value)
 {
 	JsonbIteratorToken token = JsonbIteratorNext(it, key, true);
 
@@ -209,49 +209,49 @@ wo_compile_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value)
 }
 
 /*
- * wo_compile_is_key compares a key, which is not terminated.
+ * wo_flow_read_is_key compares a key, which is not terminated.
  */
 bool
-wo_compile_is_key(const JsonbValue *key, const char *name)
+wo_flow_read_is_key(const JsonbValue *key, const char *name)
 {
 	return key->val.string.len == strlen(name) &&
 		memcmp(key->val.string.val, name, key->val.string.len) == 0;
 }
 
 /*
- * wo_compile_object returns the object a value holds; anything else is a
+ * wo_flow_read_object returns the object a value holds; anything else is a
  * finding and NULL.
  */
 JsonbContainer *
-wo_compile_object(WoCompiler *cx, JsonbValue *value)
+wo_flow_read_object(WoCompiler *cx, JsonbValue *value)
 {
 	if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data))
 		return value->val.binary.data;
-	wo_compile_broken(cx, "bad_type", NULL, "this must be an object, not %s", JsonbTypeName(value));
+	wo_flow_read_broken(cx, "bad_type", NULL, "this must be an object, not %s", JsonbTypeName(value));
 	return NULL;
 }
 
 /*
- * wo_compile_string reads a string; anything else is a finding and false.
+ * wo_flow_read_string reads a string; anything else is a finding and false.
  */
 bool
-wo_compile_string(WoCompiler *cx, JsonbValue *value, const char **result)
+wo_flow_read_string(WoCompiler *cx, JsonbValue *value, const char **result)
 {
 	if (value->type == jbvString)
 	{
-		*result = wo_compile_text(cx, value);
+		*result = wo_flow_read_text(cx, value);
 		return true;
 	}
-	wo_compile_broken(cx, "bad_type", NULL, "this must be a string, not %s", JsonbTypeName(value));
+	wo_flow_read_broken(cx, "bad_type", NULL, "this must be a string, not %s", JsonbTypeName(value));
 	return false;
 }
 
 /*
- * wo_compile_strings reads a list of strings, or one string in place of it.
+ * wo_flow_read_strings reads a list of strings, or one string in place of it.
  * What is no string is a finding and left out.
  */
 List *
-wo_compile_strings(WoCompiler *cx, JsonbValue *value)
+wo_flow_read_strings(WoCompiler *cx, JsonbValue *value)
 {
 	List	   *result = NIL;
 	JsonbIterator *it;
@@ -259,10 +259,10 @@ wo_compile_strings(WoCompiler *cx, JsonbValue *value)
 	JsonbValue	element;
 
 	if (value->type == jbvString)
-		return list_make1(wo_compile_text(cx, value));
+		return list_make1(wo_flow_read_text(cx, value));
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
 	{
-		wo_compile_broken(cx, "bad_type", NULL, "this must be a list of strings, not %s",
+		wo_flow_read_broken(cx, "bad_type", NULL, "this must be a list of strings, not %s",
 						  JsonbTypeName(value));
 		return NIL;
 	}
@@ -272,20 +272,20 @@ wo_compile_strings(WoCompiler *cx, JsonbValue *value)
 		if (token != WJB_ELEM)
 			continue;
 		if (element.type == jbvString)
-			result = lappend(result, wo_compile_text(cx, &element));
+			result = lappend(result, wo_flow_read_text(cx, &element));
 		else
-			wo_compile_broken(cx, "bad_type", NULL, "this must be a list of strings, without %s",
+			wo_flow_read_broken(cx, "bad_type", NULL, "this must be a list of strings, without %s",
 							  JsonbTypeName(&element));
 	}
 	return result;
 }
 
 /*
- * wo_compile_name checks a name of a state, action, flow or the like.  The
+ * wo_flow_read_name checks a name of a state, action, flow or the like.  The
  * signs that are refused mean something in a path, a target or a list.
  */
 bool
-wo_compile_name(WoCompiler *cx, const char *what, const char *name)
+wo_flow_read_name(WoCompiler *cx, const char *what, const char *name)
 {
 	static const char *const hint = "Names are 1 to 63 bytes long, do not start with \"$\", and are without \".\", \"#\", \"*\", \"\\\" and control characters.";
 	const char *problem = NULL;
@@ -302,16 +302,16 @@ wo_compile_name(WoCompiler *cx, const char *what, const char *name)
 				problem = "holds a sign that is not allowed";
 	if (problem == NULL)
 		return true;
-	wo_compile_broken(cx, "bad_name", hint, "the name of %s, \"%s\", %s", what,
-					  wo_compile_shown(name, strlen(name)), problem);
+	wo_flow_read_broken(cx, "bad_name", hint, "the name of %s, \"%s\", %s", what,
+					  wo_flow_read_shown(name, strlen(name)), problem);
 	return false;
 }
 
 /*
- * wo_compile_table creates a scratch table of names.
+ * wo_flow_read_table creates a scratch table of names.
  */
 HTAB *
-wo_compile_table(WoCompiler *cx, const char *name)
+wo_flow_read_table(WoCompiler *cx, const char *name)
 {
 	HASHCTL		ctl;
 
@@ -323,11 +323,11 @@ wo_compile_table(WoCompiler *cx, const char *name)
 }
 
 /*
- * wo_compile_index gives a name the next index in a table, or returns the one it
+ * wo_flow_read_index gives a name the next index in a table, or returns the one it
  * has; *found tells which.  Beyond the limit there is one finding and -1.
  */
 int
-wo_compile_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
+wo_flow_read_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
 		   int limit, int next, bool *found)
 {
 	WoNameIndex *entry = hash_search(table, name, HASH_FIND, found);
@@ -337,7 +337,7 @@ wo_compile_index(WoCompiler *cx, HTAB *table, const char *name, const char *what
 	if (next >= limit)
 	{
 		if (!cx->too_many)
-			wo_compile_broken(cx, "too_many", "Split the flow.",
+			wo_flow_read_broken(cx, "too_many", "Split the flow.",
 							  "there are more than %d %s", limit, what);
 		cx->too_many = true;
 		return -1;
@@ -372,59 +372,59 @@ is_listable(WoCompiler *cx, const char *what, const char *name)
 {
 	if (name[0] != '\0' && name[0] != '$' && strcmp(name, "*") != 0 && strlen(name) < NAMEDATALEN)
 		return true;
-	wo_compile_defect(cx, "bad_name", "Names are 1 to 63 bytes long, do not start with \"$\" and are not \"*\".",
-					  "\"%s\" cannot be the name of %s", wo_compile_shown(name, strlen(name)), what);
+	wo_flow_read_defect(cx, "bad_name", "Names are 1 to 63 bytes long, do not start with \"$\" and are not \"*\".",
+					  "\"%s\" cannot be the name of %s", wo_flow_read_shown(name, strlen(name)), what);
 	return false;
 }
 
 /*
- * wo_compile_declare_role registers a role, -1 if it has a name that none can
+ * wo_flow_read_declare_role registers a role, -1 if it has a name that none can
  * have; *known tells whether it was there already.
  */
 int
-wo_compile_declare_role(WoCompiler *cx, const char *name, bool *known)
+wo_flow_read_declare_role(WoCompiler *cx, const char *name, bool *known)
 {
 	int			role;
 
 	if (!is_listable(cx, "a role", name))
 		return -1;
-	role = wo_compile_index(cx, cx->roles, name, "roles", WO_MAX_ROLES, cx->flow->nroles, known);
+	role = wo_flow_read_index(cx, cx->roles, name, "roles", WO_MAX_ROLES, cx->flow->nroles, known);
 	if (role >= 0 && !*known)
 		append_name(cx, &cx->flow->roles, &cx->flow->nroles, &cx->maxroles, name);
 	return role;
 }
 
 /*
- * wo_compile_role finds a role that the document uses, -1 if it has a name
+ * wo_flow_read_role finds a role that the document uses, -1 if it has a name
  * that no role can have.  One that was not declared is a finding, and known
  * from then on.
  */
 int
-wo_compile_role(WoCompiler *cx, const char *name)
+wo_flow_read_role(WoCompiler *cx, const char *name)
 {
 	bool		known;
-	int			role = wo_compile_declare_role(cx, name, &known);
+	int			role = wo_flow_read_declare_role(cx, name, &known);
 
 	if (role >= 0 && !known)
-		wo_compile_defect(cx, "undeclared_role",
+		wo_flow_read_defect(cx, "undeclared_role",
 						  "Add it to \"roles\", or correct the name; a column is written with a \"$\" in front.",
-						  "role \"%s\" is not declared", wo_compile_shown(name, strlen(name)));
+						  "role \"%s\" is not declared", wo_flow_read_shown(name, strlen(name)));
 	return role;
 }
 
 /*
- * wo_compile_column finds or registers a column that the document names, -1
+ * wo_flow_read_column finds or registers a column that the document names, -1
  * if no column can have the name.
  */
 int
-wo_compile_column(WoCompiler *cx, const char *name)
+wo_flow_read_column(WoCompiler *cx, const char *name)
 {
 	bool		known;
 	int			column;
 
 	if (!is_listable(cx, "a column", name))
 		return -1;
-	column = wo_compile_index(cx, cx->columns, name, "columns", WO_MAX_COLUMNS,
+	column = wo_flow_read_index(cx, cx->columns, name, "columns", WO_MAX_COLUMNS,
 						cx->flow->ncolumns, &known);
 	if (column >= 0 && !known)
 		append_name(cx, &cx->flow->columns, &cx->flow->ncolumns, &cx->maxcolumns, name);
@@ -432,12 +432,12 @@ wo_compile_column(WoCompiler *cx, const char *name)
 }
 
 /*
- * wo_compile_target resolves a target as XState does: "#id.path" from the
+ * wo_flow_read_target resolves a target as XState does: "#id.path" from the
  * flow or a state with that id, ".path" from the state itself, "path" from
  * its parent.  -1 if it leads nowhere.
  */
 int
-wo_compile_target(WoCompiler *cx, int state, const char *target)
+wo_flow_read_target(WoCompiler *cx, int state, const char *target)
 {
 	const WoFlow *flow = cx->flow;
 	int			base = -1;
@@ -496,7 +496,7 @@ typedef struct Walk
 static void walk_path(const Walk *walk, JsonPathItem *item, PathPlace current);
 
 /*
- * wo_path_parse parses a jsonpath.  If it is wrong, NULL is returned and
+ * wo_flow_read_path parses a jsonpath.  If it is wrong, NULL is returned and
  * *problem says why, in the current memory context; with problem = NULL it is
  * raised.
  *
@@ -505,7 +505,7 @@ static void walk_path(const Walk *walk, JsonPathItem *item, PathPlace current);
  * caught; anything else (a cancel, no memory) goes on as it came.
  */
 JsonPath *
-wo_path_parse(const char *text, char **problem)
+wo_flow_read_path(const char *text, char **problem)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	JsonPath   *volatile path = NULL;
@@ -671,11 +671,11 @@ walk_path(const Walk *walk, JsonPathItem *item, PathPlace current)
 }
 
 /*
- * wo_path_mentions calls the visitor for every column, variable and field of
+ * wo_flow_read_mentions calls the visitor for every column, variable and field of
  * the actor that a path names.
  */
 void
-wo_path_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg)
+wo_flow_read_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg)
 {
 	Walk		walk = {visitor, arg};
 	JsonPathItem item;
@@ -685,12 +685,12 @@ wo_path_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg)
 }
 
 /*
- * wo_path_is_predicate tells whether a path can be true or false.  A plain
+ * wo_flow_read_is_predicate tells whether a path can be true or false.  A plain
  * path like $.urgent may hold a boolean and passes; what cannot (a number, a
  * sum, a filter that yields rows) would make a guard that never holds.
  */
 bool
-wo_path_is_predicate(JsonPath *path)
+wo_flow_read_is_predicate(JsonPath *path)
 {
 	JsonPathItem item;
 	JsonPathItem next;
@@ -808,11 +808,11 @@ parse_duration(const char *text, Interval *interval, const char **problem)
 }
 
 /*
- * wo_delay_parse reads a duration, or one of working time, "PT16H@office".
+ * wo_flow_read_delay reads a duration, or one of working time, "PT16H@office".
  * *calendar points into the text, or is NULL.
  */
 bool
-wo_delay_parse(const char *text, Interval *interval, const char **calendar, const char **problem)
+wo_flow_read_delay(const char *text, Interval *interval, const char **calendar, const char **problem)
 {
 	const char *at = strchr(text, '@');
 

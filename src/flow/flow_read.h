@@ -45,7 +45,7 @@ typedef void (*WoMentionVisitor) (void *arg, WoMention kind, const char *name);
 #define WO_MAX_ROLES		1000
 #define WO_MAX_COLUMNS		1000
 #define WO_MAX_TRANSITIONS	10000	/* in the whole flow */
-#define WO_MAX_CANDIDATES	100		/* of one action in one state */
+#define WO_MAX_ALTERNATIVES	100		/* of one action in one state */
 #define WO_MAX_FINDINGS		100
 
 /* What the document says about a state, until its targets can be resolved. */
@@ -83,34 +83,34 @@ typedef struct WoNameIndex
 	int			index;
 } WoNameIndex;
 
-extern void wo_flow_add_finding(List **findings, const char *code, const char *where,
+extern void wo_flow_read_add_finding(List **findings, const char *code, const char *where,
 								const char *hint, const char *fmt,...) pg_attribute_printf(5, 6);
 
-extern int	wo_compile_enter(WoCompiler *cx, const char *fmt,...) pg_attribute_printf(2, 3);
-extern void wo_compile_leave(WoCompiler *cx, int mark);
-extern void wo_compile_defect(WoCompiler *cx, const char *code, const char *hint,
+extern int	wo_flow_read_enter(WoCompiler *cx, const char *fmt,...) pg_attribute_printf(2, 3);
+extern void wo_flow_read_leave(WoCompiler *cx, int mark);
+extern void wo_flow_read_defect(WoCompiler *cx, const char *code, const char *hint,
 							  const char *fmt,...) pg_attribute_printf(4, 5);
-extern void wo_compile_broken(WoCompiler *cx, const char *code, const char *hint,
+extern void wo_flow_read_broken(WoCompiler *cx, const char *code, const char *hint,
 							  const char *fmt,...) pg_attribute_printf(4, 5);
-extern char *wo_compile_text(WoCompiler *cx, JsonbValue *value);
-extern char *wo_compile_shown(const char *text, int len);
-extern bool wo_compile_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value);
-extern bool wo_compile_is_key(const JsonbValue *key, const char *name);
-extern JsonbContainer *wo_compile_object(WoCompiler *cx, JsonbValue *value);
-extern bool wo_compile_string(WoCompiler *cx, JsonbValue *value, const char **result);
-extern List *wo_compile_strings(WoCompiler *cx, JsonbValue *value);
-extern bool wo_compile_name(WoCompiler *cx, const char *what, const char *name);
-extern HTAB *wo_compile_table(WoCompiler *cx, const char *name);
-extern int	wo_compile_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
+extern char *wo_flow_read_text(WoCompiler *cx, JsonbValue *value);
+extern char *wo_flow_read_shown(const char *text, int len);
+extern bool wo_flow_read_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value);
+extern bool wo_flow_read_is_key(const JsonbValue *key, const char *name);
+extern JsonbContainer *wo_flow_read_object(WoCompiler *cx, JsonbValue *value);
+extern bool wo_flow_read_string(WoCompiler *cx, JsonbValue *value, const char **result);
+extern List *wo_flow_read_strings(WoCompiler *cx, JsonbValue *value);
+extern bool wo_flow_read_name(WoCompiler *cx, const char *what, const char *name);
+extern HTAB *wo_flow_read_table(WoCompiler *cx, const char *name);
+extern int	wo_flow_read_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
 							 int limit, int next, bool *known);
-extern int	wo_compile_declare_role(WoCompiler *cx, const char *name, bool *known);
-extern int	wo_compile_role(WoCompiler *cx, const char *name);
-extern int	wo_compile_column(WoCompiler *cx, const char *name);
-extern int	wo_compile_target(WoCompiler *cx, int state, const char *target);
+extern int	wo_flow_read_declare_role(WoCompiler *cx, const char *name, bool *known);
+extern int	wo_flow_read_role(WoCompiler *cx, const char *name);
+extern int	wo_flow_read_column(WoCompiler *cx, const char *name);
+extern int	wo_flow_read_target(WoCompiler *cx, int state, const char *target);
 
-extern JsonPath *wo_path_parse(const char *text, char **problem);
-extern void wo_path_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg);
-extern bool wo_path_is_predicate(JsonPath *path);
-extern bool wo_delay_parse(const char *text, Interval *interval, const char **calendar, const char **problem);
+extern JsonPath *wo_flow_read_path(const char *text, char **problem);
+extern void wo_flow_read_mentions(JsonPath *path, WoMentionVisitor visitor, void *arg);
+extern bool wo_flow_read_is_predicate(JsonPath *path);
+extern bool wo_flow_read_delay(const char *text, Interval *interval, const char **calendar, const char **problem);
 
 #endif							/* WO_FLOW_READ_H */

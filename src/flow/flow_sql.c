@@ -85,7 +85,7 @@ workorder_check_flow(PG_FUNCTION_ARGS)
 				 errhint("Check the table's name, or leave it out.")));
 
 	if (PG_ARGISNULL(0))
-		wo_flow_add_finding(&findings, "not_an_object", WO_WHERE_ROOT,
+		wo_flow_read_add_finding(&findings, "not_an_object", WO_WHERE_ROOT,
 							"A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
 							"there is no document");
 	else
@@ -115,7 +115,7 @@ workorder_check_members(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	flow = wo_flow_compile(PG_GETARG_JSONB_P(0), CurrentMemoryContext, &defects);
 	if (flow != NULL)
-		wo_flow_check_members(flow, PG_GETARG_INT64(1), &findings);
+		wo_flow_staff_check(flow, PG_GETARG_INT64(1), &findings);
 	put_findings(fcinfo, findings);
 	return (Datum) 0;
 }
@@ -159,15 +159,15 @@ workorder_flow_states(PG_FUNCTION_ARGS)
 static char *
 translate_state(const char *name, const char *given, bool is_code)
 {
-	const WoFlow *open = wo_flow_by_name(name);
-	List	   *ids = open != NULL ? lcons_int(open->id, wo_flow_versions(name)) : wo_flow_versions(name);
+	const WoFlow *open = wo_flow_cache_by_name(name);
+	List	   *ids = open != NULL ? lcons_int(open->id, wo_flow_cache_versions(name)) : wo_flow_cache_versions(name);
 	int			newest = 0;
 	char	   *result = NULL;
 	ListCell   *lc;
 
 	foreach(lc, ids)
 	{
-		const WoFlow *flow = wo_flow_by_id(lfirst_int(lc));
+		const WoFlow *flow = wo_flow_cache_by_id(lfirst_int(lc));
 
 		if (flow == NULL || flow->version < newest)
 			continue;
@@ -248,7 +248,7 @@ add_names(List *list, const Bitmapset *set, const char *const *names, const char
  * quorum_json writes a quorum as the document does.
  */
 static Datum
-quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
+quorum_json(const WoFlow *flow, const WoTransition *c, bool *isnull)
 {
 	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
@@ -273,10 +273,10 @@ quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
 			break;
 		case WO_QUORUM_EACH:
 			wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
-			wo_push_string(&state, WJB_KEY, "each");
+			wo_value_push_string(&state, WJB_KEY, "each");
 			wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 			while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
-				wo_push_string(&state, WJB_ELEM, flow->roles[role]);
+				wo_value_push_string(&state, WJB_ELEM, flow->roles[role]);
 			wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 			result = wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 			break;
@@ -288,7 +288,7 @@ quorum_json(const WoFlow *flow, const WoCandidate *c, bool *isnull)
  * put_action returns one transition as a row.
  */
 static void
-put_action(ReturnSetInfo *rsinfo, const WoFlow *flow, const WoCandidate *c, int ordinal)
+put_action(ReturnSetInfo *rsinfo, const WoFlow *flow, const WoTransition *c, int ordinal)
 {
 	List	   *allow = c->everybody ? list_make1("*") : NIL;
 	List	   *require = add_names(NIL, c->require, flow->columns, "");
@@ -368,7 +368,7 @@ state_meant(const WoFlow *flow, text *given)
 	if (found != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("flow \"%s\" has no state \"%s\"", wo_shown(flow->name), wo_shown(name)),
+				 errmsg("flow \"%s\" has no state \"%s\"", wo_errors_shorten(flow->name), wo_errors_shorten(name)),
 				 errdetail(found == 0 ? "No state has this path, name or code." : "More than one state has this name."),
 				 errhint("Give the state's whole path, as in workorder.flow_state.")));
 	return state;
@@ -394,7 +394,7 @@ workorder_flow_way(PG_FUNCTION_ARGS)
 				 errmsg("nothing can be proved of this flow"),
 				 errdetail("Some of its states or targets cannot be understood."),
 				 errhint("workorder.check_flow() lists what is wrong with it.")));
-	way = wo_flow_way(flow, state_meant(flow, PG_GETARG_TEXT_PP(1)),
+	way = wo_flow_check_way(flow, state_meant(flow, PG_GETARG_TEXT_PP(1)),
 					  PG_ARGISNULL(2) ? -1 : state_meant(flow, PG_GETARG_TEXT_PP(2)));
 	if (way == NIL)
 		PG_RETURN_NULL();

@@ -55,7 +55,7 @@ typedef struct Step
 {
 	int			state;
 	int			action;
-	const WoCandidate *only;	/* this one of its transitions; NULL = any */
+	const WoTransition *only;	/* this one of its transitions; NULL = any */
 	Bitmapset  *others;			/* steps (by number) whose people are excluded */
 	bool		open;			/* to people unknown */
 	Bitmapset  *who;			/* people who may */
@@ -93,7 +93,7 @@ count_in(Staff *staff, int role)
 		else
 		{
 			const WoActor *person = wo_actor_by_id(staff->tenant, id);
-			Bitmapset  *roles = person != NULL ? wo_actor_flow_roles(person, staff->flow) : bms_make_singleton(role);
+			Bitmapset  *roles = person != NULL ? wo_flow_roles_of(person, staff->flow) : bms_make_singleton(role);
 			int			alike = 0;
 
 			for (int i = 0; i < staff->n; i++)
@@ -111,10 +111,10 @@ count_in(Staff *staff, int role)
 /*
  * candidates returns the transitions that a step may take.
  */
-static const WoCandidate *
+static const WoTransition *
 candidates(const WoFlow *flow, const Step *step, int *n)
 {
-	const WoCandidateList *list = &flow->states[step->state].on[step->action];
+	const WoTransitionList *list = &flow->states[step->state].on[step->action];
 
 	*n = step->only != NULL ? 1 : list->n;
 	return step->only != NULL ? step->only : list->item;
@@ -128,7 +128,7 @@ static bool
 excludes(const WoFlow *flow, const Step *step, int action, int creator)
 {
 	int			n;
-	const WoCandidate *c = candidates(flow, step, &n);
+	const WoTransition *c = candidates(flow, step, &n);
 
 	for (int i = 0; i < n; i++)
 		if (!bms_is_member(action, c[i].exclude) &&
@@ -145,7 +145,7 @@ find_people(Plan *plan, Step *step)
 {
 	Staff	   *staff = plan->staff;
 	int			n;
-	const WoCandidate *c = candidates(staff->flow, step, &n);
+	const WoTransition *c = candidates(staff->flow, step, &n);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -169,7 +169,7 @@ find_people(Plan *plan, Step *step)
  * its number.
  */
 static int
-add_step(Plan *plan, int state, int action, const WoCandidate *only)
+add_step(Plan *plan, int state, int action, const WoTransition *only)
 {
 	const WoFlow *flow = plan->staff->flow;
 	Step		step = {.state = state, .action = action, .only = only, .creation = -1};
@@ -184,13 +184,13 @@ add_step(Plan *plan, int state, int action, const WoCandidate *only)
 	for (int s = 0; s < flow->nstates && action != flow->action_create; s++)
 		for (int a = 0; a < flow->nactions; a++)
 		{
-			const WoCandidateList *list = &flow->states[s].on[a];
+			const WoTransitionList *list = &flow->states[s].on[a];
 			bool		begins = a == flow->action_create;
 			bool		excluded = excludes(flow, &step, a, plan->staff->creator);
 			int			other;
 
 			if (list->n == 0 || (s == state && a == action) || (!excluded && !(begins && step.creator_may)) ||
-				(begins ? !wo_flow_within(flow, wo_flow_initial(flow), s) : !wo_flow_needs(flow, state, list)))
+				(begins ? !wo_flow_within(flow, wo_flow_initial(flow), s) : !wo_flow_check_needs(flow, state, list)))
 				continue;
 			other = add_step(plan, s, a, NULL);
 			if (excluded)
@@ -231,7 +231,7 @@ static bool share_out(Plan *plan, int number);
  * pick tries people for the rest of those that a step needs.
  */
 static bool
-pick(Plan *plan, int number, const WoCandidate *c, Bitmapset *eligible, int picked, int need, int role)
+pick(Plan *plan, int number, const WoTransition *c, Bitmapset *eligible, int picked, int need, int role)
 {
 	Step	   *step = &plan->steps[number];
 	int			p = -1;
@@ -270,7 +270,7 @@ share_out(Plan *plan, int number)
 {
 	Step	   *step;
 	Bitmapset  *eligible;
-	const WoCandidate *c;
+	const WoTransition *c;
 	int			n;
 	int			need = 1;
 	int			i = -1;
@@ -299,7 +299,7 @@ share_out(Plan *plan, int number)
 		need = Max(1, bms_num_members(eligible));
 	else if (n > 1)
 	{
-		WoCandidate any = {.quorum = WO_QUORUM_NONE};
+		WoTransition any = {.quorum = WO_QUORUM_NONE};
 
 		return pick(plan, number, &any, eligible, 0, 1, -1);
 	}
@@ -311,7 +311,7 @@ share_out(Plan *plan, int number)
  * has to come before it; who they are is left in the plan.
  */
 static bool
-is_staffed(Staff *staff, int state, const WoCandidate *c, Plan *plan)
+is_staffed(Staff *staff, int state, const WoTransition *c, Plan *plan)
 {
 	*plan = (Plan) {.staff = staff};
 	staff->tries = 0;
@@ -323,7 +323,7 @@ is_staffed(Staff *staff, int state, const WoCandidate *c, Plan *plan)
  * warn_of_one reports those without whom nobody could take a step.
  */
 static void
-warn_of_one(Staff *staff, int state, const WoCandidateList *list, const Plan *found, List **findings)
+warn_of_one(Staff *staff, int state, const WoTransitionList *list, const Plan *found, List **findings)
 {
 	Bitmapset  *needed = NULL;
 	int			p = -1;
@@ -352,7 +352,7 @@ warn_of_one(Staff *staff, int state, const WoCandidateList *list, const Plan *fo
 		{
 			const WoActor *person = wo_actor_by_id(staff->tenant, staff->people[p].id);
 
-			wo_flow_add_finding(findings, "one_person", list->item[0].where, "Give somebody else the role, too.",
+			wo_flow_read_add_finding(findings, "one_person", list->item[0].where, "Give somebody else the role, too.",
 								"while \"%s\" is away, nobody can take \"%s\" here",
 								person != NULL ? person->login : "", staff->flow->actions[list->item[0].action]);
 		}
@@ -380,14 +380,14 @@ check_staff(const WoFlow *flow, int64 tenant, List **findings)
 	for (int s = 0; s < flow->nstates; s++)
 		for (int a = 0; a < flow->nactions; a++)
 		{
-			const WoCandidateList *list = &flow->states[s].on[a];
+			const WoTransitionList *list = &flow->states[s].on[a];
 			bool		moves = false;
 			bool		staffed = false;
 			Plan		found = {0};
 
 			for (int i = 0; i < list->n; i++)
 			{
-				const WoCandidate *c = &list->item[i];
+				const WoTransition *c = &list->item[i];
 				Plan		plan;
 
 				moves |= c->target >= 0;
@@ -400,7 +400,7 @@ check_staff(const WoFlow *flow, int64 tenant, List **findings)
 					found = plan;
 				}
 				else if (plan.steps[plan.n - 1].others != NULL)
-					wo_flow_add_finding(findings, "exclude_members", c->where,
+					wo_flow_read_add_finding(findings, "exclude_members", c->where,
 										"Give more people the roles, or exclude fewer.",
 										"with today's people nobody is left for \"%s\": whoever may take it has to have a part in what comes before",
 										flow->actions[a]);
@@ -443,7 +443,7 @@ count_holders(int64 tenant, const char *role, List **people)
  * nothing to compare with.
  */
 static void
-check_members(const WoFlow *flow, const WoCandidate *c, int64 tenant, List **findings)
+check_members(const WoFlow *flow, const WoTransition *c, int64 tenant, List **findings)
 {
 	static const char *const hint = "Give more people the role, or ask for fewer.";
 	List	   *people = NIL;
@@ -465,10 +465,10 @@ check_members(const WoFlow *flow, const WoCandidate *c, int64 tenant, List **fin
 	if (people == NIL)
 		return;
 	if (empty_role != NULL)
-		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
+		wo_flow_read_add_finding(findings, "quorum_members", c->where, hint,
 							"nobody holds role \"%s\", which the quorum needs", empty_role);
 	else if (list_length(people) < needed)
-		wo_flow_add_finding(findings, "quorum_members", c->where, hint,
+		wo_flow_read_add_finding(findings, "quorum_members", c->where, hint,
 							"the quorum needs %d people, and the roles are held by %d",
 							needed, list_length(people));
 }
@@ -480,32 +480,32 @@ check_members(const WoFlow *flow, const WoCandidate *c, int64 tenant, List **fin
 static void
 check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, List **findings)
 {
-	WoLookupKey keys[2] = {
+	WoCatalogKey keys[2] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"name", TEXTOID, CStringGetTextDatum(delay->calendar)}
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	bool		found;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("calendar", false), keys, 2);
-	found = wo_lookup_next(&lookup) != NULL;
-	wo_lookup_end(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("calendar", false), keys, 2);
+	found = wo_catalog_next(&lookup) != NULL;
+	wo_catalog_end(&lookup);
 	if (!found)
-		wo_flow_add_finding(findings, "unknown_calendar",
+		wo_flow_read_add_finding(findings, "unknown_calendar",
 							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
 							"Make the calendar first: a row of workorder.calendar, and its working hours.",
 							"there is no calendar \"%s\"", delay->calendar);
 }
 
 /*
- * wo_flow_check_members appends the quorums and exclusions that today's
+ * wo_flow_staff_check appends the quorums and exclusions that today's
  * people of a tenant cannot meet, and the calendars that it lacks.  It is for
  * publishing: people come and go, documents stay.
  */
 void
-wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings)
+wo_flow_staff_check(const WoFlow *flow, int64 tenant, List **findings)
 {
-	if (!OidIsValid(wo_lookup_table("membership", true)))
+	if (!OidIsValid(wo_catalog_table("membership", true)))
 		return;
 	for (int s = 0; s < flow->nstates; s++)
 		for (int a = 0; a < flow->nactions; a++)

@@ -10,6 +10,6 @@
 
 #include "flow/flow_read.h"
 
-extern void wo_flow_check_members(const WoFlow *flow, int64 tenant, List **findings);
+extern void wo_flow_staff_check(const WoFlow *flow, int64 tenant, List **findings);
 
 #endif							/* WO_FLOW_STAFF_H */

@@ -4,7 +4,7 @@
  *	  jsonb -> compiled flow: what a state reacts to, "on" and "after", and who
  *	  has to decide there, "approvers".
  *
- * Each transition becomes a WoCandidate in the flow's context.  This file
+ * Each transition becomes a WoTransition in the flow's context.  This file
  * refuses what cannot be compiled; whether what was compiled makes sense is
  * for flow_check.c.
  *
@@ -64,7 +64,7 @@ with_member(WoCompiler *cx, Bitmapset *set, int member)
 static Bitmapset *
 with_column(WoCompiler *cx, Bitmapset *set, const char *name)
 {
-	int			column = wo_compile_column(cx, name);
+	int			column = wo_flow_read_column(cx, name);
 
 	return column < 0 ? set : with_member(cx, set, column);
 }
@@ -77,12 +77,12 @@ static void
 check_mention(void *arg, WoMention kind, const char *name)
 {
 	Expression *expression = arg;
-	const char *shown = wo_compile_shown(name, strlen(name));
+	const char *shown = wo_flow_read_shown(name, strlen(name));
 	ListCell   *lc;
 
 	if (kind == WO_MENTION_COLUMN)
 	{
-		wo_compile_column(expression->cx, name);
+		wo_flow_read_column(expression->cx, name);
 		return;
 	}
 	if (kind == WO_MENTION_VARIABLE &&
@@ -96,7 +96,7 @@ check_mention(void *arg, WoMention kind, const char *name)
 		if (strcmp(lfirst(lc), name) == 0)
 			return;
 	expression->reported = lappend(expression->reported, (char *) name);
-	wo_compile_defect(expression->cx, "unknown_variable",
+	wo_flow_read_defect(expression->cx, "unknown_variable",
 					  "There are $old, $now and $actor with id, login, name and roles; the new row is $ itself, as in $.days.",
 					  kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "there is no variable $%s", shown);
 }
@@ -109,16 +109,16 @@ compile_path(WoCompiler *cx, const char *code, const char *text)
 {
 	Expression	expression = {cx, NIL};
 	char	   *problem = NULL;
-	JsonPath   *path = wo_path_parse(text, &problem);
+	JsonPath   *path = wo_flow_read_path(text, &problem);
 	JsonPath   *result;
 
 	if (path == NULL)
 	{
-		wo_compile_defect(cx, code, "The language is PostgreSQL's jsonpath; the new row is $, as in $.days > 5.",
-						  "%s", wo_compile_shown(problem, strlen(problem)));
+		wo_flow_read_defect(cx, code, "The language is PostgreSQL's jsonpath; the new row is $, as in $.days > 5.",
+						  "%s", wo_flow_read_shown(problem, strlen(problem)));
 		return NULL;
 	}
-	wo_path_mentions(path, check_mention, &expression);
+	wo_flow_read_mentions(path, check_mention, &expression);
 	result = MemoryContextAlloc(cx->flow->context, VARSIZE(path));
 	memcpy(result, path, VARSIZE(path));
 	return result;
@@ -128,12 +128,12 @@ compile_path(WoCompiler *cx, const char *code, const char *text)
  * compile_allow reads "allow": roles, "$column" and "*".
  */
 static void
-compile_allow(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_allow(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	ListCell   *lc;
 
 	c->allow_given = true;
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		const char *who = lfirst(lc);
 		int			role;
@@ -142,7 +142,7 @@ compile_allow(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 			c->everybody = true;
 		else if (who[0] == '$')
 			c->relations = with_column(cx, c->relations, who + 1);
-		else if ((role = wo_compile_role(cx, who)) >= 0)
+		else if ((role = wo_flow_read_role(cx, who)) >= 0)
 			c->roles = with_member(cx, c->roles, role);
 	}
 }
@@ -162,7 +162,7 @@ reacts_to(JsonbContainer *container, const char *action)
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
-			on = wo_compile_is_key(&value, "on");
+			on = wo_flow_read_is_key(&value, "on");
 		else if (token == WJB_VALUE && value.type == jbvBinary)
 		{
 			if (on && JsonContainerIsObject(value.val.binary.data) &&
@@ -182,24 +182,24 @@ reacts_to(JsonbContainer *container, const char *action)
 static bool
 is_former(const WoFlow *flow, const char *action)
 {
-	Oid			table = wo_lookup_table("flow", true);
-	WoLookupKey key = {"name", TEXTOID, 0};
-	WoLookup	lookup;
+	Oid			table = wo_catalog_table("flow", true);
+	WoCatalogKey key = {"name", TEXTOID, 0};
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	bool		found = false;
 
 	if (!OidIsValid(table) || flow->name == NULL)
 		return false;
 	key.value = CStringGetTextDatum(flow->name);
-	wo_lookup_begin(&lookup, table, &key, 1);
-	while (!found && (tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, table, &key, 1);
+	while (!found && (tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		bool		isnull;
-		Datum		definition = wo_lookup_datum(&lookup, tuple, "definition", JSONBOID, &isnull);
+		Datum		definition = wo_catalog_datum(&lookup, tuple, "definition", JSONBOID, &isnull);
 
 		found = !isnull && reacts_to(&DatumGetJsonbP(definition)->root, action);
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return found;
 }
 
@@ -208,11 +208,11 @@ is_former(const WoFlow *flow, const char *action)
  * "$column".
  */
 static void
-compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_exclude(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	ListCell   *lc;
 
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		const char *what = lfirst(lc);
 		int			action;
@@ -229,8 +229,8 @@ compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 			MemoryContextSwitchTo(old);
 		}
 		else
-			wo_compile_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",
-							  "there is no action \"%s\"", wo_compile_shown(what, strlen(what)));
+			wo_flow_read_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",
+							  "there is no action \"%s\"", wo_flow_read_shown(what, strlen(what)));
 	}
 }
 
@@ -238,11 +238,11 @@ compile_exclude(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * compile_require reads "require": columns and "note".
  */
 static void
-compile_require(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_require(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	ListCell   *lc;
 
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		if (strcmp(lfirst(lc), "note") == 0)
 			c->require_note = true;
@@ -255,12 +255,12 @@ compile_require(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * compile_fields reads "fields": columns, or "*" for all of the user's.
  */
 static void
-compile_fields(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_fields(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	ListCell   *lc;
 
 	c->fields_given = true;
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		if (strcmp(lfirst(lc), "*") == 0)
 			c->fields_any = true;
@@ -274,9 +274,9 @@ compile_fields(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * that starts with "$".
  */
 static void
-compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_set(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
-	JsonbContainer *object = wo_compile_object(cx, value);
+	JsonbContainer *object = wo_flow_read_object(cx, value);
 	JsonbIterator *it;
 	JsonbValue	key;
 	JsonbValue	element;
@@ -286,14 +286,14 @@ compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 	c->assignments = MemoryContextAllocZero(cx->flow->context,
 											sizeof(WoAssignment) * Max(JsonContainerSize(object), 1));
 	it = JsonbIteratorInit(object);
-	while (wo_compile_pair(&it, &key, &element))
+	while (wo_flow_read_pair(&it, &key, &element))
 	{
-		char	   *name = wo_compile_text(cx, &key);
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(name, strlen(name)));
-		WoAssignment set = {.column = wo_compile_column(cx, name)};
+		char	   *name = wo_flow_read_text(cx, &key);
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(name, strlen(name)));
+		WoAssignment set = {.column = wo_flow_read_column(cx, name)};
 
 		if (element.type == jbvString && element.val.string.len > 0 && element.val.string.val[0] == '$')
-			set.path = compile_path(cx, "bad_path", wo_compile_text(cx, &element));
+			set.path = compile_path(cx, "bad_path", wo_flow_read_text(cx, &element));
 		else
 		{
 			Jsonb	   *literal = JsonbValueToJsonb(&element);
@@ -303,7 +303,7 @@ compile_set(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 		}
 		if (set.column >= 0 && (set.path != NULL || set.literal != NULL))
 			c->assignments[c->nassignments++] = set;
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 }
 
@@ -343,7 +343,7 @@ compile_percent(const char *text)
  * compile_each reads {"each": [roles]}.
  */
 static bool
-compile_each(WoCompiler *cx, WoCandidate *c, JsonbContainer *object)
+compile_each(WoCompiler *cx, WoTransition *c, JsonbContainer *object)
 {
 	JsonbValue	buffer;
 	JsonbValue *each = getKeyJsonValueFromContainer(object, "each", 4, &buffer);
@@ -351,9 +351,9 @@ compile_each(WoCompiler *cx, WoCandidate *c, JsonbContainer *object)
 
 	if (each == NULL || JsonContainerSize(object) != 1)
 		return false;
-	foreach(lc, wo_compile_strings(cx, each))
+	foreach(lc, wo_flow_read_strings(cx, each))
 	{
-		int			role = wo_compile_role(cx, lfirst(lc));
+		int			role = wo_flow_read_role(cx, lfirst(lc));
 
 		if (role >= 0)
 			c->quorum_roles = with_member(cx, c->quorum_roles, role);
@@ -366,7 +366,7 @@ compile_each(WoCompiler *cx, WoCandidate *c, JsonbContainer *object)
  * compile_quorum reads "quorum".
  */
 static void
-compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_quorum(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	bool		valid = false;
 
@@ -378,7 +378,7 @@ compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 	}
 	else if (value->type == jbvString)
 	{
-		const char *text = wo_compile_text(cx, value);
+		const char *text = wo_flow_read_text(cx, value);
 
 		c->quorum = WO_QUORUM_PERCENT;
 		c->quorum_n = compile_percent(text);
@@ -396,7 +396,7 @@ compile_quorum(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 	if (!valid)
 	{
 		c->quorum = WO_QUORUM_NONE;
-		wo_compile_defect(cx, "bad_quorum", quorum_forms, "this is not a quorum");
+		wo_flow_read_defect(cx, "bad_quorum", quorum_forms, "this is not a quorum");
 	}
 	else if (c->quorum == WO_QUORUM_COUNT && c->quorum_n == 1)
 		c->quorum = WO_QUORUM_NONE; /* one act is what it takes anyhow */
@@ -414,13 +414,13 @@ compile_who(WoCompiler *cx, WoSource *source, JsonbValue *value)
 
 	if (value->type != jbvString)
 		return false;
-	text = wo_compile_text(cx, value);
+	text = wo_flow_read_text(cx, value);
 	if (text[0] == '$' && (text[1] == '.' || text[1] == '[' || text[1] == '\0'))
 		source->path = compile_path(cx, "bad_path", text);
 	else if (text[0] == '$')
-		source->column = wo_compile_column(cx, text + 1);
+		source->column = wo_flow_read_column(cx, text + 1);
 	else
-		source->role = wo_compile_role(cx, text);
+		source->role = wo_flow_read_role(cx, text);
 	return true;
 }
 
@@ -444,16 +444,16 @@ compile_source(WoCompiler *cx, WoSource *source, JsonbValue *value)
 		return false;
 	object = value->val.binary.data;
 	it = JsonbIteratorInit(object);
-	while (wo_compile_pair(&it, &key, &element))
+	while (wo_flow_read_pair(&it, &key, &element))
 	{
-		if (wo_compile_is_key(&key, "actor") && element.type == jbvString && !found)
+		if (wo_flow_read_is_key(&key, "actor") && element.type == jbvString && !found)
 		{
-			source->login = wo_compile_text(cx, &element);
+			source->login = wo_flow_read_text(cx, &element);
 			found = true;
 		}
-		else if (wo_compile_is_key(&key, "who") && !found)
+		else if (wo_flow_read_is_key(&key, "who") && !found)
 			found = compile_who(cx, source, &element);
-		else if (wo_compile_is_key(&key, "weight") && element.type == jbvNumeric &&
+		else if (wo_flow_read_is_key(&key, "weight") && element.type == jbvNumeric &&
 				 (source->weight = compile_count(element.val.numeric, 1000000)) > 0)
 			continue;
 		else
@@ -479,7 +479,7 @@ compile_sources(WoCompiler *cx, JsonbValue *value, WoSource **sources)
 							   array != NULL ? getIthJsonbValueFromContainer(array, i) : value);
 	if (valid)
 		return n;
-	wo_compile_defect(cx, "bad_approvers", source_forms, "this does not say who approves");
+	wo_flow_read_defect(cx, "bad_approvers", source_forms, "this does not say who approves");
 	return 0;
 }
 
@@ -499,7 +499,7 @@ compile_rule(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 	}
 	else if (value->type == jbvString)
 	{
-		const char *text = wo_compile_text(cx, value);
+		const char *text = wo_flow_read_text(cx, value);
 
 		valid = true;
 		if (strcmp(text, "all") == 0)
@@ -526,7 +526,7 @@ compile_rule(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 		valid = approvers->n > 0;
 	}
 	if (!valid)
-		wo_compile_defect(cx, "bad_rule", rule_forms, "this is not a rule");
+		wo_flow_read_defect(cx, "bad_rule", rule_forms, "this is not a rule");
 }
 
 /*
@@ -537,21 +537,21 @@ compile_none(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 {
 	JsonbValue	buffer;
 	JsonbValue *fallback;
-	const char *text = value->type == jbvString ? wo_compile_text(cx, value) : "";
+	const char *text = value->type == jbvString ? wo_flow_read_text(cx, value) : "";
 
 	if (strcmp(text, "fail") == 0)
-		approvers->none = WO_NOBODY_FAIL;
+		approvers->none = WO_IF_NONE_FAIL;
 	else if (strcmp(text, "skip") == 0)
-		approvers->none = WO_NOBODY_SKIP;
+		approvers->none = WO_IF_NONE_SKIP;
 	else if (value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data) &&
 			 JsonContainerSize(value->val.binary.data) == 1 &&
 			 (fallback = getKeyJsonValueFromContainer(value->val.binary.data, "fallback", 8, &buffer)) != NULL)
 	{
-		approvers->none = WO_NOBODY_FALLBACK;
+		approvers->none = WO_IF_NONE_FALLBACK;
 		approvers->nfallback = compile_sources(cx, fallback, &approvers->fallback);
 	}
 	else
-		wo_compile_defect(cx, "bad_none", "Write \"fail\", \"skip\" or {\"fallback\": [...]}.",
+		wo_flow_read_defect(cx, "bad_none", "Write \"fail\", \"skip\" or {\"fallback\": [...]}.",
 						  "this does not say what is done if nobody is found");
 }
 
@@ -564,19 +564,19 @@ compile_may(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 	ListCell   *lc;
 
 	approvers->may = 0;
-	foreach(lc, wo_compile_strings(cx, value))
+	foreach(lc, wo_flow_read_strings(cx, value))
 	{
 		int			order = 0;
 
-		while (order < WO_NTASK_ORDERS && strcmp(wo_task_orders[order], lfirst(lc)) != 0)
+		while (order < WO_NTASK_COMMANDS && strcmp(wo_flow_task_commands[order], lfirst(lc)) != 0)
 			order++;
-		if (order < WO_NTASK_ORDERS)
+		if (order < WO_NTASK_COMMANDS)
 			approvers->may |= (uint32) 1 << order;
 		else
-			wo_compile_defect(cx, "unknown_order",
+			wo_flow_read_defect(cx, "unknown_order",
 							  "There are add, remove, transfer, delegate, return, claim, release, send_back, withdraw, take_back, remind, copy and hand_over.",
 							  "nothing is called \"%s\" that can be done to a task",
-							  wo_compile_shown(lfirst(lc), strlen(lfirst(lc))));
+							  wo_flow_read_shown(lfirst(lc), strlen(lfirst(lc))));
 	}
 }
 
@@ -588,12 +588,12 @@ compile_span(WoCompiler *cx, JsonbValue *value, Interval *interval)
 {
 	const char *calendar = NULL;
 	const char *problem = "is none";
-	const char *text = value->type == jbvString ? wo_compile_text(cx, value) : "";
+	const char *text = value->type == jbvString ? wo_flow_read_text(cx, value) : "";
 
-	if (wo_delay_parse(text, interval, &calendar, &problem) && calendar == NULL)
+	if (wo_flow_read_delay(text, interval, &calendar, &problem) && calendar == NULL)
 		return true;
-	wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M or P1M2DT12H.", "\"%s\" is not a duration",
-					  wo_compile_shown(text, strlen(text)));
+	wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M or P1M2DT12H.", "\"%s\" is not a duration",
+					  wo_flow_read_shown(text, strlen(text)));
 	return false;
 }
 
@@ -606,24 +606,24 @@ compile_part(WoCompiler *cx, WoApprovers *approvers, JsonbValue *key, JsonbValue
 	Interval	span;
 	ListCell   *lc;
 
-	if (wo_compile_is_key(key, "of"))
+	if (wo_flow_read_is_key(key, "of"))
 		approvers->nsources = compile_sources(cx, value, &approvers->sources);
-	else if (wo_compile_is_key(key, "rule"))
+	else if (wo_flow_read_is_key(key, "rule"))
 		compile_rule(cx, approvers, value);
-	else if (wo_compile_is_key(key, "none"))
+	else if (wo_flow_read_is_key(key, "none"))
 	{
 		*none = true;
 		compile_none(cx, approvers, value);
 	}
-	else if (wo_compile_is_key(key, "claim") && value->type == jbvBool)
+	else if (wo_flow_read_is_key(key, "claim") && value->type == jbvBool)
 		approvers->claim = value->val.boolean;
-	else if (wo_compile_is_key(key, "may"))
+	else if (wo_flow_read_is_key(key, "may"))
 		compile_may(cx, approvers, value);
-	else if (wo_compile_is_key(key, "manage"))
+	else if (wo_flow_read_is_key(key, "manage"))
 	{
-		foreach(lc, wo_compile_strings(cx, value))
+		foreach(lc, wo_flow_read_strings(cx, value))
 		{
-			int			role = wo_compile_role(cx, lfirst(lc));
+			int			role = wo_flow_read_role(cx, lfirst(lc));
 			MemoryContext old = MemoryContextSwitchTo(cx->flow->context);
 
 			if (role >= 0)
@@ -631,17 +631,17 @@ compile_part(WoCompiler *cx, WoApprovers *approvers, JsonbValue *key, JsonbValue
 			MemoryContextSwitchTo(old);
 		}
 	}
-	else if (wo_compile_is_key(key, "remind"))
+	else if (wo_flow_read_is_key(key, "remind"))
 	{
 		if (compile_span(cx, value, &span))
 			approvers->remind = span.time / USECS_PER_SEC + span.day * (int64) SECS_PER_DAY +
 				span.month * (int64) (DAYS_PER_MONTH * SECS_PER_DAY);
 	}
-	else if (wo_compile_is_key(key, "due"))
+	else if (wo_flow_read_is_key(key, "due"))
 		approvers->due_given = compile_span(cx, value, &approvers->due);
 	else
-		wo_compile_defect(cx, "unknown_key", approver_keys, "there is no key \"%s\" here, or its value has another type",
-						  wo_compile_shown(key->val.string.val, key->val.string.len));
+		wo_flow_read_defect(cx, "unknown_key", approver_keys, "there is no key \"%s\" here, or its value has another type",
+						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
@@ -649,7 +649,7 @@ compile_part(WoCompiler *cx, WoApprovers *approvers, JsonbValue *key, JsonbValue
  * that this one speaks against.
  */
 static void
-compile_approvers(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_approvers(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	WoApprovers *approvers;
 	JsonbContainer *object;
@@ -660,29 +660,29 @@ compile_approvers(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
 
 	if (value->type == jbvString)
 	{
-		wo_compile_string(cx, value, &c->against);
+		wo_flow_read_string(cx, value, &c->against);
 		return;
 	}
-	if ((object = wo_compile_object(cx, value)) == NULL)
+	if ((object = wo_flow_read_object(cx, value)) == NULL)
 		return;
 	approvers = MemoryContextAllocZero(cx->flow->context, sizeof(WoApprovers));
 	approvers->action = c->action;
 	approvers->state = c->source;
 	approvers->where = c->where;
-	approvers->may = ((uint32) 1 << WO_NTASK_ORDERS) - 1;
+	approvers->may = ((uint32) 1 << WO_NTASK_COMMANDS) - 1;
 	approvers->remind = DEFAULT_REMIND;
 	it = JsonbIteratorInit(object);
-	while (wo_compile_pair(&it, &key, &element))
+	while (wo_flow_read_pair(&it, &key, &element))
 	{
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(key.val.string.val, key.val.string.len));
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(key.val.string.val, key.val.string.len));
 
 		compile_part(cx, approvers, &key, &element, &none);
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 	if (approvers->nsources == 0)
-		wo_compile_defect(cx, "approvers_of", source_forms, "\"of\" is missing: nobody is named to approve");
+		wo_flow_read_defect(cx, "approvers_of", source_forms, "\"of\" is missing: nobody is named to approve");
 	if (!none)
-		wo_compile_defect(cx, "approvers_none", "Write \"none\": \"fail\", \"skip\" or {\"fallback\": [...]}.",
+		wo_flow_read_defect(cx, "approvers_none", "Write \"none\": \"fail\", \"skip\" or {\"fallback\": [...]}.",
 						  "\"none\" is missing: it is not said what is done if nobody is found");
 	c->approvers = approvers;
 	cx->flow->approving = true;
@@ -693,33 +693,33 @@ compile_approvers(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * of its list.
  */
 static void
-settle_list(WoCompiler *cx, WoState *state, WoCandidateList *list)
+settle_list(WoCompiler *cx, WoState *state, WoTransitionList *list)
 {
 	const WoApprovers *approvers = list->n > 0 ? list->item[0].approvers : NULL;
 
 	for (int i = 0; i < list->n; i++)
 	{
-		WoCandidate *c = &list->item[i];
+		WoTransition *c = &list->item[i];
 
 		if (c->approvers == NULL && approvers == NULL)
 			continue;
 		if (i > 0 && (c->approvers != NULL || approvers == NULL))
-			wo_compile_defect(cx, "approvers_twice", "Write them with the first transition of the list; the others share them.",
+			wo_flow_read_defect(cx, "approvers_twice", "Write them with the first transition of the list; the others share them.",
 							  "approvers belong to the action \"%s\", not to one way that it can take",
 							  cx->flow->actions[c->action]);
 		c->approvers = approvers;
 		if (c->target < 0)
-			wo_compile_defect(cx, "approvers_target", "Give the transition a target.",
+			wo_flow_read_defect(cx, "approvers_target", "Give the transition a target.",
 							  "\"%s\" has approvers and leads nowhere", cx->flow->actions[c->action]);
 	}
 	if (approvers == NULL)
 		return;
 	if (state->approvers != NULL)
-		wo_compile_defect(cx, "approvers_twice", "Use one action, and let others count against it: \"approvers\": \"approve\".",
+		wo_flow_read_defect(cx, "approvers_twice", "Use one action, and let others count against it: \"approvers\": \"approve\".",
 						  "two actions of this state have approvers");
 	state->approvers = (WoApprovers *) approvers;
 	if (state->kind != WO_STATE_ATOMIC)
-		wo_compile_defect(cx, "approvers_state", "Write the action in the states in which rows rest.",
+		wo_flow_read_defect(cx, "approvers_state", "Write the action in the states in which rows rest.",
 						  "only a state without states in it can have approvers");
 }
 
@@ -737,26 +737,26 @@ settle_approvers(WoCompiler *cx, int s)
 	for (int a = 0; a < cx->flow->nactions; a++)
 		for (int i = 0; i < state->on[a].n; i++)
 		{
-			WoCandidate *c = &state->on[a].item[i];
+			WoTransition *c = &state->on[a].item[i];
 
 			if (c->against != NULL)
 			{
 				c->approvers = state->approvers;
 				if (state->approvers == NULL || strcmp(cx->flow->actions[state->approvers->action], c->against) != 0 ||
 					a == state->approvers->action)
-					wo_compile_defect(cx, "approvers_against", "Name the action of this state that has approvers.",
+					wo_flow_read_defect(cx, "approvers_against", "Name the action of this state that has approvers.",
 									  "no action \"%s\" of this state has approvers to speak against",
-									  wo_compile_shown(c->against, strlen(c->against)));
+									  wo_flow_read_shown(c->against, strlen(c->against)));
 				if (c->target < 0)
-					wo_compile_defect(cx, "approvers_target", "Give the transition a target.",
+					wo_flow_read_defect(cx, "approvers_target", "Give the transition a target.",
 									  "\"%s\" decides, and leads nowhere", cx->flow->actions[a]);
 			}
 			if (c->approvers != NULL && (a == cx->flow->action_create || a == cx->flow->action_update ||
 										 a == cx->flow->action_delete))
-				wo_compile_defect(cx, "row_operation", "Put the approvers on an action of its own.",
+				wo_flow_read_defect(cx, "row_operation", "Put the approvers on an action of its own.",
 								  "\"%s\" cannot have approvers", cx->flow->actions[a]);
 			if (c->approvers != NULL && (c->allow_given || c->quorum != WO_QUORUM_NONE || c->reenter))
-				wo_compile_defect(cx, "approvers_alone", "Take out \"allow\", \"quorum\" and \"reenter\".",
+				wo_flow_read_defect(cx, "approvers_alone", "Take out \"allow\", \"quorum\" and \"reenter\".",
 								  "approvers say who may, and how many it takes");
 		}
 }
@@ -767,20 +767,20 @@ settle_approvers(WoCompiler *cx, int s)
  * compile_target reads "target"; a root transition has nothing to be relative to.
  */
 static void
-compile_target(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_target(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
 	const char *target;
 
-	if (!wo_compile_string(cx, value, &target))
+	if (!wo_flow_read_string(cx, value, &target))
 		return;
-	c->target = wo_compile_target(cx, c->source, target);
+	c->target = wo_flow_read_target(cx, c->source, target);
 	if (c->target < 0)
-		wo_compile_broken(cx, "dangling_target",
+		wo_flow_read_broken(cx, "dangling_target",
 						  c->source == 0 ? "From the root, write \".state\" or \"#flow.path\"." :
 						  "Write \"sibling\", \"sibling.child\", \".child\" or \"#flow.path\".",
-						  "there is no state \"%s\"", wo_compile_shown(target, strlen(target)));
+						  "there is no state \"%s\"", wo_flow_read_shown(target, strlen(target)));
 	else if (cx->flow->states[c->source].kind == WO_STATE_FINAL)
-		wo_compile_broken(cx, "final_with_exit", "Make it an ordinary state, or take the transition out.",
+		wo_flow_read_broken(cx, "final_with_exit", "Make it an ordinary state, or take the transition out.",
 						  "a final state has no way out");
 }
 
@@ -788,13 +788,13 @@ compile_target(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * compile_guard reads "guard".
  */
 static void
-compile_guard(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
+compile_guard(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 {
-	if (!wo_compile_string(cx, value, &c->guard_text))
+	if (!wo_flow_read_string(cx, value, &c->guard_text))
 		return;
 	c->guard = compile_path(cx, "bad_guard", c->guard_text);
-	if (c->guard != NULL && !wo_path_is_predicate(c->guard))
-		wo_compile_defect(cx, "not_a_predicate", "Write a comparison, as in $.days > 5 or exists($.tags[*] ? (@ == \"vip\")).",
+	if (c->guard != NULL && !wo_flow_read_is_predicate(c->guard))
+		wo_flow_read_defect(cx, "not_a_predicate", "Write a comparison, as in $.days > 5 or exists($.tags[*] ? (@ == \"vip\")).",
 						  "the guard can be neither true nor false");
 }
 
@@ -802,61 +802,61 @@ compile_guard(WoCompiler *cx, WoCandidate *c, JsonbValue *value)
  * compile_key reads one key of a transition.
  */
 static void
-compile_key(WoCompiler *cx, WoCandidate *c, JsonbValue *key, JsonbValue *value)
+compile_key(WoCompiler *cx, WoTransition *c, JsonbValue *key, JsonbValue *value)
 {
 	const char *ignored;
 	bool		timer = c->action < 0;
 	bool		view = !timer && c->action == cx->flow->action_view;
 
-	if (wo_compile_is_key(key, "description"))
-		wo_compile_string(cx, value, &ignored);
-	else if (wo_compile_is_key(key, "meta"))
+	if (wo_flow_read_is_key(key, "description"))
+		wo_flow_read_string(cx, value, &ignored);
+	else if (wo_flow_read_is_key(key, "meta"))
 		 /* anybody's */ ;
-	else if (view && !wo_compile_is_key(key, "allow"))
-		wo_compile_defect(cx, "view_only_allow", "It is compiled to row-level security, which knows people and states.",
+	else if (view && !wo_flow_read_is_key(key, "allow"))
+		wo_flow_read_defect(cx, "view_only_allow", "It is compiled to row-level security, which knows people and states.",
 						  "\"view\" takes \"allow\" and nothing else");
-	else if (timer && (wo_compile_is_key(key, "allow") || wo_compile_is_key(key, "require") ||
-					   wo_compile_is_key(key, "fields") || wo_compile_is_key(key, "quorum") ||
-					   wo_compile_is_key(key, "exclude") || wo_compile_is_key(key, "approvers")))
-		wo_compile_defect(cx, "timer_key", "A timer takes target, guard, set and reenter.",
+	else if (timer && (wo_flow_read_is_key(key, "allow") || wo_flow_read_is_key(key, "require") ||
+					   wo_flow_read_is_key(key, "fields") || wo_flow_read_is_key(key, "quorum") ||
+					   wo_flow_read_is_key(key, "exclude") || wo_flow_read_is_key(key, "approvers")))
+		wo_flow_read_defect(cx, "timer_key", "A timer takes target, guard, set and reenter.",
 						  "nobody takes this transition but the clock");
-	else if (wo_compile_is_key(key, "target"))
+	else if (wo_flow_read_is_key(key, "target"))
 		compile_target(cx, c, value);
-	else if (wo_compile_is_key(key, "allow"))
+	else if (wo_flow_read_is_key(key, "allow"))
 		compile_allow(cx, c, value);
-	else if (wo_compile_is_key(key, "guard"))
+	else if (wo_flow_read_is_key(key, "guard"))
 		compile_guard(cx, c, value);
-	else if (wo_compile_is_key(key, "require"))
+	else if (wo_flow_read_is_key(key, "require"))
 		compile_require(cx, c, value);
-	else if (wo_compile_is_key(key, "fields"))
+	else if (wo_flow_read_is_key(key, "fields"))
 		compile_fields(cx, c, value);
-	else if (wo_compile_is_key(key, "set"))
+	else if (wo_flow_read_is_key(key, "set"))
 		compile_set(cx, c, value);
-	else if (wo_compile_is_key(key, "quorum"))
+	else if (wo_flow_read_is_key(key, "quorum"))
 		compile_quorum(cx, c, value);
-	else if (wo_compile_is_key(key, "exclude"))
+	else if (wo_flow_read_is_key(key, "exclude"))
 		compile_exclude(cx, c, value);
-	else if (wo_compile_is_key(key, "approvers"))
+	else if (wo_flow_read_is_key(key, "approvers"))
 		compile_approvers(cx, c, value);
-	else if (wo_compile_is_key(key, "reenter"))
+	else if (wo_flow_read_is_key(key, "reenter"))
 	{
 		if (value->type == jbvBool)
 			c->reenter = value->val.boolean;
 		else
-			wo_compile_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
+			wo_flow_read_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
 	}
 	else
-		wo_compile_defect(cx, "unknown_key", transition_keys, "there is no key \"%s\" here",
-						  wo_compile_shown(key->val.string.val, key->val.string.len));
+		wo_flow_read_defect(cx, "unknown_key", transition_keys, "there is no key \"%s\" here",
+						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
- * compile_candidate compiles one transition: an object, or its target alone.
+ * compile_transition compiles one transition: an object, or its target alone.
  */
 static void
-compile_candidate(WoCompiler *cx, int state, int action, JsonbValue *value, WoCandidateList *list)
+compile_transition(WoCompiler *cx, int state, int action, JsonbValue *value, WoTransitionList *list)
 {
-	WoCandidate *c;
+	WoTransition *c;
 	JsonbContainer *object = NULL;
 	JsonbIterator *it;
 	JsonbValue	key;
@@ -865,12 +865,12 @@ compile_candidate(WoCompiler *cx, int state, int action, JsonbValue *value, WoCa
 	if (cx->ntransitions >= WO_MAX_TRANSITIONS)
 	{
 		if (!cx->too_many)
-			wo_compile_broken(cx, "too_many", "Split the flow.",
+			wo_flow_read_broken(cx, "too_many", "Split the flow.",
 							  "there are more than %d transitions", WO_MAX_TRANSITIONS);
 		cx->too_many = true;
 		return;
 	}
-	if (value->type != jbvString && (object = wo_compile_object(cx, value)) == NULL)
+	if (value->type != jbvString && (object = wo_flow_read_object(cx, value)) == NULL)
 		return;
 
 	cx->ntransitions++;
@@ -885,79 +885,79 @@ compile_candidate(WoCompiler *cx, int state, int action, JsonbValue *value, WoCa
 		return;
 	}
 	it = JsonbIteratorInit(object);
-	while (wo_compile_pair(&it, &key, &element))
+	while (wo_flow_read_pair(&it, &key, &element))
 	{
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(key.val.string.val, key.val.string.len));
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(key.val.string.val, key.val.string.len));
 
 		compile_key(cx, c, &key, &element);
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
 }
 
 /*
- * compile_candidates compiles the transitions of one action or delay: one, or
+ * compile_alternatives compiles the transitions of one action or delay: one, or
  * a list to be tried in order.
  */
 static void
-compile_candidates(WoCompiler *cx, int state, int action, JsonbValue *value, WoCandidateList *list)
+compile_alternatives(WoCompiler *cx, int state, int action, JsonbValue *value, WoTransitionList *list)
 {
 	JsonbContainer *array;
 	int			n;
 
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
 	{
-		list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoCandidate));
-		compile_candidate(cx, state, action, value, list);
+		list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoTransition));
+		compile_transition(cx, state, action, value, list);
 		return;
 	}
 	array = value->val.binary.data;
 	n = JsonContainerSize(array);
-	if (n == 0 || n > WO_MAX_CANDIDATES)
+	if (n == 0 || n > WO_MAX_ALTERNATIVES)
 	{
 		if (n == 0)
-			wo_compile_broken(cx, "bad_value", "Take the key out, or give it a transition.",
+			wo_flow_read_broken(cx, "bad_value", "Take the key out, or give it a transition.",
 							  "there is no transition in this list");
 		else
-			wo_compile_broken(cx, "too_many", "Use guards that say more.",
-							  "there are more than %d transitions in this list", WO_MAX_CANDIDATES);
+			wo_flow_read_broken(cx, "too_many", "Use guards that say more.",
+							  "there are more than %d transitions in this list", WO_MAX_ALTERNATIVES);
 		return;
 	}
-	list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoCandidate) * n);
+	list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoTransition) * n);
 	for (int i = 0; i < n; i++)
 	{
-		int			mark = wo_compile_enter(cx, "[%d]", i);
+		int			mark = wo_flow_read_enter(cx, "[%d]", i);
 
-		compile_candidate(cx, state, action, getIthJsonbValueFromContainer(array, i), list);
-		wo_compile_leave(cx, mark);
+		compile_transition(cx, state, action, getIthJsonbValueFromContainer(array, i), list);
+		wo_flow_read_leave(cx, mark);
 	}
 }
 
 /*
- * wo_compile_on compiles the actions that a state declares.
+ * wo_flow_transition_on compiles the actions that a state declares.
  */
 void
-wo_compile_on(WoCompiler *cx, int state)
+wo_flow_transition_on(WoCompiler *cx, int state)
 {
 	JsonbIterator *it = JsonbIteratorInit(cx->drafts[state].on);
-	int			outer = wo_compile_enter(cx, "on");
+	int			outer = wo_flow_read_enter(cx, "on");
 	JsonbValue	key;
 	JsonbValue	value;
 
-	while (wo_compile_pair(&it, &key, &value))
+	while (wo_flow_read_pair(&it, &key, &value))
 	{
 		char	   *name = pnstrdup(key.val.string.val, key.val.string.len);
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(name, strlen(name)));
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(name, strlen(name)));
 
 		CHECK_FOR_INTERRUPTS();
-		if (wo_compile_name(cx, "an action", name))
+		if (wo_flow_read_name(cx, "an action", name))
 		{
 			int			action = wo_flow_action(cx->flow, name);
 
-			compile_candidates(cx, state, action, &value, &cx->flow->states[state].on[action]);
+			compile_alternatives(cx, state, action, &value, &cx->flow->states[state].on[action]);
 		}
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
-	wo_compile_leave(cx, outer);
+	wo_flow_read_leave(cx, outer);
 	settle_approvers(cx, state);
 }
 
@@ -974,47 +974,47 @@ compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
 	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
 	if (text[0] == '$')
 	{
-		if (wo_compile_name(cx, "a setting", text + 1))
+		if (wo_flow_read_name(cx, "a setting", text + 1))
 			delay->setting = text + 1;
 	}
-	else if (!wo_delay_parse(text, &delay->interval, &delay->calendar, &problem))
-		wo_compile_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
-						  "\"%s\" %s", wo_compile_shown(text, strlen(text)), problem);
+	else if (!wo_flow_read_delay(text, &delay->interval, &delay->calendar, &problem))
+		wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
+						  "\"%s\" %s", wo_flow_read_shown(text, strlen(text)), problem);
 }
 
 /*
- * wo_compile_after compiles the timers of a state.
+ * wo_flow_transition_after compiles the timers of a state.
  */
 void
-wo_compile_after(WoCompiler *cx, int state)
+wo_flow_transition_after(WoCompiler *cx, int state)
 {
 	WoState    *s = &cx->flow->states[state];
 	JsonbContainer *after = cx->drafts[state].after;
 	JsonbIterator *it = JsonbIteratorInit(after);
-	int			outer = wo_compile_enter(cx, "after");
+	int			outer = wo_flow_read_enter(cx, "after");
 	JsonbValue	key;
 	JsonbValue	value;
 
 	if (s->kind == WO_STATE_FINAL)
 	{
-		wo_compile_broken(cx, "final_with_exit", "Make it an ordinary state, or take the timers out.",
+		wo_flow_read_broken(cx, "final_with_exit", "Make it an ordinary state, or take the timers out.",
 						  "a final state has no way out");
-		wo_compile_leave(cx, outer);
+		wo_flow_read_leave(cx, outer);
 		return;
 	}
 	s->delays = MemoryContextAllocZero(cx->flow->context,
 									   sizeof(WoDelay) * Max(JsonContainerSize(after), 1));
-	while (wo_compile_pair(&it, &key, &value))
+	while (wo_flow_read_pair(&it, &key, &value))
 	{
 		WoDelay    *delay = &s->delays[s->ndelays];
-		char	   *text = wo_compile_text(cx, &key);
-		int			mark = wo_compile_enter(cx, "%s", wo_compile_shown(text, strlen(text)));
+		char	   *text = wo_flow_read_text(cx, &key);
+		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(text, strlen(text)));
 
 		compile_delay(cx, delay, text);
-		compile_candidates(cx, state, -1, &value, &delay->candidates);
+		compile_alternatives(cx, state, -1, &value, &delay->candidates);
 		s->ndelays++;
 		cx->flow->ndelays++;
-		wo_compile_leave(cx, mark);
+		wo_flow_read_leave(cx, mark);
 	}
-	wo_compile_leave(cx, outer);
+	wo_flow_read_leave(cx, outer);
 }

@@ -12,7 +12,7 @@
 
 #include "flow/flow_read.h"
 
-extern void wo_compile_on(WoCompiler *cx, int state);
-extern void wo_compile_after(WoCompiler *cx, int state);
+extern void wo_flow_transition_on(WoCompiler *cx, int state);
+extern void wo_flow_transition_after(WoCompiler *cx, int state);
 
 #endif							/* WO_FLOW_TRANSITION_H */

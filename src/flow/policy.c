@@ -65,7 +65,7 @@ add_term(StringInfo s, const char *term)
  * transitions are alternatives, as they have no guards.
  */
 static char *
-allowed_people(const WoFlow *flow, const WoCandidateList *list, Jsonb *columns)
+allowed_people(const WoFlow *flow, const WoTransitionList *list, Jsonb *columns)
 {
 	Bitmapset  *relations = NULL;
 	Bitmapset  *roles = NULL;
@@ -111,7 +111,7 @@ leaf_people(const WoFlow *flow, int leaf, Jsonb *columns)
 WoSight
 wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor)
 {
-	const WoCandidateList *list = NULL;
+	const WoTransitionList *list = NULL;
 	WoSight		sight = WO_SEES_NONE;
 
 	if (flow->action_view >= 0)
@@ -120,10 +120,10 @@ wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor)
 				list = &flow->states[s].on[flow->action_view];
 	for (int i = 0; list != NULL && i < list->n; i++)
 	{
-		const WoCandidate *candidate = &list->item[i];
+		const WoTransition *candidate = &list->item[i];
 
 		if (candidate->everybody ||
-			bms_overlap(candidate->roles, wo_actor_flow_roles(actor, flow)))
+			bms_overlap(candidate->roles, wo_flow_roles_of(actor, flow)))
 			return WO_SEES_ALL;
 		if (!bms_is_empty(candidate->relations))
 			sight = WO_SEES_SOME;
@@ -132,10 +132,10 @@ wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor)
 }
 
 /*
- * wo_policies_are_ours tells whether users have added no policy to a table.
+ * wo_policy_is_ours tells whether users have added no policy to a table.
  */
 bool
-wo_policies_are_ours(Relation rel)
+wo_policy_is_ours(Relation rel)
 {
 	ListCell   *lc;
 
@@ -242,9 +242,9 @@ wo_policy_flow(const char *name, Jsonb *columns)
 	List	   *branches = NIL;
 	ListCell   *lc;
 
-	foreach(lc, wo_flow_versions(name))
+	foreach(lc, wo_flow_cache_versions(name))
 	{
-		const WoFlow *flow = wo_flow_by_id(lfirst_int(lc));
+		const WoFlow *flow = wo_flow_cache_by_id(lfirst_int(lc));
 
 		if (flow != NULL)
 			branches = add_member(branches, version_predicate(flow, columns),
@@ -260,7 +260,7 @@ wo_policy_flow(const char *name, Jsonb *columns)
 Datum
 workorder_view_policy(PG_FUNCTION_ARGS)
 {
-	const WoFlow *flow = wo_flow_by_id(PG_GETARG_INT32(0));
+	const WoFlow *flow = wo_flow_cache_by_id(PG_GETARG_INT32(0));
 
 	if (flow == NULL)
 		ereport(ERROR,

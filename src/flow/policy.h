@@ -22,6 +22,6 @@ typedef enum WoSight
 
 extern char *wo_policy_flow(const char *name, Jsonb *columns);
 extern WoSight wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor);
-extern bool wo_policies_are_ours(Relation rel);
+extern bool wo_policy_is_ours(Relation rel);
 
 #endif							/* WO_POLICY_H */

@@ -124,14 +124,14 @@ answer_error(const WoApi *api, const char *template, WoEnvelope *values, WoHttpA
 
 	if (template == NULL)
 		template = api != NULL ? api->error : DEFAULT_TEMPLATE;
-	body = wo_http_fill_template(template, values);
+	body = wo_answer_fill_template(template, values);
 	answer->status = values->status;
 	answer->content_type = JSON_CONTENT;
 	answer->body = (bytea *) cstring_to_text(body);
 	if (values->status == 401)
-		wo_http_add_header(answer, "WWW-Authenticate", "Bearer");
+		wo_answer_add_header(answer, "WWW-Authenticate", "Bearer");
 	else if (values->status == 503)
-		wo_http_add_header(answer, "Retry-After", "1");
+		wo_answer_add_header(answer, "Retry-After", "1");
 }
 
 /*
@@ -166,7 +166,7 @@ add_error(WoHttpAnswer *answer)
 								 0xDC00 + ((c - 0x10000) & 0x3FF));
 		}
 	}
-	wo_http_add_header(answer, ERROR_HEADER,
+	wo_answer_add_header(answer, ERROR_HEADER,
 					   line.len > 0 && line.len <= ERROR_LENGTH ? line.data : ERROR_TOO_LONG);
 }
 
@@ -211,11 +211,11 @@ find_message(const WoApi *api, const char *key, int *status, const char **templa
 }
 
 /*
- * wo_http_refuse answers with a refusal of the door's own.  name is that of
+ * wo_answer_refuse answers with a refusal of the door's own.  name is that of
  * the field that is to blame, empty if none is.
  */
 void
-wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer *answer)
+wo_answer_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer *answer)
 {
 	WoEnvelope	values = {0};
 	const char *template = NULL;
@@ -229,7 +229,7 @@ wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer 
 	if (message == NULL && template == NULL)
 		message = find_message(api, psprintf("%d", values.status), &values.status, &template);
 	values.code = psprintf("WO%03d", values.status);
-	values.message = wo_http_fill_text(message != NULL ? message : reasons[reason].message, &values);
+	values.message = wo_answer_fill_text(message != NULL ? message : reasons[reason].message, &values);
 	answer_error(api, template, &values, answer);
 }
 
@@ -310,10 +310,10 @@ engine_key(const ErrorData *error, int status)
 }
 
 /*
- * wo_http_answer_error answers for an error that was raised on the way.
+ * wo_answer_error answers for an error that was raised on the way.
  */
 void
-wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer)
+wo_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer)
 {
 	int			status = status_of(api, error->sqlerrcode);
 	const char *code = unpack_sql_state(error->sqlerrcode);
@@ -329,7 +329,7 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		values.name = error->column_name;
 		values.message = error->message != NULL ? error->message : "";
 		if (key != NULL && message != NULL)
-			values.message = wo_http_fill_text(message, &values);
+			values.message = wo_answer_fill_text(message, &values);
 		values.reason = "raised";
 		values.code = pstrdup(code);
 		values.detail = error->detail;
@@ -347,15 +347,15 @@ wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *ans
 		values.code = psprintf("WO%03d", status);
 		if (message == NULL)
 			message = reason_of(status) != WO_REASON_NONE ? reasons[reason_of(status)].message : "request failed";
-		values.message = wo_http_fill_text(message, &values);
+		values.message = wo_answer_fill_text(message, &values);
 		answer_error(api, template, &values, answer);
 	}
 	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 			 error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
 			 error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-		wo_http_refuse(api, WO_REASON_BUSY, (WoSpan) {"", 0}, answer);
+		wo_answer_refuse(api, WO_REASON_BUSY, (WoSpan) {"", 0}, answer);
 	else
-		wo_http_refuse(api, WO_REASON_INTERNAL, (WoSpan) {"", 0}, answer);
+		wo_answer_refuse(api, WO_REASON_INTERNAL, (WoSpan) {"", 0}, answer);
 }
 
 /*
@@ -372,10 +372,10 @@ refuse_response(const char *detail)
 }
 
 /*
- * wo_http_answer_response answers with what a handler has returned.
+ * wo_answer_response answers with what a handler has returned.
  */
 void
-wo_http_answer_response(Datum response, WoHttpAnswer *answer)
+wo_answer_response(Datum response, WoHttpAnswer *answer)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(response);
 	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
@@ -452,10 +452,10 @@ add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer)
 	WoSpan		span = {name, strlen(name)};
 	char	   *text;
 
-	if (!wo_http_is_token(span))
+	if (!wo_ascii_is_token(span))
 		refuse_response("The name of a header contains what it must not.");
 	for (int i = 0; i < lengthof(framing); i++)
-		if (wo_http_same_word(span, framing[i]))
+		if (wo_ascii_same_word(span, framing[i]))
 			refuse_response("A header says how the message is framed.");
 	switch (value->type)
 	{
@@ -476,10 +476,10 @@ add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer)
 	}
 	if (!is_value(text))
 		refuse_response("The value of a header contains a control character.");
-	if (wo_http_same_word(span, "content-type"))
+	if (wo_ascii_same_word(span, "content-type"))
 		answer->content_type = text;
 	else
-		wo_http_add_header(answer, name, text);
+		wo_answer_add_header(answer, name, text);
 }
 
 /*
@@ -496,10 +496,10 @@ is_value(const char *value)
 }
 
 /*
- * wo_http_add_header adds a header to an answer.
+ * wo_answer_add_header adds a header to an answer.
  */
 void
-wo_http_add_header(WoHttpAnswer *answer, const char *name, const char *value)
+wo_answer_add_header(WoHttpAnswer *answer, const char *name, const char *value)
 {
 	if (answer->headers == NULL)
 		answer->headers = makeStringInfo();
@@ -520,11 +520,11 @@ set_local(const char *name, const char *value)
 }
 
 /*
- * wo_http_send tells the gateway status and headers, in one place and once,
+ * wo_answer_send tells the gateway status and headers, in one place and once,
  * and returns the body.
  */
 bytea *
-wo_http_send(WoHttpAnswer *answer)
+wo_answer_send(WoHttpAnswer *answer)
 {
 	StringInfoData headers;
 	bytea	   *empty;
@@ -551,10 +551,10 @@ wo_http_send(WoHttpAnswer *answer)
 /* --- error bodies ---------------------------------------------------------- */
 
 /*
- * wo_http_fill_text fills the variables of a message.
+ * wo_answer_fill_text fills the variables of a message.
  */
 char *
-wo_http_fill_text(const char *text, const WoEnvelope *values)
+wo_answer_fill_text(const char *text, const WoEnvelope *values)
 {
 	const char *end = text + strlen(text);
 	StringInfoData out;
@@ -577,10 +577,10 @@ wo_http_fill_text(const char *text, const WoEnvelope *values)
 }
 
 /*
- * wo_http_fill_template fills a JSON template.
+ * wo_answer_fill_template fills a JSON template.
  */
 char *
-wo_http_fill_template(const char *json, const WoEnvelope *values)
+wo_answer_fill_template(const char *json, const WoEnvelope *values)
 {
 	StringInfoData out;
 

@@ -44,11 +44,11 @@ typedef struct WoHttpAnswer
 	StringInfo	headers;		/* members of the array response.headers, NULL = none */
 } WoHttpAnswer;
 
-extern void wo_http_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer *answer);
-extern void wo_http_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer);
-extern void wo_http_answer_response(Datum response, WoHttpAnswer *answer);
-extern void wo_http_add_header(WoHttpAnswer *answer, const char *name, const char *value);
-extern bytea *wo_http_send(WoHttpAnswer *answer);
+extern void wo_answer_refuse(const WoApi *api, WoHttpReason reason, WoSpan name, WoHttpAnswer *answer);
+extern void wo_answer_error(const WoApi *api, const ErrorData *error, WoHttpAnswer *answer);
+extern void wo_answer_response(Datum response, WoHttpAnswer *answer);
+extern void wo_answer_add_header(WoHttpAnswer *answer, const char *name, const char *value);
+extern bytea *wo_answer_send(WoHttpAnswer *answer);
 
 /* What an error body is filled with; for answer.c and its test only. */
 typedef struct WoEnvelope
@@ -63,7 +63,7 @@ typedef struct WoEnvelope
 	const char *name;
 } WoEnvelope;
 
-extern char *wo_http_fill_text(const char *text, const WoEnvelope *values);
-extern char *wo_http_fill_template(const char *json, const WoEnvelope *values);
+extern char *wo_answer_fill_text(const char *text, const WoEnvelope *values);
+extern char *wo_answer_fill_template(const char *json, const WoEnvelope *values);
 
 #endif							/* WO_ANSWER_H */

@@ -42,10 +42,10 @@ static Oid	find_function(const char *name, Oid result_type);
 static Datum invoke(FmgrInfo *call, Datum request, bool *isnull);
 
 /*
- * wo_http_type returns a composite type of the extension.
+ * wo_handler_type returns a composite type of the extension.
  */
 Oid
-wo_http_type(const char *name)
+wo_handler_type(const char *name)
 {
 	Oid			schema = get_namespace_oid(WO_SCHEMA, false);
 	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
@@ -61,22 +61,22 @@ wo_http_type(const char *name)
 }
 
 /*
- * wo_http_may_call tells whether the caller may execute a handler, which it
+ * wo_handler_may_call tells whether the caller may execute a handler, which it
  * looks up.
  */
 bool
-wo_http_may_call(WoHandler *handler, Oid result_type)
+wo_handler_may_call(WoHandler *handler, Oid result_type)
 {
 	resolve(handler, result_type);
 	return wo_may_execute(handler->function, GetUserId());
 }
 
 /*
- * wo_http_call calls a handler with a request.  The search path is nobody's,
+ * wo_handler_call calls a handler with a request.  The search path is nobody's,
  * whatever the gateway has set.
  */
 Datum
-wo_http_call(WoHandler *handler, Oid result_type, Datum request, bool *isnull)
+wo_handler_call(WoHandler *handler, Oid result_type, Datum request, bool *isnull)
 {
 	int			level;
 	Datum		result;
@@ -157,7 +157,7 @@ static Oid
 find_function(const char *name, Oid result_type)
 {
 	List	   *names = NIL;
-	Oid			argument = wo_http_type("http_request");
+	Oid			argument = wo_handler_type("http_request");
 	Oid			schema;
 	Oid			function = InvalidOid;
 

@@ -25,8 +25,8 @@ typedef struct WoHandler
 	bool		busy;
 } WoHandler;
 
-extern Datum wo_http_call(WoHandler *handler, Oid result_type, Datum request, bool *isnull);
-extern bool wo_http_may_call(WoHandler *handler, Oid result_type);
-extern Oid	wo_http_type(const char *name);
+extern Datum wo_handler_call(WoHandler *handler, Oid result_type, Datum request, bool *isnull);
+extern bool wo_handler_may_call(WoHandler *handler, Oid result_type);
+extern Oid	wo_handler_type(const char *name);
 
 #endif							/* WO_HANDLER_H */

@@ -92,7 +92,7 @@ workorder_http(PG_FUNCTION_ARGS)
 	read_headers(request);
 	if (find_route(request, &answer) && check_body(request, &answer))
 		serve_safely(request, &answer);
-	PG_RETURN_BYTEA_P(wo_http_send(&answer));
+	PG_RETURN_BYTEA_P(wo_answer_send(&answer));
 }
 
 /*
@@ -134,7 +134,7 @@ read_headers(WoHttpRequest *request)
 static bool
 find_route(WoHttpRequest *request, WoHttpAnswer *answer)
 {
-	WoHttpRefusal refusal = wo_http_parse_path(request->uri, strlen(request->uri), &request->path);
+	WoHttpRefusal refusal = wo_request_parse_path(request->uri, strlen(request->uri), &request->path);
 	WoRouteMatch *match = &request->match;
 
 	request->method = wo_route_method(request->method_name);
@@ -142,17 +142,17 @@ find_route(WoHttpRequest *request, WoHttpAnswer *answer)
 	if (match->route != NULL)
 		return true;
 	if (refusal != WO_HTTP_FINE)
-		ereport(DEBUG1, (errmsg_internal("request refused: %s", wo_http_refusal_text(refusal))));
+		ereport(DEBUG1, (errmsg_internal("request refused: %s", wo_request_parse_refusal_text(refusal))));
 	if (refusal == WO_HTTP_URI_TOO_LONG)
-		wo_http_refuse(match->api, WO_REASON_URI_TOO_LONG, nobody, answer);
+		wo_answer_refuse(match->api, WO_REASON_URI_TOO_LONG, nobody, answer);
 	else if (match->allowed == 0)
-		wo_http_refuse(match->api, WO_REASON_NOT_FOUND, nobody, answer);
+		wo_answer_refuse(match->api, WO_REASON_NOT_FOUND, nobody, answer);
 	else if (request->method == WO_METHOD_OPTIONS)
 		answer_options(match->allowed, answer);
 	else
 	{
-		wo_http_refuse(match->api, WO_REASON_METHOD, nobody, answer);
-		wo_http_add_header(answer, "Allow", list_methods(match->allowed));
+		wo_answer_refuse(match->api, WO_REASON_METHOD, nobody, answer);
+		wo_answer_add_header(answer, "Allow", list_methods(match->allowed));
 	}
 	return false;
 }
@@ -181,7 +181,7 @@ answer_options(int allowed, WoHttpAnswer *answer)
 {
 	answer->status = 204;
 	answer->content_type = "application/json; charset=utf-8";
-	wo_http_add_header(answer, "Allow", psprintf("%s, OPTIONS", list_methods(allowed)));
+	wo_answer_add_header(answer, "Allow", psprintf("%s, OPTIONS", list_methods(allowed)));
 }
 
 /*
@@ -201,7 +201,7 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 		return true;
 	if (request->content_type[0] == '\0')
 		request->content_type = "application/json";
-	readable = wo_http_parse_media_type(request->content_type, strlen(request->content_type),
+	readable = wo_request_parse_media_type(request->content_type, strlen(request->content_type),
 										type) == WO_HTTP_FINE;
 
 	for (int i = 0; i < rules->nlimits && readable; i++)
@@ -209,18 +209,18 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 			limit = rules->limits[i];
 	if ((int64) request->body_len > limit)
 	{
-		wo_http_refuse(request->match.api, WO_REASON_TOO_LARGE, nobody, answer);
+		wo_answer_refuse(request->match.api, WO_REASON_TOO_LARGE, nobody, answer);
 		return false;
 	}
 
 	for (int i = 0; i < rules->naccepted && !accepted && readable; i++)
 		accepted = strcmp(rules->accepted[i], type->name) == 0;
 	/* everything here is UTF-8; of other charsets, only that within it can be taken */
-	if (type->charset.len > 0 && !wo_http_same_word(type->charset, "utf-8") &&
-		!wo_http_same_word(type->charset, "utf8") && !wo_http_same_word(type->charset, "us-ascii"))
+	if (type->charset.len > 0 && !wo_ascii_same_word(type->charset, "utf-8") &&
+		!wo_ascii_same_word(type->charset, "utf8") && !wo_ascii_same_word(type->charset, "us-ascii"))
 		accepted = false;
 	if (!accepted)
-		wo_http_refuse(request->match.api, WO_REASON_MEDIA_TYPE, nobody, answer);
+		wo_answer_refuse(request->match.api, WO_REASON_MEDIA_TYPE, nobody, answer);
 	return accepted;
 }
 
@@ -256,7 +256,7 @@ serve_safely(WoHttpRequest *request, WoHttpAnswer *answer)
 		CurrentResourceOwner = owner;
 		error_context_stack = callers;
 		if (reason != WO_REASON_NONE)
-			wo_http_refuse(api, reason, wo_http_culprit(request), answer);
+			wo_answer_refuse(api, reason, wo_request_offending_field(request), answer);
 	}
 	PG_CATCH();
 	{
@@ -278,10 +278,10 @@ serve_safely(WoHttpRequest *request, WoHttpAnswer *answer)
 
 		memset(answer, 0, sizeof(*answer));
 		if (request->reading_json)
-			wo_http_refuse(api, WO_REASON_MALFORMED, nobody, answer);
+			wo_answer_refuse(api, WO_REASON_MALFORMED, nobody, answer);
 		else
 		{
-			wo_http_answer_error(api, error, answer);
+			wo_answer_error(api, error, answer);
 			if (answer->status >= 500)
 				log_error(request, error);
 		}
@@ -297,7 +297,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 {
 	const WoApi *api = request->match.api;
 	WoRoute    *route = request->match.route;
-	Oid			response_type = wo_http_type("http_response");
+	Oid			response_type = wo_handler_type("http_response");
 	bool		somebody = wo_actor_current()->id != 0;
 	WoHttpReason reason;
 	WoSection	section;
@@ -305,16 +305,16 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	Datum		datum;
 	Datum		response;
 	bool		isnull;
-	WoOnce		once = {0};
+	WoIdempotencyKey		once = {0};
 
 	if (somebody ? !is_member(api) : !api->anonymous && api->identify == NULL)
 		return WO_REASON_UNAUTHENTICATED;
-	reason = wo_http_read_body(request);
+	reason = wo_request_read_body(request);
 	if (reason == WO_REASON_NONE)
-		reason = wo_http_read_query(request);
+		reason = wo_request_read_query(request);
 	if (reason != WO_REASON_NONE)
 		return reason;
-	datum = wo_http_request_datum(request);
+	datum = wo_request_datum(request);
 
 	if (!somebody)
 	{
@@ -329,18 +329,18 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 		}
 		somebody = identified;
 	}
-	if (!wo_http_may_call(&route->handler, response_type))
+	if (!wo_handler_may_call(&route->handler, response_type))
 		return somebody ? WO_REASON_DENIED : WO_REASON_UNAUTHENTICATED;
-	reason = wo_http_begin_once(request, &once, answer);
+	reason = wo_idempotency_begin(request, &once, answer);
 	if (reason != WO_REASON_NONE || answer->status != 0)
 	{
 		if (lent)
-			wo_as_owner_end(&section);
+			wo_owner_spi_end(&section);
 		return reason;
 	}
-	response = wo_http_call(&route->handler, response_type, datum, &isnull);
+	response = wo_handler_call(&route->handler, response_type, datum, &isnull);
 	if (lent)
-		wo_as_owner_end(&section);
+		wo_owner_spi_end(&section);
 
 	if (isnull)
 		ereport(ERROR,
@@ -348,8 +348,8 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 				 errmsg("the handler returned no response"),
 				 errdetail("It returned null."),
 				 errhint("Return workorder.http_empty() to answer with nothing.")));
-	wo_http_answer_response(response, answer);
-	wo_http_keep_once(&once, answer);
+	wo_answer_response(response, answer);
+	wo_idempotency_keep(&once, answer);
 	return WO_REASON_NONE;
 }
 
@@ -380,9 +380,9 @@ identify(const WoApi *api, Datum datum)
 
 	handler->name = api->identify;
 	handler->home = CurrentMemoryContext;
-	wo_as_owner_begin(&section, wo_route_owner(), WO_SECTION_FUNCTION);
-	actor = wo_http_call(handler, INT8OID, datum, &isnull);
-	wo_as_owner_end(&section);
+	wo_owner_spi_begin(&section, wo_route_owner(), WO_SECTION_FUNCTION);
+	actor = wo_handler_call(handler, INT8OID, datum, &isnull);
+	wo_owner_spi_end(&section);
 	if (isnull)
 		return false;
 	wo_actor_assume(wo_actor_current()->tenant, DatumGetInt64(actor));
@@ -404,7 +404,7 @@ run_as(WoSection *section, const char *role)
 				 errmsg("the session may not become role \"%s\"", role),
 				 errdetail("The API names it as run_as."),
 				 errhint("Grant the role to the one that the gateway connects as.")));
-	wo_as_owner_begin(section, roleid, WO_SECTION_FUNCTION);
+	wo_owner_spi_begin(section, roleid, WO_SECTION_FUNCTION);
 }
 
 /*

@@ -45,20 +45,20 @@
 
 #define LOCK_CLASS	3
 
-typedef struct WoResult
+typedef struct KeptResult
 {
 	int			status;
 	const char *content_type;
 	const char *headers;		/* in a form of the caller's */
 	bytea	   *body;			/* NULL = empty */
-} WoResult;
+} KeptResult;
 
-typedef enum WoOnceState
+typedef enum IdempotencyState
 {
-	WO_ONCE_NEW,				/* it is the first: do it, then keep the result */
-	WO_ONCE_DONE,				/* it was done, with this result */
-	WO_ONCE_OTHER				/* the key is another request's */
-} WoOnceState;
+	IDEMPOTENCY_NEW,				/* it is the first: do it, then keep the result */
+	IDEMPOTENCY_DONE,				/* it was done, with this result */
+	IDEMPOTENCY_OTHER				/* the key is another request's */
+} IdempotencyState;
 
 /* What SQL remembers is not what an API was answered. */
 #define SQL_SCOPE	"sql:%s"
@@ -75,12 +75,12 @@ PG_FUNCTION_INFO_V1(workorder_recall);
 PG_FUNCTION_INFO_V1(workorder_remember);
 
 static bool is_key(const char *key);
-static void digest_request(WoOnce *once, const void *const *parts, const size_t *lengths, int n);
-static WoOnceState begin(const WoOnce *once, WoResult *result);
-static void keep(const WoOnce *once, const WoResult *result);
+static void digest_request(WoIdempotencyKey *once, const void *const *parts, const size_t *lengths, int n);
+static IdempotencyState begin(const WoIdempotencyKey *once, KeptResult *result);
+static void keep(const WoIdempotencyKey *once, const KeptResult *result);
 static const WoActor *somebody(void);
-static void lock_key(const WoActor *actor, const WoOnce *once);
-static WoOnceState begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result);
+static void lock_key(const WoActor *actor, const WoIdempotencyKey *once);
+static IdempotencyState begin_in_sql(FunctionCallInfo fcinfo, WoIdempotencyKey *once, KeptResult *result);
 
 /*
  * workorder_recall(scope, key, request) returns what was remembered of a
@@ -89,10 +89,10 @@ static WoOnceState begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult 
 Datum
 workorder_recall(PG_FUNCTION_ARGS)
 {
-	WoOnce		once;
-	WoResult	result;
+	WoIdempotencyKey		once;
+	KeptResult	result;
 
-	if (begin_in_sql(fcinfo, &once, &result) == WO_ONCE_NEW)
+	if (begin_in_sql(fcinfo, &once, &result) == IDEMPOTENCY_NEW)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in,
 										CStringGetDatum(text_to_cstring((text *) result.body))));
@@ -104,11 +104,11 @@ workorder_recall(PG_FUNCTION_ARGS)
 Datum
 workorder_remember(PG_FUNCTION_ARGS)
 {
-	WoOnce		once;
-	WoResult	result;
+	WoIdempotencyKey		once;
+	KeptResult	result;
 	Jsonb	   *json;
 
-	if (begin_in_sql(fcinfo, &once, &result) == WO_ONCE_DONE)
+	if (begin_in_sql(fcinfo, &once, &result) == IDEMPOTENCY_DONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("the request has a result already"),
@@ -133,27 +133,27 @@ workorder_remember(PG_FUNCTION_ARGS)
  * begin_in_sql begins with the request in a function's arguments: scope, key
  * and the request as jsonb.
  */
-static WoOnceState
-begin_in_sql(FunctionCallInfo fcinfo, WoOnce *once, WoResult *result)
+static IdempotencyState
+begin_in_sql(FunctionCallInfo fcinfo, WoIdempotencyKey *once, KeptResult *result)
 {
 	const char *key = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Jsonb	   *json = PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2);
 	char	   *request = json == NULL ? "" : JsonbToCString(NULL, &json->root, VARSIZE(json));
 	const void *parts[] = {request};
 	size_t		lengths[] = {strlen(request)};
-	WoOnceState state;
+	IdempotencyState state;
 
 	if (!is_key(key))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("invalid idempotency key"),
-				 errdetail("A key is 1 to %d printable ASCII characters.", WO_IDEMPOTENCY_KEY),
+				 errdetail("A key is 1 to %d printable ASCII characters.", WO_IDEMPOTENCY_KEY_BYTES),
 				 errhint("Make up a UUID for each request, and send it again with the request.")));
 	once->scope = psprintf(SQL_SCOPE, PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	once->key = key;
 	digest_request(once, parts, lengths, lengthof(parts));
 	state = begin(once, result);
-	if (state == WO_ONCE_OTHER)
+	if (state == IDEMPOTENCY_OTHER)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_UNPROCESSABLE),
 				 errmsg("idempotency key was used for another request"),
@@ -173,7 +173,7 @@ is_key(const char *key)
 	for (const char *p = key; *p != '\0'; p++)
 		if (*p < 0x20 || *p > 0x7E)
 			return false;
-	return length >= 1 && length <= WO_IDEMPOTENCY_KEY;
+	return length >= 1 && length <= WO_IDEMPOTENCY_KEY_BYTES;
 }
 
 /*
@@ -181,7 +181,7 @@ is_key(const char *key)
  * preceded by its length, so that nothing can move from one to another.
  */
 static void
-digest_request(WoOnce *once, const void *const *parts, const size_t *lengths, int n)
+digest_request(WoIdempotencyKey *once, const void *const *parts, const size_t *lengths, int n)
 {
 	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
 	bool		failed;
@@ -208,41 +208,41 @@ digest_request(WoOnce *once, const void *const *parts, const size_t *lengths, in
  * begin tells what is known of a request; nobody else begins the same
  * one until the transaction ends.
  */
-static WoOnceState
-begin(const WoOnce *once, WoResult *result)
+static IdempotencyState
+begin(const WoIdempotencyKey *once, KeptResult *result)
 {
 	const WoActor *actor = somebody();
-	WoLookupKey keys[] = {
+	WoCatalogKey keys[] = {
 		{"tenant_id", INT8OID, Int64GetDatum(actor->tenant)},
 		{"actor_id", INT8OID, Int64GetDatum(actor->id)},
 		{"scope", TEXTOID, CStringGetTextDatum(once->scope)},
 		{"key", TEXTOID, CStringGetTextDatum(once->key)},
 	};
-	WoOnceState state = WO_ONCE_NEW;
-	WoLookup	lookup;
+	IdempotencyState state = IDEMPOTENCY_NEW;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 
 	lock_key(actor, once);
 	memset(result, 0, sizeof(*result));
-	wo_lookup_begin(&lookup, wo_lookup_table("idempotency", false), keys, lengthof(keys));
-	tuple = wo_lookup_next(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("idempotency", false), keys, lengthof(keys));
+	tuple = wo_catalog_next(&lookup);
 	if (tuple != NULL)
 	{
-		bytea	   *digest = wo_lookup_bytea(&lookup, tuple, "request");
+		bytea	   *digest = wo_catalog_bytea(&lookup, tuple, "request");
 
 		if (digest != NULL && VARSIZE_ANY_EXHDR(digest) == sizeof(once->digest) &&
 			memcmp(VARDATA_ANY(digest), once->digest, sizeof(once->digest)) == 0)
 		{
-			state = WO_ONCE_DONE;
-			result->status = wo_lookup_int32(&lookup, tuple, "status");
-			result->content_type = wo_lookup_text(&lookup, tuple, "content_type");
-			result->headers = wo_lookup_text(&lookup, tuple, "headers");
-			result->body = wo_lookup_bytea(&lookup, tuple, "body");
+			state = IDEMPOTENCY_DONE;
+			result->status = wo_catalog_int32(&lookup, tuple, "status");
+			result->content_type = wo_catalog_text(&lookup, tuple, "content_type");
+			result->headers = wo_catalog_text(&lookup, tuple, "headers");
+			result->body = wo_catalog_bytea(&lookup, tuple, "body");
 		}
 		else
-			state = WO_ONCE_OTHER;
+			state = IDEMPOTENCY_OTHER;
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return state;
 }
 
@@ -250,7 +250,7 @@ begin(const WoOnce *once, WoResult *result)
  * keep keeps the result of a request that was begun.
  */
 static void
-keep(const WoOnce *once, const WoResult *result)
+keep(const WoIdempotencyKey *once, const KeptResult *result)
 {
 	const WoActor *actor = somebody();
 	bytea	   *digest = palloc(VARHDRSZ + sizeof(once->digest));
@@ -270,8 +270,8 @@ keep(const WoOnce *once, const WoResult *result)
 	SET_VARSIZE(digest, VARHDRSZ + sizeof(once->digest));
 	memcpy(VARDATA(digest), once->digest, sizeof(once->digest));
 	SET_VARSIZE(empty, VARHDRSZ);
-	wo_run_as_owner(&insert, values, NULL);
-	wo_ensure_durable();
+	wo_owner_spi_run(&insert, values, NULL);
+	wo_settings_ensure_durable();
 }
 
 /*
@@ -296,7 +296,7 @@ somebody(void)
  * lock_key makes requests with one key wait for each other.
  */
 static void
-lock_key(const WoActor *actor, const WoOnce *once)
+lock_key(const WoActor *actor, const WoIdempotencyKey *once)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) once->key, strlen(once->key), actor->id);
 	LOCKTAG		tag;
@@ -310,18 +310,18 @@ lock_key(const WoActor *actor, const WoOnce *once)
 /* --- requests -------------------------------------------------------------- */
 
 /*
- * wo_http_begin_once looks whether a request was answered before, and answers
+ * wo_idempotency_begin looks whether a request was answered before, and answers
  * it again.  If it leaves the answer empty, the request is to be done.
  */
 WoHttpReason
-wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *answer)
+wo_idempotency_begin(const WoHttpRequest *request, WoIdempotencyKey *once, WoHttpAnswer *answer)
 {
 	const WoRoute *route = request->match.route;
 	const char *method = wo_route_method_name[route->method];
 	const void *parts[] = {method, request->uri, request->content_type, request->body};
 	size_t		lengths[] = {strlen(method), strlen(request->uri), strlen(request->content_type),
 	request->body_len};
-	WoResult	result;
+	KeptResult	result;
 
 	if (request->key == NULL || route->method == WO_METHOD_GET)
 		return WO_REASON_NONE;
@@ -336,11 +336,11 @@ wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *ans
 	digest_request(once, parts, lengths, lengthof(parts));
 	switch (begin(once, &result))
 	{
-		case WO_ONCE_NEW:
+		case IDEMPOTENCY_NEW:
 			break;
-		case WO_ONCE_OTHER:
+		case IDEMPOTENCY_OTHER:
 			return WO_REASON_KEY_REUSED;
-		case WO_ONCE_DONE:
+		case IDEMPOTENCY_DONE:
 			answer->status = result.status;
 			answer->content_type = result.content_type;
 			if (result.headers[0] != '\0')
@@ -355,12 +355,12 @@ wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *ans
 }
 
 /*
- * wo_http_keep_once keeps the answer to a request that was begun.
+ * wo_idempotency_keep keeps the answer to a request that was begun.
  */
 void
-wo_http_keep_once(const WoOnce *once, const WoHttpAnswer *answer)
+wo_idempotency_keep(const WoIdempotencyKey *once, const WoHttpAnswer *answer)
 {
-	WoResult	result = {answer->status, answer->content_type,
+	KeptResult	result = {answer->status, answer->content_type,
 	answer->headers != NULL ? answer->headers->data : "", answer->body};
 
 	if (once->key != NULL && answer->status < 400)

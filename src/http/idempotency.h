@@ -12,23 +12,23 @@
 
 #include "http/request.h"
 
-#define WO_IDEMPOTENCY_KEY	255 /* bytes */
+#define WO_IDEMPOTENCY_KEY_BYTES	255 /* bytes */
 
 /* A request with a key; who sends it is who acts. */
-typedef struct WoOnce
+typedef struct WoIdempotencyKey
 {
 	const char *scope;
 	const char *key;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];	/* of the whole request */
-} WoOnce;
+} WoIdempotencyKey;
 
 /*
  * Looks whether a request was answered before, and answers it again.  If it
  * leaves the answer empty, the request is to be done.
  */
-extern WoHttpReason wo_http_begin_once(const WoHttpRequest *request, WoOnce *once, WoHttpAnswer *answer);
+extern WoHttpReason wo_idempotency_begin(const WoHttpRequest *request, WoIdempotencyKey *once, WoHttpAnswer *answer);
 
 /* Keeps the answer to a request that was begun, with the transaction. */
-extern void wo_http_keep_once(const WoOnce *once, const WoHttpAnswer *answer);
+extern void wo_idempotency_keep(const WoIdempotencyKey *once, const WoHttpAnswer *answer);
 
 #endif							/* WO_IDEMPOTENCY_H */

@@ -220,8 +220,8 @@ workorder_read_input(PG_FUNCTION_ARGS)
 					 errmsg("a rule of input has no name"),
 					 errdetail("Its field cannot be returned."),
 					 errhint("Correct the rule.")));
-		wo_push_string(&state, WJB_KEY, judged->name);
-		wo_push_value(&state, WJB_VALUE, &judged->value);
+		wo_value_push_string(&state, WJB_KEY, judged->name);
+		wo_value_push(&state, WJB_VALUE, &judged->value);
 	}
 	PG_RETURN_JSONB_P(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)));
 }
@@ -431,7 +431,7 @@ judge_list(JsonbContainer *rule, const JsonbValue *given, Judged judged, List *f
 		}
 		else
 		{
-			wo_push_value(&state, WJB_ELEM, &part.value);
+			wo_value_push(&state, WJB_ELEM, &part.value);
 			n++;
 		}
 	}

@@ -150,10 +150,10 @@ finish(QueryDesc *query)
 }
 
 /*
- * wo_native_init registers the hooks, once per process.
+ * wo_postgrest_error_init registers the hooks, once per process.
  */
 void
-wo_native_init(void)
+wo_postgrest_error_init(void)
 {
 	next_run = ExecutorRun_hook;
 	ExecutorRun_hook = run;

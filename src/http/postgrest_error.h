@@ -8,6 +8,6 @@
 #ifndef WO_POSTGREST_ERROR_H
 #define WO_POSTGREST_ERROR_H
 
-extern void wo_native_init(void);
+extern void wo_postgrest_error_init(void);
 
 #endif							/* WO_POSTGREST_ERROR_H */

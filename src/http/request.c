@@ -63,12 +63,12 @@ static Datum bytes_datum(WoSpan span);
 static TupleDesc our_row(const char *type, int natts);
 
 /*
- * wo_http_read_body parses a body that is not empty and whose type the route
+ * wo_request_read_body parses a body that is not empty and whose type the route
  * takes.  It may raise an error while reading_json, which is the client's
  * fault.
  */
 WoHttpReason
-wo_http_read_body(WoHttpRequest *request)
+wo_request_read_body(WoHttpRequest *request)
 {
 	const char *type = request->media_type.name;
 
@@ -77,28 +77,28 @@ wo_http_read_body(WoHttpRequest *request)
 	if (strcmp(type, JSON_TYPE) == 0)
 		return read_json(request);
 	if (strcmp(type, FORM_TYPE) == 0)
-		return reason_for(wo_http_parse_fields(request->body, request->body_len, &request->form));
+		return reason_for(wo_request_parse_fields(request->body, request->body_len, &request->form));
 	if (strcmp(type, MULTIPART_TYPE) == 0)
-		return reason_for(wo_http_parse_multipart(request->body, request->body_len,
+		return reason_for(wo_request_parse_multipart(request->body, request->body_len,
 												  request->media_type.boundary, &request->form));
 	return WO_REASON_NONE;
 }
 
 /*
- * wo_http_read_query parses the query.
+ * wo_request_read_query parses the query.
  */
 WoHttpReason
-wo_http_read_query(WoHttpRequest *request)
+wo_request_read_query(WoHttpRequest *request)
 {
-	return reason_for(wo_http_parse_fields(request->path.query.data, request->path.query.len,
+	return reason_for(wo_request_parse_fields(request->path.query.data, request->path.query.len,
 										   &request->query));
 }
 
 /*
- * wo_http_culprit returns the name of the field whose value was refused.
+ * wo_request_offending_field returns the name of the field whose value was refused.
  */
 WoSpan
-wo_http_culprit(const WoHttpRequest *request)
+wo_request_offending_field(const WoHttpRequest *request)
 {
 	if (request->form.culprit.data != NULL)
 		return request->form.culprit;
@@ -110,7 +110,7 @@ reason_for(WoHttpRefusal refusal)
 {
 	if (refusal == WO_HTTP_FINE)
 		return WO_REASON_NONE;
-	ereport(DEBUG1, (errmsg_internal("request refused: %s", wo_http_refusal_text(refusal))));
+	ereport(DEBUG1, (errmsg_internal("request refused: %s", wo_request_parse_refusal_text(refusal))));
 	return refusal == WO_HTTP_VALUE ? WO_REASON_PARAMETER : WO_REASON_MALFORMED;
 }
 
@@ -126,7 +126,7 @@ read_json(WoHttpRequest *request)
 
 	if (memchr(request->body, '\0', request->body_len) != NULL ||
 		!pg_verify_mbstr(PG_UTF8, request->body, request->body_len, true) ||
-		wo_http_is_unwieldy(request->body, request->body_len))
+		wo_request_parse_is_too_large(request->body, request->body_len))
 		return WO_REASON_MALFORMED;
 
 	text = pnstrdup(request->body, request->body_len);
@@ -134,7 +134,7 @@ read_json(WoHttpRequest *request)
 	request->json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	request->reading_json = false;
 	pfree(text);
-	if (wo_json_problem(request->json) != NULL)
+	if (wo_value_size_problem(request->json) != NULL)
 		return WO_REASON_MALFORMED;
 	if (request->match.route->body.object && !JB_ROOT_IS_OBJECT(request->json))
 		return WO_REASON_MALFORMED;
@@ -142,10 +142,10 @@ read_json(WoHttpRequest *request)
 }
 
 /*
- * wo_http_request_datum makes the workorder.http_request.
+ * wo_request_datum makes the workorder.http_request.
  */
 Datum
-wo_http_request_datum(const WoHttpRequest *request)
+wo_request_datum(const WoHttpRequest *request)
 {
 	TupleDesc	desc = our_row("http_request", REQUEST_NATTS);
 	Datum		values[REQUEST_NATTS];
@@ -181,7 +181,7 @@ wo_http_request_datum(const WoHttpRequest *request)
 static TupleDesc
 our_row(const char *type, int natts)
 {
-	TupleDesc	desc = lookup_rowtype_tupdesc(wo_http_type(type), -1);
+	TupleDesc	desc = lookup_rowtype_tupdesc(wo_handler_type(type), -1);
 
 	if (desc->natts != natts)
 		ereport(ERROR,
@@ -310,7 +310,7 @@ fields_datum(const WoHttpFields *fields)
 static Datum
 files_datum(const WoHttpFields *fields)
 {
-	Oid			type = wo_http_type("http_file");
+	Oid			type = wo_handler_type("http_file");
 	TupleDesc	desc;
 	HeapTuple  *tuples;
 	Datum	   *files;

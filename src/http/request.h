@@ -33,9 +33,9 @@ typedef struct WoHttpRequest
 	bool		reading_json;	/* errors now are the client's */
 } WoHttpRequest;
 
-extern WoHttpReason wo_http_read_body(WoHttpRequest *request);
-extern WoHttpReason wo_http_read_query(WoHttpRequest *request);
-extern Datum wo_http_request_datum(const WoHttpRequest *request);
-extern WoSpan wo_http_culprit(const WoHttpRequest *request);
+extern WoHttpReason wo_request_read_body(WoHttpRequest *request);
+extern WoHttpReason wo_request_read_query(WoHttpRequest *request);
+extern Datum wo_request_datum(const WoHttpRequest *request);
+extern WoSpan wo_request_offending_field(const WoHttpRequest *request);
 
 #endif							/* WO_REQUEST_H */

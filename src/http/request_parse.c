@@ -84,20 +84,20 @@ static bool decode_extended(WoSpan *value, char **out);
 static WoSpan last_of_path(WoSpan filename);
 
 /*
- * wo_http_refusal_text says why something was refused.
+ * wo_request_parse_refusal_text says why something was refused.
  */
 const char *
-wo_http_refusal_text(WoHttpRefusal refusal)
+wo_request_parse_refusal_text(WoHttpRefusal refusal)
 {
 	return refusal_text[refusal];
 }
 
 /*
- * wo_http_parse_path splits a request target at the first question mark and
+ * wo_request_parse_path splits a request target at the first question mark and
  * its path at slashes.  One slash at the end is as good as none.
  */
 WoHttpRefusal
-wo_http_parse_path(const char *uri, size_t len, WoHttpPath *path)
+wo_request_parse_path(const char *uri, size_t len, WoHttpPath *path)
 {
 	const char *end = uri + len;
 	const char *stop;
@@ -150,7 +150,7 @@ decode_segment(const char *from, const char *to, char **out, WoSpan *segment)
 
 		if (byte == '%')
 		{
-			if (to - from < 2 || (byte = wo_http_hex(from)) < 0)
+			if (to - from < 2 || (byte = wo_ascii_hex(from)) < 0)
 				return WO_HTTP_URI_PERCENT;
 			from += 2;
 			if (byte == '/')
@@ -165,7 +165,7 @@ decode_segment(const char *from, const char *to, char **out, WoSpan *segment)
 	segment->data = *out;
 	segment->len = p - *out;
 	*out = p;
-	if (!wo_http_is_text(*segment))
+	if (!wo_ascii_is_text(*segment))
 		return WO_HTTP_URI_UTF8;
 	if (segment->data[0] == '.' &&
 		(segment->len == 1 || (segment->len == 2 && segment->data[1] == '.')))
@@ -174,12 +174,12 @@ decode_segment(const char *from, const char *to, char **out, WoSpan *segment)
 }
 
 /*
- * wo_http_parse_fields reads a query or an application/x-www-form-urlencoded
+ * wo_request_parse_fields reads a query or an application/x-www-form-urlencoded
  * body.  Fields come in the order in which they were sent.  A value that is
  * no text is refused; its field is the culprit.
  */
 WoHttpRefusal
-wo_http_parse_fields(const char *data, size_t len, WoHttpFields *fields)
+wo_request_parse_fields(const char *data, size_t len, WoHttpFields *fields)
 {
 	const char *end = data + len;
 	char	   *out = palloc(len + 1);
@@ -201,14 +201,14 @@ wo_http_parse_fields(const char *data, size_t len, WoHttpFields *fields)
 			value = decode_field(equals + 1, stop, &out);
 		data = stop + 1;
 
-		if (name.len > 0 && name.len <= WO_HTTP_MAX_NAME && wo_http_is_text(name))
+		if (name.len > 0 && name.len <= WO_HTTP_MAX_NAME && wo_ascii_is_text(name))
 		{
 			WoHttpField *field = add_field(fields, name);
 
 			if (field == NULL)
 				return WO_HTTP_FIELDS;
 			field->value = value;
-			if (!refused && !wo_http_is_text(value))
+			if (!refused && !wo_ascii_is_text(value))
 			{
 				fields->culprit = field->name;
 				refused = true;
@@ -235,7 +235,7 @@ decode_field(const char *from, const char *to, char **out)
 			c = ' ';
 		else if (c == '%' && to - from >= 2)
 		{
-			int			byte = wo_http_hex(from);
+			int			byte = wo_ascii_hex(from);
 
 			if (byte >= 0)
 			{
@@ -310,12 +310,12 @@ skip_blanks(const char *p, const char *end)
 }
 
 /*
- * wo_http_parse_media_type reads a Content-Type.  Of the parameters, charset
+ * wo_request_parse_media_type reads a Content-Type.  Of the parameters, charset
  * and boundary are kept; one that is there twice could be read differently by
  * somebody else.
  */
 WoHttpRefusal
-wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
+wo_request_parse_media_type(const char *data, size_t len, WoMediaType *type)
 {
 	const char *end = data + len;
 	const char *p = skip_blanks(data, end);
@@ -324,7 +324,7 @@ wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
 
 	memset(type, 0, sizeof(*type));
 	type->charset.data = type->boundary.data = end;
-	for (; p < end && (wo_http_is_token_character(*p) || *p == '/'); p++)
+	for (; p < end && (wo_ascii_is_token_character(*p) || *p == '/'); p++)
 	{
 		if (n == WO_HTTP_MAX_MEDIA_TYPE)
 			return WO_HTTP_MEDIA_TYPE;
@@ -350,7 +350,7 @@ wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
 			continue;			/* an empty parameter, as some write it */
 
 		name.data = p;
-		while (p < end && wo_http_is_token_character(*p))
+		while (p < end && wo_ascii_is_token_character(*p))
 			p++;
 		name.len = p - name.data;
 		if (name.len == 0 || p == end || *p++ != '=')
@@ -375,9 +375,9 @@ wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
 			value.len = p - value.data;
 		}
 
-		if (wo_http_same_word(name, "charset"))
+		if (wo_ascii_same_word(name, "charset"))
 			wanted = &type->charset;
-		else if (wo_http_same_word(name, "boundary"))
+		else if (wo_ascii_same_word(name, "boundary"))
 			wanted = &type->boundary;
 		if (wanted != NULL)
 		{
@@ -389,13 +389,13 @@ wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type)
 }
 
 /*
- * wo_http_is_unwieldy tells whether a JSON document is nested deeper, or has
+ * wo_request_parse_is_too_large tells whether a JSON document is nested deeper, or has
  * more members, than any that makes sense.  Brackets and commas are counted
  * outside of strings; whether it is JSON at all is for the server's parser to
  * say.
  */
 bool
-wo_http_is_unwieldy(const char *json, size_t len)
+wo_request_parse_is_too_large(const char *json, size_t len)
 {
 	const char *end = json + len;
 	int			depth = 0;
@@ -433,11 +433,11 @@ wo_http_is_unwieldy(const char *json, size_t len)
 /* --- multipart ------------------------------------------------------------- */
 
 /*
- * wo_http_parse_multipart reads a multipart/form-data body.  A text field that
+ * wo_request_parse_multipart reads a multipart/form-data body.  A text field that
  * is no text is refused; it is the culprit.
  */
 WoHttpRefusal
-wo_http_parse_multipart(const char *data, size_t len, WoSpan boundary, WoHttpFields *fields)
+wo_request_parse_multipart(const char *data, size_t len, WoSpan boundary, WoHttpFields *fields)
 {
 	const char *end = data + len;
 	const char *part;
@@ -582,7 +582,7 @@ parse_part(const char *from, const char *end, WoHttpFields *fields)
 	content.len = end - content.data;
 
 	if (!head.named || head.name.len == 0 || head.name.len > WO_HTTP_MAX_NAME ||
-		!wo_http_is_text(head.name))
+		!wo_ascii_is_text(head.name))
 		return WO_HTTP_PART_NAME;
 	if (head.is_file && head.filename.len == 0 && content.len == 0)
 		return WO_HTTP_FINE;
@@ -592,11 +592,11 @@ parse_part(const char *from, const char *end, WoHttpFields *fields)
 	field->value = content;
 	field->file = head.is_file;
 	if (!head.is_file)
-		return wo_http_is_text(content) ? WO_HTTP_FINE : WO_HTTP_VALUE;
+		return wo_ascii_is_text(content) ? WO_HTTP_FINE : WO_HTTP_VALUE;
 	field->filename = last_of_path(head.filename);
 	if (head.media_type.len > 0)
 		field->media_type = head.media_type;
-	return wo_http_is_text(head.filename) ? WO_HTTP_FINE : WO_HTTP_VALUE;
+	return wo_ascii_is_text(head.filename) ? WO_HTTP_FINE : WO_HTTP_VALUE;
 }
 
 /*
@@ -630,7 +630,7 @@ parse_header(const char *from, const char *end, char **out, PartHead *head)
 		return WO_HTTP_PART_HEAD;
 	name.len = colon - from;
 	/* a continued line begins with a blank, which no token does */
-	if (!wo_http_is_token(name))
+	if (!wo_ascii_is_token(name))
 		return WO_HTTP_PART_HEAD;
 	from = colon + 1;
 	while (from < end && (*from == ' ' || *from == '\t'))
@@ -638,13 +638,13 @@ parse_header(const char *from, const char *end, char **out, PartHead *head)
 	while (end > from && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 
-	if (wo_http_same_word(name, "content-disposition"))
+	if (wo_ascii_same_word(name, "content-disposition"))
 		return head->disposed ? WO_HTTP_PART_HEAD : parse_disposition(from, end, out, head);
-	if (wo_http_same_word(name, "content-type"))
+	if (wo_ascii_same_word(name, "content-type"))
 	{
 		WoMediaType type;
 
-		if (wo_http_parse_media_type(from, end - from, &type) == WO_HTTP_FINE)
+		if (wo_request_parse_media_type(from, end - from, &type) == WO_HTTP_FINE)
 		{
 			head->media_type.data = *out;
 			head->media_type.len = strlen(type.name);
@@ -652,12 +652,12 @@ parse_header(const char *from, const char *end, char **out, PartHead *head)
 			*out += head->media_type.len;
 		}
 	}
-	else if (wo_http_same_word(name, "content-transfer-encoding"))
+	else if (wo_ascii_same_word(name, "content-transfer-encoding"))
 	{
 		WoSpan		value = {from, end - from};
 
-		if (!wo_http_same_word(value, "binary") && !wo_http_same_word(value, "8bit") &&
-			!wo_http_same_word(value, "7bit"))
+		if (!wo_ascii_same_word(value, "binary") && !wo_ascii_same_word(value, "8bit") &&
+			!wo_ascii_same_word(value, "7bit"))
 			return WO_HTTP_PART_ENCODING;
 	}
 	return WO_HTTP_FINE;
@@ -675,7 +675,7 @@ parse_disposition(const char *p, const char *end, char **out, PartHead *head)
 	while (p < end && *p != ';' && *p != ' ' && *p != '\t')
 		p++;
 	word.len = p - word.data;
-	if (!wo_http_same_word(word, "form-data"))
+	if (!wo_ascii_same_word(word, "form-data"))
 		return WO_HTTP_PART_HEAD;
 
 	for (;;)
@@ -697,26 +697,26 @@ parse_disposition(const char *p, const char *end, char **out, PartHead *head)
 		while (p < end && *p != '=' && *p != ';')
 			p++;
 		word.len = p - word.data;
-		if (p == end || *p++ != '=' || !wo_http_is_token(word))
+		if (p == end || *p++ != '=' || !wo_ascii_is_token(word))
 			return WO_HTTP_PART_HEAD;
 		p = parse_value(p, end, out, &value);
 		if (p == NULL)
 			return WO_HTTP_PART_HEAD;
 
-		if (wo_http_same_word(word, "name"))
+		if (wo_ascii_same_word(word, "name"))
 		{
 			if (head->named)
 				return WO_HTTP_PART_HEAD;
 			head->named = true;
 			head->name = value;
 		}
-		else if (wo_http_same_word(word, "filename"))
+		else if (wo_ascii_same_word(word, "filename"))
 		{
 			head->is_file = true;
 			if (!head->extended)
 				head->filename = value;
 		}
-		else if (wo_http_same_word(word, "filename*"))
+		else if (wo_ascii_same_word(word, "filename*"))
 		{
 			head->is_file = true;
 			if (!decode_extended(&value, out))
@@ -775,7 +775,7 @@ decode_extended(WoSpan *value, char **out)
 	if (p == NULL)
 		return false;
 	charset.len = p - value->data;
-	if (!wo_http_same_word(charset, "utf-8") || (p = memchr(p + 1, '\'', end - p - 1)) == NULL)
+	if (!wo_ascii_same_word(charset, "utf-8") || (p = memchr(p + 1, '\'', end - p - 1)) == NULL)
 		return false;
 	for (p++; p < end; p++)
 	{
@@ -783,7 +783,7 @@ decode_extended(WoSpan *value, char **out)
 
 		if (byte == '%')
 		{
-			if (end - p < 3 || (byte = wo_http_hex(p + 1)) < 0)
+			if (end - p < 3 || (byte = wo_ascii_hex(p + 1)) < 0)
 				return false;
 			p += 2;
 		}

@@ -86,13 +86,13 @@ typedef struct WoMediaType
 	WoSpan		boundary;		/* empty if there is none */
 } WoMediaType;
 
-extern const char *wo_http_refusal_text(WoHttpRefusal refusal);
+extern const char *wo_request_parse_refusal_text(WoHttpRefusal refusal);
 
-extern WoHttpRefusal wo_http_parse_path(const char *uri, size_t len, WoHttpPath *path);
-extern WoHttpRefusal wo_http_parse_fields(const char *data, size_t len, WoHttpFields *fields);
-extern WoHttpRefusal wo_http_parse_multipart(const char *data, size_t len, WoSpan boundary,
+extern WoHttpRefusal wo_request_parse_path(const char *uri, size_t len, WoHttpPath *path);
+extern WoHttpRefusal wo_request_parse_fields(const char *data, size_t len, WoHttpFields *fields);
+extern WoHttpRefusal wo_request_parse_multipart(const char *data, size_t len, WoSpan boundary,
 											 WoHttpFields *fields);
-extern WoHttpRefusal wo_http_parse_media_type(const char *data, size_t len, WoMediaType *type);
-extern bool wo_http_is_unwieldy(const char *json, size_t len);
+extern WoHttpRefusal wo_request_parse_media_type(const char *data, size_t len, WoMediaType *type);
+extern bool wo_request_parse_is_too_large(const char *json, size_t len);
 
 #endif							/* WO_REQUEST_PARSE_H */

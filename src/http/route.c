@@ -142,24 +142,24 @@ wo_route_match(const WoHttpPath *path, bool complete, WoMethod method, WoRouteMa
 	match->allowed = 0;
 	for (int i = 0; i < path->nsegments; i++)
 	{
-		node = wo_trie_follow(&cache->trie, node, path->segment[i]);
+		node = wo_route_trie_follow(&cache->trie, node, path->segment[i]);
 		if (node == WO_NOWHERE)
 			break;
 		if (cache->trie.nodes[node].api != NULL)
 			match->api = cache->trie.nodes[node].api;
 	}
 	if (complete)
-		wo_trie_search(&cache->trie, path, method, match);
+		wo_route_trie_search(&cache->trie, path, method, match);
 	if (match->route != NULL)
 		match->api = match->route->api;
 }
 
 /*
- * json_column reads a column of type json or jsonb, which wo_lookup_text() does
+ * json_column reads a column of type json or jsonb, which wo_catalog_text() does
  * not know; NULL for null.
  */
 static struct varlena *
-json_column(WoLookup *lookup, HeapTuple tuple, const char *name, Oid type)
+json_column(WoCatalogScan *lookup, HeapTuple tuple, const char *name, Oid type)
 {
 	AttrNumber	attnum = get_attnum(RelationGetRelid(lookup->rel), name);
 	TupleDesc	desc = RelationGetDescr(lookup->rel);
@@ -181,9 +181,9 @@ json_column(WoLookup *lookup, HeapTuple tuple, const char *name, Oid type)
  * text_column reads a column that is text and not null in a sound table.
  */
 static const char *
-text_column(WoLookup *lookup, HeapTuple tuple, const char *name)
+text_column(WoCatalogScan *lookup, HeapTuple tuple, const char *name)
 {
-	const char *value = wo_lookup_text(lookup, tuple, name);
+	const char *value = wo_catalog_text(lookup, tuple, name);
 
 	return value != NULL ? value : "";
 }
@@ -194,12 +194,12 @@ text_column(WoLookup *lookup, HeapTuple tuple, const char *name)
 static void
 read_apis(RouteCache *new, Oid table)
 {
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 
-	wo_lookup_begin(&lookup, table, NULL, 0);
+	wo_catalog_begin(&lookup, table, NULL, 0);
 	new->owner = lookup.rel->rd_rel->relowner;
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		WoApi	   *api = palloc0(sizeof(WoApi));
 		struct varlena *error = json_column(&lookup, tuple, "error", JSONOID);
@@ -209,11 +209,11 @@ read_apis(RouteCache *new, Oid table)
 		api->name = text_column(&lookup, tuple, "name");
 		api->prefix = text_column(&lookup, tuple, "prefix");
 		api->error = error != NULL ? text_to_cstring((text *) error) : "null";
-		api->anonymous = wo_lookup_bool(&lookup, tuple, "anonymous");
+		api->anonymous = wo_catalog_bool(&lookup, tuple, "anonymous");
 		read_settings((Jsonb *) json_column(&lookup, tuple, "settings", JSONBOID), api);
 		new->apis = lappend(new->apis, api);
 
-		node = wo_trie_place(&new->trie, api->prefix, &params);
+		node = wo_route_trie_place(&new->trie, api->prefix, &params);
 		if (node == WO_NOWHERE || params != NIL || new->trie.nodes[node].api != NULL)
 			ereport(LOG,
 					(errmsg("the prefix of API \"%s\" is ignored", api->name),
@@ -221,7 +221,7 @@ read_apis(RouteCache *new, Oid table)
 		else
 			new->trie.nodes[node].api = api;
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 }
 
 /*
@@ -230,18 +230,18 @@ read_apis(RouteCache *new, Oid table)
 static void
 read_routes(RouteCache *new, Oid table)
 {
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 
-	wo_lookup_begin(&lookup, table, NULL, 0);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, table, NULL, 0);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 		add_route(new,
 				  text_column(&lookup, tuple, "api"),
 				  text_column(&lookup, tuple, "method"),
 				  text_column(&lookup, tuple, "pattern"),
 				  text_column(&lookup, tuple, "handler"),
 				  (Jsonb *) json_column(&lookup, tuple, "settings", JSONBOID));
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 }
 
 /*
@@ -254,7 +254,7 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 {
 	WoRoute    *route = palloc0(sizeof(WoRoute));
 	List	   *params;
-	int			node = wo_trie_place(&new->trie, pattern, &params);
+	int			node = wo_route_trie_place(&new->trie, pattern, &params);
 	WoTrieNode	   *here;
 	ListCell   *lc;
 
@@ -330,12 +330,12 @@ installed_version(const char *name)
 static void
 check_versions(void)
 {
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	uint64		begun = wo_cache_begin(&versions);
 
-	wo_lookup_begin(&lookup, wo_lookup_table("installation", false), NULL, 0);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, wo_catalog_table("installation", false), NULL, 0);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		const char *name = text_column(&lookup, tuple, "extension");
 		const char *data = text_column(&lookup, tuple, "version");
@@ -350,12 +350,12 @@ check_versions(void)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_CONFLICT),
 					 errmsg("the data of %s is of version %s, the extension of %s",
-							wo_shown(name), wo_shown(data), code),
+							wo_errors_shorten(name), wo_errors_shorten(data), code),
 					 errdetail("The tables are those of an older version."),
 					 errhint("Run SELECT workorder.upgrade().")));
 		}
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	wo_cache_done(&versions, begun);
 }
 
@@ -369,8 +369,8 @@ rebuild(void)
 	MemoryContext context;
 	MemoryContext old;
 	RouteCache *new;
-	Oid			api_table = wo_lookup_table("api", false);
-	Oid			route_table = wo_lookup_table("route", false);
+	Oid			api_table = wo_catalog_table("api", false);
+	Oid			route_table = wo_catalog_table("route", false);
 	uint64		begun;
 
 	check_versions();
@@ -385,7 +385,7 @@ rebuild(void)
 	old = MemoryContextSwitchTo(context);
 	new = palloc0(sizeof(RouteCache));
 	new->context = context;
-	wo_trie_init(&new->trie);
+	wo_route_trie_init(&new->trie);
 	read_apis(new, api_table);
 	read_routes(new, route_table);
 	MemoryContextSwitchTo(old);
@@ -602,10 +602,10 @@ make_edges(uint32 n)
 }
 
 /*
- * wo_trie_init makes a trie that has a root.
+ * wo_route_trie_init makes a trie that has a root.
  */
 void
-wo_trie_init(WoTrie *trie)
+wo_route_trie_init(WoTrie *trie)
 {
 	trie->nnodes = 0;
 	trie->allocated = FIRST_SIZE;
@@ -617,10 +617,10 @@ wo_trie_init(WoTrie *trie)
 }
 
 /*
- * wo_trie_search finds the route of a path, and which methods the path has.
+ * wo_route_trie_search finds the route of a path, and which methods the path has.
  */
 void
-wo_trie_search(const WoTrie *trie, const WoHttpPath *path, WoMethod method, WoRouteMatch *match)
+wo_route_trie_search(const WoTrie *trie, const WoHttpPath *path, WoMethod method, WoRouteMatch *match)
 {
 	search_from(trie, 0, path, 0, 0, method, match);
 }
@@ -645,7 +645,7 @@ search_from(const WoTrie *trie, int node, const WoHttpPath *path, int segment, i
 	}
 
 	text = path->segment[segment];
-	next = wo_trie_follow(trie, node, text);
+	next = wo_route_trie_follow(trie, node, text);
 	if (next != WO_NOWHERE)
 		search_from(trie, next, path, segment + 1, nparams, method, match);
 	if (match->route != NULL)
@@ -689,10 +689,10 @@ edge_slot(const WoTrie *trie, int node, WoSpan text)
 }
 
 /*
- * wo_trie_follow returns where a literal edge leads, or WO_NOWHERE.
+ * wo_route_trie_follow returns where a literal edge leads, or WO_NOWHERE.
  */
 int
-wo_trie_follow(const WoTrie *trie, int node, WoSpan text)
+wo_route_trie_follow(const WoTrie *trie, int node, WoSpan text)
 {
 	return edge_slot(trie, node, text)->to;
 }
@@ -746,11 +746,11 @@ add_node(WoTrie *trie)
 }
 
 /*
- * wo_trie_place returns the node where a pattern or a prefix ends, which it makes,
+ * wo_route_trie_place returns the node where a pattern or a prefix ends, which it makes,
  * and the names of its parameters; WO_NOWHERE if the pattern cannot be read.
  */
 int
-wo_trie_place(WoTrie *trie, const char *pattern, List **params)
+wo_route_trie_place(WoTrie *trie, const char *pattern, List **params)
 {
 	const char *p = pattern;
 	int			node = 0;

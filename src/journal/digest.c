@@ -71,11 +71,11 @@ static void put_scalar(const JsonbValue *value);
 static void put_quoted(const char *string, int len);
 
 /*
- * wo_journal_salt gives a line the salt of its content, palloc'd: the same one
+ * wo_digest_salt gives a line the salt of its content, palloc'd: the same one
  * whenever this backend asks for the line of this ticket and revision.
  */
 void
-wo_journal_salt(WoJournalLine *line)
+wo_digest_salt(WoJournalEntry *line)
 {
 	uint8		derived[WO_DIGEST_LENGTH];
 
@@ -92,11 +92,11 @@ wo_journal_salt(WoJournalLine *line)
 }
 
 /*
- * wo_journal_digest computes the digest of a line into result; previous is
+ * wo_digest_compute computes the digest of a line into result; previous is
  * NULL for the first line of a ticket.
  */
 void
-wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result)
+wo_digest_compute(const WoJournalEntry *line, const uint8 *previous, uint8 *result)
 {
 	static const uint8 none[WO_DIGEST_LENGTH] = {0};
 	uint8		content[WO_DIGEST_LENGTH];

@@ -75,7 +75,7 @@ differs(WoBinding *binding, AttrNumber attnum, const WoRow *old, const WoRow *ro
 	WoEngineColumn column = binding->role_of[attnum - 1];
 
 	/* keys never change, generated columns follow from others, the digest from the line */
-	if (column == WO_UNTOLD || column == WO_DIGEST)
+	if (column == WO_COLUMN_UNLOGGED || column == WO_DIGEST)
 		return false;
 	if (kind != WO_CHANGES_WHOLE && column != WO_NENGINE)
 	{
@@ -84,11 +84,11 @@ differs(WoBinding *binding, AttrNumber attnum, const WoRow *old, const WoRow *ro
 			return false;
 		/* a new state is entered at the time of the act, unless by repair */
 		if (column == WO_ENTERED_AT && kind == WO_CHANGES_OF_ACT &&
-			(old == NULL || !wo_same(binding, binding->engine[WO_STATE], old, row)))
+			(old == NULL || !wo_binding_same(binding, binding->engine[WO_STATE], old, row)))
 			return false;
 	}
 	if (old != NULL && row != NULL)
-		return !wo_same(binding, attnum, old, row);
+		return !wo_binding_same(binding, attnum, old, row);
 	return !(row != NULL ? row : old)->nulls[attnum - 1];
 }
 
@@ -97,9 +97,9 @@ static void
 put_change(StringInfo out, Form_pg_attribute att, const WoRow *old, const WoRow *row)
 {
 	const WoRow *sides[2] = {old, row};
-	WoContainer pair;
+	WoJsonbWriter pair;
 
-	wo_container_begin(&pair, out, JB_FARRAY | 2);
+	wo_jsonb_writer_begin(&pair, out, JB_FARRAY | 2);
 	for (int i = 0; i < 2; i++)
 	{
 		JsonbValue	value = {.type = jbvNull};
@@ -107,7 +107,7 @@ put_change(StringInfo out, Form_pg_attribute att, const WoRow *old, const WoRow 
 		if (sides[i] != NULL)
 			wo_value_to_json(att->atttypid, sides[i]->values[att->attnum - 1],
 							 sides[i]->nulls[att->attnum - 1], &value);
-		wo_container_add(&pair, out, wo_container_put(out, &value));
+		wo_jsonb_writer_add(&pair, out, wo_jsonb_writer_put(out, &value));
 	}
 }
 
@@ -121,7 +121,7 @@ make_changes(WoBinding *binding, const WoRow *old, const WoRow *row, WoChangesKi
 	AttrNumber *told = palloc(sizeof(AttrNumber) * binding->desc->natts);
 	int			n = 0;
 	StringInfoData out;
-	WoContainer object;
+	WoJsonbWriter object;
 
 	for (int i = 0; i < binding->desc->natts; i++)
 		if (differs(binding, binding->by_name[i], old, row, kind))
@@ -129,21 +129,21 @@ make_changes(WoBinding *binding, const WoRow *old, const WoRow *row, WoChangesKi
 	if (n == 0)
 		return NULL;
 
-	wo_container_begin_jsonb(&out, USUAL_SIZE);
-	wo_container_begin(&object, &out, JB_FOBJECT | n);
+	wo_jsonb_writer_begin_jsonb(&out, USUAL_SIZE);
+	wo_jsonb_writer_begin(&object, &out, JB_FOBJECT | n);
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = NameStr(TupleDescAttr(binding->desc, told[i] - 1)->attname);
 
 		appendBinaryStringInfo(&out, name, strlen(name));
-		wo_container_add(&object, &out, JENTRY_ISSTRING);
+		wo_jsonb_writer_add(&object, &out, JENTRY_ISSTRING);
 	}
 	for (int i = 0; i < n; i++)
 	{
 		put_change(&out, TupleDescAttr(binding->desc, told[i] - 1), old, row);
-		wo_container_add(&object, &out, JENTRY_ISCONTAINER);
+		wo_jsonb_writer_add(&object, &out, JENTRY_ISCONTAINER);
 	}
-	return wo_container_end_jsonb(&out);
+	return wo_jsonb_writer_end_jsonb(&out);
 }
 
 /* ----------------------------------------------------------------
@@ -165,10 +165,10 @@ static MemoryContext kept_context = NULL;
 static Size kept_bytes = 0;
 
 /*
- * wo_line_keep keeps the diff of a line that has been sealed.
+ * wo_entry_keep keeps the diff of a line that has been sealed.
  */
 void
-wo_line_keep(const WoJournalLine *line)
+wo_entry_keep(const WoJournalEntry *line)
 {
 	Size		size = sizeof(KeptChanges) + (line->changes != NULL ? VARSIZE(line->changes) : 0);
 	KeptChanges *entry;
@@ -227,10 +227,10 @@ take_kept(const uint8 *digest, Jsonb **changes, bytea **salt)
 }
 
 /*
- * wo_line_forget forgets what is kept: of rows that were not stored, say.
+ * wo_entry_forget forgets what is kept: of rows that were not stored, say.
  */
 void
-wo_line_forget(void)
+wo_entry_forget(void)
 {
 	if (kept_bytes == 0)
 		return;
@@ -245,11 +245,11 @@ static void
 at_transaction_event(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
-		wo_line_forget();
+		wo_entry_forget();
 }
 
 void
-wo_line_init(void)
+wo_entry_init(void)
 {
 	RegisterXactCallback(at_transaction_event, NULL);
 }
@@ -273,13 +273,13 @@ starts_with(const WoBinding *binding, const WoRow *row, WoEngineColumn column, c
 }
 
 /*
- * wo_row_kind tells what a change of a row is, as the guard has said in the new
+ * wo_entry_kind tells what a change of a row is, as the guard has said in the new
  * row: an import by its seal, what the engine itself does by the name of the
  * action, which no flow may give to one of its own (flow_check.c).  old is NULL
  * when the row is new, row when it is gone.
  */
-WoKind
-wo_row_kind(const WoBinding *binding, const WoRow *old, const WoRow *row)
+WoChangeKind
+wo_entry_kind(const WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 
@@ -292,10 +292,10 @@ wo_row_kind(const WoBinding *binding, const WoRow *old, const WoRow *row)
 		if (row->nulls[attnum - 1])
 			return WO_KIND_CREATE;
 		seal = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
-		return VARSIZE_ANY_EXHDR(seal) == WO_SEAL_LENGTH && *VARDATA_ANY(seal) == WO_SEAL_IMPORT ?
+		return VARSIZE_ANY_EXHDR(seal) == WO_CHECKSUM_LENGTH && *VARDATA_ANY(seal) == WO_CHECKSUM_IMPORT ?
 			WO_KIND_IMPORT : WO_KIND_CREATE;
 	}
-	if (wo_row_revision(binding, old) == wo_row_revision(binding, row))
+	if (wo_binding_revision(binding, old) == wo_binding_revision(binding, row))
 		return WO_KIND_NONE;
 	if (starts_with(binding, row, WO_LAST_ACTION, WO_ACTION_MAINTENANCE, true))
 		return WO_KIND_REPAIR;
@@ -318,32 +318,32 @@ engine_int64(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
  * fill_line reads off a row what every line has.
  */
 static void
-fill_line(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+fill_line(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 {
 	memset(line, 0, sizeof(*line));
 	line->tenant = wo_binding_tenant(binding, row);
 	line->relation = binding->guarded_id;
 	line->ticket = wo_binding_id(binding, row->values);
-	line->revision = wo_row_revision(binding, row);
+	line->revision = wo_binding_revision(binding, row);
 	line->at = engine_int64(binding, row, WO_UPDATED_AT);
 	line->actor = engine_int64(binding, row, WO_ACTED_BY);
 	if (!row->nulls[binding->engine[WO_VOTES] - 1])
-		line->for_actor = wo_round_for_actor(DatumGetJsonbP(row->values[binding->engine[WO_VOTES] - 1]));
-	line->action = wo_row_text(binding, row, WO_LAST_ACTION);
-	line->note = wo_row_text(binding, row, WO_LAST_NOTE);
-	line->to_state = wo_row_text(binding, row, WO_STATE);
+		line->for_actor = wo_approval_state_for_actor(DatumGetJsonbP(row->values[binding->engine[WO_VOTES] - 1]));
+	line->action = wo_binding_text(binding, row, WO_LAST_ACTION);
+	line->note = wo_binding_text(binding, row, WO_LAST_NOTE);
+	line->to_state = wo_binding_text(binding, row, WO_STATE);
 }
 
 /*
  * fill_change reads off the rows what the line of a change has but the diff.
  */
 static void
-fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+fill_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	fill_line(line, binding, row != NULL ? row : old);
 	if (row == NULL)
 	{
-		line->revision = wo_row_next_revision(binding, old);
+		line->revision = wo_binding_next_revision(binding, old);
 		line->for_actor = 0;
 		line->action = WO_ACTION_DELETE;
 		line->note = NULL;
@@ -351,42 +351,42 @@ fill_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoR
 		line->to_state = NULL;
 	}
 	else if (old != NULL)
-		line->from_state = wo_row_text(binding, old, WO_STATE);
+		line->from_state = wo_binding_text(binding, old, WO_STATE);
 	/* a repair is for nobody else */
-	if (wo_row_kind(binding, old, row) == WO_KIND_REPAIR)
+	if (wo_entry_kind(binding, old, row) == WO_KIND_REPAIR)
 		line->for_actor = 0;
 }
 
 /*
- * wo_line_for_change makes the line of a change; old is NULL when the row is
+ * wo_entry_for_change makes the line of a change; old is NULL when the row is
  * new, row when it is gone.  Who and when a row is deleted is the caller's to
  * fill in, since no row is left to say it.
  */
 void
-wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+wo_entry_for_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	fill_change(line, binding, old, row);
 	line->changes = make_changes(binding, old, row,
-							   wo_row_kind(binding, old, row) == WO_KIND_REPAIR ?
+							   wo_entry_kind(binding, old, row) == WO_KIND_REPAIR ?
 							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
-	wo_journal_salt(line);
+	wo_digest_salt(line);
 }
 
 /*
- * wo_line_for_sealed makes the line of a change that has been stored with the
+ * wo_entry_for_stored makes the line of a change that has been stored with the
  * digest which the guard gave it, if it did.  (While the guard judges, the new
  * row still has the digest of the line before.)
  */
 void
-wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row)
+wo_entry_for_stored(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
-	const uint8 *sealed = wo_row_digest(binding, row);
+	const uint8 *sealed = wo_entry_row_digest(binding, row);
 	Jsonb	   *changes;
 	bytea	   *salt;
 
 	if (sealed == NULL || !take_kept(sealed, &changes, &salt))
 	{
-		wo_line_for_change(line, binding, old, row);
+		wo_entry_for_change(line, binding, old, row);
 		return;
 	}
 	fill_change(line, binding, old, row);
@@ -395,45 +395,45 @@ wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, co
 }
 
 /*
- * wo_line_for_base makes the line that opens the history of a row which was
+ * wo_entry_for_base makes the line that opens the history of a row which was
  * there before its first act: a picture of it.
  */
 void
-wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row)
+wo_entry_for_base(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 {
 	fill_line(line, binding, row);
 	line->action = WO_ACTION_IMPORT;
 	line->for_actor = 0;
 	line->note = NULL;
 	line->changes = make_changes(binding, NULL, row, WO_CHANGES_WHOLE);
-	wo_journal_salt(line);
+	wo_digest_salt(line);
 }
 
 /*
- * wo_row_digest returns the digest of the row's last line, NULL if the row
+ * wo_entry_row_digest returns the digest of the row's last line, NULL if the row
  * does not know it.  One that has not been acted on has no line: a digest that
  * was loaded with it is that of another.
  */
 const uint8 *
-wo_row_digest(const WoBinding *binding, const WoRow *row)
+wo_entry_row_digest(const WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
 	struct varlena *digest;
 
-	if (row->nulls[attnum - 1] || wo_row_revision(binding, row) <= 0)
+	if (row->nulls[attnum - 1] || wo_binding_revision(binding, row) <= 0)
 		return NULL;
 	digest = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
 	return VARSIZE_ANY_EXHDR(digest) == WO_DIGEST_LENGTH ? (const uint8 *) VARDATA_ANY(digest) : NULL;
 }
 
 /*
- * wo_row_seal returns a seal over the key and what the engine keeps in a row.
+ * wo_entry_row_checksum returns a seal over the key and what the engine keeps in a row.
  * It is no secret, it tells whether a trigger has meddled by mistake.
  */
 bytea *
-wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
+wo_entry_row_checksum(const WoBinding *binding, const WoRow *row, char kind)
 {
-	bytea	   *seal = palloc(VARHDRSZ + WO_SEAL_LENGTH);
+	bytea	   *seal = palloc(VARHDRSZ + WO_CHECKSUM_LENGTH);
 	uint64		hash[2] = {1, 2};
 
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
@@ -472,7 +472,7 @@ wo_row_seal(const WoBinding *binding, const WoRow *row, char kind)
 		for (int i = 0; i < 2; i++)
 			hash[i] = hash_bytes_extended(bytes, length, hash[i] * 31 + attnum + (row->nulls[attnum - 1] ? 7 : 0));
 	}
-	SET_VARSIZE(seal, VARHDRSZ + WO_SEAL_LENGTH);
+	SET_VARSIZE(seal, VARHDRSZ + WO_CHECKSUM_LENGTH);
 	VARDATA(seal)[0] = kind;
 	memcpy(VARDATA(seal) + 1, hash, sizeof(hash));
 	return seal;

@@ -16,15 +16,15 @@
  * change behind the guard, does not hold the digest of a line but a seal over
  * the engine's columns: one of these and 16 bytes.
  */
-#define WO_SEAL_ACT				'a'
-#define WO_SEAL_IMPORT			'i'
-#define WO_SEAL_LENGTH			17
+#define WO_CHECKSUM_ACT				'a'
+#define WO_CHECKSUM_IMPORT			'i'
+#define WO_CHECKSUM_LENGTH			17
 
 /*
  * What a change of a row is.  The guard finds it out and writes it into the
- * row; whoever sees the row afterwards believes that (wo_row_kind).
+ * row; whoever sees the row afterwards believes that (wo_entry_kind).
  */
-typedef enum WoKind
+typedef enum WoChangeKind
 {
 	WO_KIND_NONE,				/* no act: the row is as it was */
 	WO_KIND_CREATE,
@@ -35,16 +35,16 @@ typedef enum WoKind
 	WO_KIND_REPAIR,				/* under workorder.maintenance */
 	WO_KIND_TIMER,
 	WO_KIND_MIGRATION
-} WoKind;
+} WoChangeKind;
 
-extern WoKind wo_row_kind(const WoBinding *binding, const WoRow *old, const WoRow *row);
-extern void wo_line_for_change(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
-extern void wo_line_for_sealed(WoJournalLine *line, WoBinding *binding, const WoRow *old, const WoRow *row);
-extern void wo_line_for_base(WoJournalLine *line, WoBinding *binding, const WoRow *row);
-extern void wo_line_keep(const WoJournalLine *line);
-extern void wo_line_forget(void);
-extern void wo_line_init(void);
-extern bytea *wo_row_seal(const WoBinding *binding, const WoRow *row, char kind);
-extern const uint8 *wo_row_digest(const WoBinding *binding, const WoRow *row);
+extern WoChangeKind wo_entry_kind(const WoBinding *binding, const WoRow *old, const WoRow *row);
+extern void wo_entry_for_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row);
+extern void wo_entry_for_stored(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row);
+extern void wo_entry_for_base(WoJournalEntry *line, WoBinding *binding, const WoRow *row);
+extern void wo_entry_keep(const WoJournalEntry *line);
+extern void wo_entry_forget(void);
+extern void wo_entry_init(void);
+extern bytea *wo_entry_row_checksum(const WoBinding *binding, const WoRow *row, char kind);
+extern const uint8 *wo_entry_row_digest(const WoBinding *binding, const WoRow *row);
 
 #endif							/* WO_ENTRY_H */

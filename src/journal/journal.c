@@ -111,7 +111,7 @@ static Size pending_bytes = 0;
  * ticket's row is locked by whoever asks.
  */
 static IndexScanDesc
-begin_scan(Relation journal, Relation index, const WoJournalLine *key, int nkeys)
+begin_scan(Relation journal, Relation index, const WoJournalEntry *key, int nkeys)
 {
 	IndexScanDesc scan;
 	ScanKeyData keys[4];
@@ -143,9 +143,9 @@ open_key(Relation journal, LOCKMODE lockmode)
  * find_previous finds the digest of the line before this one in the journal.
  */
 static bool
-find_previous(const WoJournalLine *line, uint8 *digest)
+find_previous(const WoJournalEntry *line, uint8 *digest)
 {
-	Relation	journal = wo_store_open(&journal_table, AccessShareLock);
+	Relation	journal = wo_heap_append_open(&journal_table, AccessShareLock);
 	Relation	index = open_key(journal, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(journal, NULL);
 	bool		found = false;
@@ -179,32 +179,32 @@ find_previous(const WoJournalLine *line, uint8 *digest)
 }
 
 /*
- * wo_journal_seal computes the digest of a line.  It chains to the line that
+ * wo_journal_set_digest computes the digest of a line.  It chains to the line that
  * the old row knows as its last; if it knows none, the journal is asked.  If
  * there is none either, the ticket was there before its first act, and its
  * history has to be opened by a line of its own: the base, whose action stays
  * NULL if it is not needed.
  */
 void
-wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJournalLine *base)
+wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, const WoRow *old, WoJournalEntry *base)
 {
-	WoJournalLine opening = {0};
+	WoJournalEntry opening = {0};
 	uint8		found[WO_DIGEST_LENGTH];
 	const uint8 *previous = NULL;
 
 	if (old != NULL)
 	{
-		previous = wo_row_digest(binding, old);
+		previous = wo_entry_row_digest(binding, old);
 		if (previous == NULL && find_previous(line, found))
 			previous = found;
 		if (previous == NULL)
 		{
-			wo_line_for_base(&opening, binding, old);
-			wo_journal_digest(&opening, NULL, opening.digest);
+			wo_entry_for_base(&opening, binding, old);
+			wo_digest_compute(&opening, NULL, opening.digest);
 			previous = opening.digest;
 		}
 	}
-	wo_journal_digest(line, previous, line->digest);
+	wo_digest_compute(line, previous, line->digest);
 	if (base != NULL)
 		*base = opening;
 }
@@ -214,7 +214,7 @@ wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old, WoJou
  * is one of those asked for.
  */
 static List *
-add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoCandidate *candidate)
+add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoTransition *candidate)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(slot, Anum_journal_action, &isnull);
@@ -242,9 +242,9 @@ add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoCandi
  */
 List *
 wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-				  int64 ticket, const WoCandidate *candidate)
+				  int64 ticket, const WoTransition *candidate)
 {
-	WoJournalLine key = {.tenant = tenant, .relation = binding->guarded_id, .ticket = ticket};
+	WoJournalEntry key = {.tenant = tenant, .relation = binding->guarded_id, .ticket = ticket};
 	Relation	journal;
 	Relation	index;
 	TupleTableSlot *slot;
@@ -252,7 +252,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	List	   *takers = NIL;
 
 	wo_journal_flush();
-	journal = wo_store_open(&journal_table, AccessShareLock);
+	journal = wo_heap_append_open(&journal_table, AccessShareLock);
 	index = open_key(journal, AccessShareLock);
 	slot = table_slot_create(journal, NULL);
 	scan = begin_scan(journal, index, &key, 3);
@@ -286,7 +286,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
  * form_line makes the journal's tuple in the current context.
  */
 static HeapTuple
-form_line(Relation journal, const WoJournalLine *line)
+form_line(Relation journal, const WoJournalEntry *line)
 {
 	Datum		values[Natts_journal] = {0};
 	bool		nulls[Natts_journal] = {0};
@@ -318,7 +318,7 @@ form_line(Relation journal, const WoJournalLine *line)
 	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
 	SET_VALUE(digest, PointerGetDatum(digest));
 	SET_OR_NULL(salt, line->salt != NULL, PointerGetDatum(line->salt));
-	return wo_store_form(&journal_table, journal, values, nulls);
+	return wo_heap_append_form(&journal_table, journal, values, nulls);
 }
 
 /*
@@ -326,9 +326,9 @@ form_line(Relation journal, const WoJournalLine *line)
  * of the statement go together it is written at once.
  */
 void
-wo_journal_append(const WoJournalLine *line, bool together)
+wo_journal_append(const WoJournalEntry *line, bool together)
 {
-	Relation	journal = wo_store_open(&journal_table, RowExclusiveLock);
+	Relation	journal = wo_heap_append_open(&journal_table, RowExclusiveLock);
 	HeapTuple	tuple = form_line(journal, line);
 	PendingLine *row;
 	MemoryContext old;
@@ -336,7 +336,7 @@ wo_journal_append(const WoJournalLine *line, bool together)
 	table_close(journal, NoLock);
 	if (pending.n >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
 		wo_journal_flush();
-	row = wo_pending_add(&pending);
+	row = wo_heap_append_defer(&pending);
 	old = MemoryContextSwitchTo(pending.context);
 	row->tuple = heap_copytuple(tuple);
 	MemoryContextSwitchTo(old);
@@ -376,7 +376,7 @@ refuse_second_line(TupleTableSlot *slot)
 void
 wo_journal_flush(void)
 {
-	int			first = wo_pending_first(&pending);
+	int			first = wo_heap_append_first_deferred(&pending);
 	int			nlines = pending.n - first;
 	Relation	journal;
 	HeapTuple  *tuples;
@@ -387,13 +387,13 @@ wo_journal_flush(void)
 	for (int i = 0; i < nlines; i++)
 		tuples[i] = ((PendingLine *) pending.rows)[first + i].tuple;
 
-	journal = wo_store_open(&journal_table, RowExclusiveLock);
-	wo_store(&journal_table, journal, tuples, nlines, refuse_second_line);
+	journal = wo_heap_append_open(&journal_table, RowExclusiveLock);
+	wo_heap_append(&journal_table, journal, tuples, nlines, refuse_second_line);
 	table_close(journal, NoLock);
 
-	wo_pending_keep(&pending, first);
+	wo_heap_append_keep_deferred(&pending, first);
 	pending_bytes = 0;
-	wo_ensure_durable();
+	wo_settings_ensure_durable();
 }
 
 /* ----------------------------------------------------------------
@@ -513,12 +513,12 @@ workorder_altered(PG_FUNCTION_ARGS)
 				 errhint("Ask the owner.")));
 	check_names(binding, columns, labels);
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_push_string(&state, WJB_KEY, "columns");
+	wo_value_push_string(&state, WJB_KEY, "columns");
 	wo_value_from_jsonb(columns, &value);
-	wo_push_value(&state, WJB_VALUE, &value);
-	wo_push_string(&state, WJB_KEY, "labels");
+	wo_value_push(&state, WJB_VALUE, &value);
+	wo_value_push_string(&state, WJB_KEY, "labels");
 	wo_value_from_jsonb(labels, &value);
-	wo_push_value(&state, WJB_VALUE, &value);
+	wo_value_push(&state, WJB_VALUE, &value);
 	record(1, WO_ALTERATION_TICKET(binding->guarded_id), WO_ACTION_ALTERED,
 		   JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)),
 		   psprintf("table \"%s\"", RelationGetRelationName(rel)));
@@ -582,7 +582,7 @@ refuse(Relation rel, const char *statement)
 static void
 record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const char *what)
 {
-	WoJournalLine line = {0};
+	WoJournalEntry line = {0};
 	uint8		previous[WO_DIGEST_LENGTH];
 	int32		last = last_line(tenant, ticket, previous);
 
@@ -590,13 +590,13 @@ record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const cha
 	line.relation = WO_RELATION_JOURNAL;
 	line.ticket = ticket;
 	line.revision = last + 1;
-	line.at = wo_now();
+	line.at = wo_settings_now();
 	line.actor = wo_actor_current()->id;
 	line.action = action;
 	line.changes = changes;
 	line.note = psprintf("%s by role \"%s\"", what, GetUserNameFromId(GetUserId(), false));
-	wo_journal_salt(&line);
-	wo_journal_digest(&line, last > 0 ? previous : NULL, line.digest);
+	wo_digest_salt(&line);
+	wo_digest_compute(&line, last > 0 ? previous : NULL, line.digest);
 	wo_journal_append(&line, false);
 }
 
@@ -631,7 +631,7 @@ last_line(int64 tenant, int64 ticket, uint8 *digest)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	/* the lines that this statement has written count */
-	wo_execute_as(wo_relation_owner(wo_lookup_table("journal", false)), WO_SECTION_RESTRICTED,
+	wo_owner_spi_execute(wo_catalog_owner(wo_catalog_table("journal", false)), WO_SECTION_RESTRICTED,
 				  "SELECT revision, digest FROM workorder.journal"
 				  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
 				  " AND ticket_id OPERATOR(pg_catalog.=) $2"

@@ -25,7 +25,7 @@
 /* Revision of a line that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
 
-typedef struct WoJournalLine
+typedef struct WoJournalEntry
 {
 	int64		tenant;
 	int32		relation;		/* workorder.guarded.id */
@@ -41,18 +41,18 @@ typedef struct WoJournalLine
 	Jsonb	   *changes;		/* {"column": [old, new]}, NULL = none */
 	uint8		digest[WO_DIGEST_LENGTH];
 	bytea	   *salt;			/* of the digest of note and changes, NULL = none */
-} WoJournalLine;
+} WoJournalEntry;
 
 /* digest.c */
-extern void wo_journal_salt(WoJournalLine *line);
-extern void wo_journal_digest(const WoJournalLine *line, const uint8 *previous, uint8 *result);
+extern void wo_digest_salt(WoJournalEntry *line);
+extern void wo_digest_compute(const WoJournalEntry *line, const uint8 *previous, uint8 *result);
 
 /* journal.c */
-extern void wo_journal_seal(WoJournalLine *line, WoBinding *binding, const WoRow *old,
-							WoJournalLine *base);
-extern void wo_journal_append(const WoJournalLine *line, bool together);
+extern void wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, const WoRow *old,
+							WoJournalEntry *base);
+extern void wo_journal_append(const WoJournalEntry *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-							   int64 ticket, const WoCandidate *candidate);
+							   int64 ticket, const WoTransition *candidate);
 
 #endif							/* WO_JOURNAL_H */

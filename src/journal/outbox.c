@@ -183,7 +183,7 @@ wake(void)
 {
 	for (int i = 0; i < notices.n; i++)
 		Async_Notify(CHANNEL, psprintf(INT64_FORMAT, ((Notice *) notices.rows)[i].tenant));
-	wo_pending_keep(&notices, 0);
+	wo_heap_append_keep_deferred(&notices, 0);
 }
 
 /*
@@ -191,7 +191,7 @@ wake(void)
  * published.
  */
 void
-wo_outbox_append(const WoBinding *binding, const WoJournalLine *line)
+wo_outbox_append(const WoBinding *binding, const WoJournalEntry *line)
 {
 	Event	   *event;
 
@@ -199,7 +199,7 @@ wo_outbox_append(const WoBinding *binding, const WoJournalLine *line)
 		return;
 	if (pending.n >= FLUSH_EVENTS)
 		wo_outbox_flush();
-	event = wo_pending_add(&pending);
+	event = wo_heap_append_defer(&pending);
 	event->tenant = line->tenant;
 	event->relation = line->relation;
 	event->ticket = line->ticket;
@@ -216,7 +216,7 @@ add_notice(int64 tenant)
 	for (int i = 0; i < notices.n; i++)
 		if (((Notice *) notices.rows)[i].tenant == tenant)
 			return;
-	((Notice *) wo_pending_add(&notices))->tenant = tenant;
+	((Notice *) wo_heap_append_defer(&notices))->tenant = tenant;
 }
 
 static HeapTuple
@@ -230,7 +230,7 @@ form_event(Relation outbox, const Event *event)
 	values[Anum_outbox_ticket - 1] = Int64GetDatum(event->ticket);
 	values[Anum_outbox_revision - 1] = Int32GetDatum(event->revision);
 	values[Anum_outbox_at - 1] = TimestampTzGetDatum(event->at);
-	return wo_store_form(&outbox_table, outbox, values, nulls);
+	return wo_heap_append_form(&outbox_table, outbox, values, nulls);
 }
 
 /*
@@ -240,7 +240,7 @@ form_event(Relation outbox, const Event *event)
 void
 wo_outbox_flush(void)
 {
-	int			first = wo_pending_first(&pending);
+	int			first = wo_heap_append_first_deferred(&pending);
 	int			n = pending.n - first;
 	const Event *events = (Event *) pending.rows + first;
 	Relation	outbox;
@@ -248,16 +248,16 @@ wo_outbox_flush(void)
 
 	if (n == 0)
 		return;
-	outbox = wo_store_open(&outbox_table, RowExclusiveLock);
+	outbox = wo_heap_append_open(&outbox_table, RowExclusiveLock);
 	tuples = palloc(sizeof(HeapTuple) * n);
 	for (int i = 0; i < n; i++)
 	{
 		tuples[i] = form_event(outbox, &events[i]);
 		add_notice(events[i].tenant);
 	}
-	wo_store(&outbox_table, outbox, tuples, n, NULL);
+	wo_heap_append(&outbox_table, outbox, tuples, n, NULL);
 	table_close(outbox, NoLock);
-	wo_pending_keep(&pending, first);
+	wo_heap_append_keep_deferred(&pending, first);
 }
 
 /*
@@ -302,10 +302,10 @@ find_consumer(Datum *values)
 {
 	int64		number;
 
-	if (!wo_run_as_owner(&hold_consumer, values, &number))
+	if (!wo_owner_spi_run(&hold_consumer, values, &number))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no consumer \"%s\"", wo_shown(TextDatumGetCString(values[1]))),
+				 errmsg("there is no consumer \"%s\"", wo_errors_shorten(TextDatumGetCString(values[1]))),
 				 errdetail("Tenant " INT64_FORMAT " has no consumer of events of this name.", DatumGetInt64(values[0])),
 				 errhint("Run workorder.subscribe() once.")));
 	return number;
@@ -329,15 +329,15 @@ workorder_subscribe(PG_FUNCTION_ARGS)
 				 errmsg("a consumer needs a name, and a number that is not negative"),
 				 errdetail("The number is that of the last event that it needs not get."),
 				 errhint("Give 0 to begin with the earliest event that is kept.")));
-	if (!wo_run_as_owner(&wait_for_turn, values, NULL))
+	if (!wo_owner_spi_run(&wait_for_turn, values, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
 				 errmsg("there is no tenant " INT64_FORMAT, DatumGetInt64(values[0])),
 				 errdetail("Events belong to a tenant."),
 				 errhint("Add it to workorder.tenant.")));
-	(void) wo_run_as_owner(&put_in_order, values, NULL);
+	(void) wo_owner_spi_run(&put_in_order, values, NULL);
 	values[2] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);
-	if (!wo_run_as_owner_with_nulls(&enter_consumer, values, PG_ARGISNULL(1) ? "  n" : NULL, &number))
+	if (!wo_owner_spi_run_with_nulls(&enter_consumer, values, PG_ARGISNULL(1) ? "  n" : NULL, &number))
 		elog(ERROR, "could not write workorder.consumer");
 	PG_RETURN_INT64(number);
 }
@@ -363,9 +363,9 @@ workorder_events(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	range[1] = Int64GetDatum(find_consumer(values));
 	range[2] = PG_GETARG_DATUM(1);
-	if (wo_run_as_owner(&take_turn, values, NULL))
-		(void) wo_run_as_owner(&put_in_order, values, NULL);
-	wo_read_as_owner(&read_events, range, (ReturnSetInfo *) fcinfo->resultinfo);
+	if (wo_owner_spi_run(&take_turn, values, NULL))
+		(void) wo_owner_spi_run(&put_in_order, values, NULL);
+	wo_owner_spi_read(&read_events, range, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }
 
@@ -380,7 +380,7 @@ workorder_acknowledge(PG_FUNCTION_ARGS)
 	Datum		values[3] = {Int64GetDatum(check_arguments(fcinfo, lengthof(names), names)), PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 
 	PreventCommandIfReadOnly("workorder.acknowledge()");
-	if (!wo_run_as_owner(&advance, values, NULL))
+	if (!wo_owner_spi_run(&advance, values, NULL))
 	{
 		(void) find_consumer(values);
 		ereport(ERROR,

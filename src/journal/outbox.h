@@ -10,7 +10,7 @@
 
 #include "journal/journal.h"
 
-extern void wo_outbox_append(const WoBinding *binding, const WoJournalLine *line);
+extern void wo_outbox_append(const WoBinding *binding, const WoJournalEntry *line);
 extern void wo_outbox_flush(void);
 
 #endif							/* WO_OUTBOX_H */

@@ -57,15 +57,15 @@ static const char *const replay_query =
 	" action, from_state, to_state, note, changes, digest, salt"
 	" FROM workorder.journal WHERE guarded_id OPERATOR(pg_catalog.=) $1";
 
-static AttrNumber column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name);
-static void relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbValue *value);
-static void set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value);
-static void set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
+static AttrNumber column_number(const WoReplayState *fold, const WoJournalEntry *line, JsonbValue *name);
+static void relabel(const WoReplayState *fold, const WoJournalEntry *line, AttrNumber attnum, JsonbValue *value);
+static void set_value(WoReplayState *fold, AttrNumber attnum, JsonbValue *value);
+static void set_derived(WoReplayState *fold, Bitmapset *told, WoEngineColumn column,
 						Oid type, Datum value, bool isnull);
-static void set_digest(WoFold *fold, const WoJournalLine *line, bool sealed);
-static void set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value);
+static void set_digest(WoReplayState *fold, const WoJournalEntry *line, bool sealed);
+static void set_derived_text(WoReplayState *fold, Bitmapset *told, WoEngineColumn column, const char *value);
 static List *list_alterations(int32 relation);
-static bool apply_changes(WoFold *fold, const WoJournalLine *line,
+static bool apply_changes(WoReplayState *fold, const WoJournalEntry *line,
 						  Bitmapset **told, Bitmapset **surprises);
 
 /*
@@ -99,7 +99,7 @@ wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
 
 	replay->context = AllocSetContextCreate(CurrentMemoryContext, "workorder journal entry",
 											ALLOCSET_DEFAULT_SIZES);
-	wo_stream_open(&replay->stream, wo_lookup_table("journal", false), query.data, nargs, types, values);
+	wo_owner_spi_stream_open(&replay->stream, wo_catalog_table("journal", false), query.data, nargs, types, values);
 	return replay;
 }
 
@@ -128,11 +128,11 @@ get_text(const WoReplay *replay, HeapTuple tuple, int column)
 }
 
 /* Returns the next line, good until the next call; NULL at the end. */
-const WoJournalLine *
+const WoJournalEntry *
 wo_replay_next(WoReplay *replay)
 {
-	WoJournalLine *line = &replay->line;
-	HeapTuple	tuple = wo_stream_next(&replay->stream);
+	WoJournalEntry *line = &replay->line;
+	HeapTuple	tuple = wo_owner_spi_stream_next(&replay->stream);
 	MemoryContext old;
 	Datum		value;
 	bool		isnull;
@@ -177,7 +177,7 @@ wo_replay_next(WoReplay *replay)
 void
 wo_replay_close(WoReplay *replay)
 {
-	wo_stream_close(&replay->stream);
+	wo_owner_spi_stream_close(&replay->stream);
 	MemoryContextDelete(replay->context);
 	pfree(replay);
 }
@@ -187,17 +187,17 @@ wo_replay_close(WoReplay *replay)
  * so pictures the whole row.
  */
 bool
-wo_line_is_base(const WoJournalLine *line)
+wo_replay_is_base(const WoJournalEntry *line)
 {
 	return line->from_state == NULL && line->to_state != NULL && line->action != NULL &&
 		strcmp(line->action, WO_ACTION_IMPORT) == 0;
 }
 
 /* Makes a fold for the tickets of one table, in the current memory context. */
-WoFold *
-wo_fold_create(const WoBinding *binding)
+WoReplayState *
+wo_replay_state_create(const WoBinding *binding)
 {
-	WoFold	   *fold = palloc0(sizeof(WoFold));
+	WoReplayState	   *fold = palloc0(sizeof(WoReplayState));
 
 	fold->binding = binding;
 	fold->context = AllocSetContextCreate(CurrentMemoryContext, "workorder replayed row",
@@ -210,7 +210,7 @@ wo_fold_create(const WoBinding *binding)
 
 /* Forgets the ticket, for the next one. */
 void
-wo_fold_reset(WoFold *fold)
+wo_replay_state_reset(WoReplayState *fold)
 {
 	MemoryContextReset(fold->context);
 	memset(fold->values, 0, sizeof(Jsonb *) * fold->binding->desc->natts);
@@ -227,9 +227,9 @@ wo_fold_reset(WoFold *fold)
  * before made it are added to surprises, unless that is NULL.
  */
 bool
-wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **surprises)
+wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed, Bitmapset **surprises)
 {
-	bool		base = wo_line_is_base(line);
+	bool		base = wo_replay_is_base(line);
 	bool		moved = line->from_state == NULL || line->to_state == NULL ||
 		strcmp(line->from_state, line->to_state) != 0;
 	bool		repair = line->action != NULL && strcmp(line->action, WO_ACTION_MAINTENANCE) == 0;
@@ -239,7 +239,7 @@ wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **
 	if (line->from_state == NULL && fold->begun)
 	{
 		/* a beginning leaves nothing of what was before */
-		wo_fold_reset(fold);
+		wo_replay_state_reset(fold);
 		if (surprises != NULL)
 			*surprises = NULL;
 	}
@@ -273,7 +273,7 @@ wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed, Bitmapset **
  * from others and are not in the journal, so they are left out.
  */
 Jsonb *
-wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
+wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, int64 ticket)
 {
 	const WoBinding *binding = fold->binding;
 	WoJsonbState state = WO_JSONB_START;
@@ -285,9 +285,9 @@ wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 
 		if (att->attisdropped ||
-			(binding->role_of[attnum - 1] == WO_UNTOLD && !WoIsKey(binding, attnum)))
+			(binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED && !WoIsKey(binding, attnum)))
 			continue;
-		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
+		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (WoIsKey(binding, attnum))
 			wo_value_to_json(INT8OID, Int64GetDatum(attnum == binding->tenant ? tenant : ticket),
 							 false, &item);
@@ -298,14 +298,14 @@ wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket)
 			wo_value_from_jsonb(fold->values[attnum - 1], &item);
 			wo_value_readable(att->atttypid, &item);
 		}
-		wo_push_value(&state, WJB_VALUE, &item);
+		wo_value_push(&state, WJB_VALUE, &item);
 	}
 	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Takes over what a line says of each column, and adds those columns to told. */
 static bool
-apply_changes(WoFold *fold, const WoJournalLine *line, Bitmapset **told, Bitmapset **surprises)
+apply_changes(WoReplayState *fold, const WoJournalEntry *line, Bitmapset **told, Bitmapset **surprises)
 {
 	JsonbIterator *it;
 	JsonbValue	key;
@@ -371,7 +371,7 @@ renamed(Jsonb *names, JsonbValue *name)
 
 /* Finds the column that a line tells of, which may have another name now; 0 if the fold keeps none. */
 static AttrNumber
-column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name)
+column_number(const WoReplayState *fold, const WoJournalEntry *line, JsonbValue *name)
 {
 	const WoBinding *binding = fold->binding;
 	ListCell   *lc;
@@ -393,7 +393,7 @@ column_number(const WoFold *fold, const WoJournalLine *line, JsonbValue *name)
 
 /* Puts the label that a value has now in place of the one that a line tells. */
 static void
-relabel(const WoFold *fold, const WoJournalLine *line, AttrNumber attnum, JsonbValue *value)
+relabel(const WoReplayState *fold, const WoJournalEntry *line, AttrNumber attnum, JsonbValue *value)
 {
 	const char *column = NameStr(TupleDescAttr(fold->binding->desc, attnum - 1)->attname);
 	ListCell   *lc;
@@ -423,7 +423,7 @@ list_alterations(int32 relation)
 	int64		tenant = 1;
 	int64		ticket = WO_ALTERATION_TICKET(relation);
 	WoReplay   *replay = wo_replay_open(WO_RELATION_JOURNAL, &tenant, &ticket);
-	const WoJournalLine *line;
+	const WoJournalEntry *line;
 	List	   *result = NIL;
 
 	while ((line = wo_replay_next(replay)) != NULL)
@@ -450,7 +450,7 @@ list_alterations(int32 relation)
 
 /* Replaces what the fold has for a column; the value is copied. */
 static void
-set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value)
+set_value(WoReplayState *fold, AttrNumber attnum, JsonbValue *value)
 {
 	MemoryContext old = MemoryContextSwitchTo(fold->context);
 
@@ -463,7 +463,7 @@ set_value(WoFold *fold, AttrNumber attnum, JsonbValue *value)
 
 /* Sets an engine column that follows from the line itself, unless the line told it. */
 static void
-set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
+set_derived(WoReplayState *fold, Bitmapset *told, WoEngineColumn column,
 			Oid type, Datum value, bool isnull)
 {
 	AttrNumber	attnum = fold->binding->engine[column];
@@ -476,7 +476,7 @@ set_derived(WoFold *fold, Bitmapset *told, WoEngineColumn column,
 }
 
 static void
-set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const char *value)
+set_derived_text(WoReplayState *fold, Bitmapset *told, WoEngineColumn column, const char *value)
 {
 	set_derived(fold, told, column, TEXTOID,
 				value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
@@ -484,7 +484,7 @@ set_derived_text(WoFold *fold, Bitmapset *told, WoEngineColumn column, const cha
 
 /* The row knows the digest of its last line, so that the next can chain to it. */
 static void
-set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
+set_digest(WoReplayState *fold, const WoJournalEntry *line, bool sealed)
 {
 	bytea	   *digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 
@@ -494,11 +494,11 @@ set_digest(WoFold *fold, const WoJournalLine *line, bool sealed)
 }
 
 /*
- * wo_fold_import sets what only a row knows that was imported and has no line
+ * wo_replay_import sets what only a row knows that was imported and has no line
  * yet: the seal that it has in place of a digest.
  */
 void
-wo_fold_import(WoFold *fold, const WoRow *row)
+wo_replay_import(WoReplayState *fold, const WoRow *row)
 {
 	AttrNumber	attnum = fold->binding->engine[WO_DIGEST];
 
@@ -519,14 +519,14 @@ wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at, 
 	MemoryContext old;
 	bool		begun = false;
 	Jsonb	   *result = NULL;
-	const WoJournalLine *line;
+	const WoJournalEntry *line;
 	WoReplay   *replay;
-	WoFold	   *fold;
+	WoReplayState	   *fold;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	replay = wo_replay_open(binding->guarded_id, &tenant, &ticket);
-	fold = wo_fold_create(binding);
+	fold = wo_replay_state_create(binding);
 	while ((line = wo_replay_next(replay)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -535,24 +535,24 @@ wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at, 
 		if (line->at > at)
 			break;
 		old = MemoryContextSwitchTo(replay->context);
-		(void) wo_fold_apply(fold, line, replay->sealed, NULL);
+		(void) wo_replay_apply(fold, line, replay->sealed, NULL);
 		MemoryContextSwitchTo(old);
 	}
 	if (!begun && row != NULL)
 	{
-		WoJournalLine base;
+		WoJournalEntry base;
 
-		wo_line_for_base(&base, binding, row);
+		wo_entry_for_base(&base, binding, row);
 		if (base.at <= at)
 		{
-			(void) wo_fold_apply(fold, &base, false, NULL);
-			wo_fold_import(fold, row);
+			(void) wo_replay_apply(fold, &base, false, NULL);
+			wo_replay_import(fold, row);
 		}
 	}
 	if (fold->exists)
 	{
 		old = MemoryContextSwitchTo(caller);
-		result = wo_fold_to_jsonb(fold, tenant, ticket);
+		result = wo_replay_state_to_jsonb(fold, tenant, ticket);
 		MemoryContextSwitchTo(old);
 	}
 	wo_replay_close(replay);

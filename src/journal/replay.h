@@ -21,7 +21,7 @@ typedef struct WoReplay
 	WoStream	stream;
 	int32		relation;
 	MemoryContext context;		/* of the line; reset at the next one */
-	WoJournalLine line;
+	WoJournalEntry line;
 	bool		sealed;			/* it has a digest of the right length */
 } WoReplay;
 
@@ -34,7 +34,7 @@ typedef struct WoAlteration
 } WoAlteration;
 
 /* One ticket's row as its lines so far make it. */
-typedef struct WoFold
+typedef struct WoReplayState
 {
 	const WoBinding *binding;
 	MemoryContext context;		/* of the values; reset with each ticket */
@@ -48,19 +48,19 @@ typedef struct WoFold
 	List	   *alterations;	/* of WoAlteration *, in order of time */
 	bool		sealed;			/* the last line has a digest */
 	uint8		digest[WO_DIGEST_LENGTH];
-} WoFold;
+} WoReplayState;
 
 extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket);
-extern const WoJournalLine *wo_replay_next(WoReplay *replay);
+extern const WoJournalEntry *wo_replay_next(WoReplay *replay);
 extern void wo_replay_close(WoReplay *replay);
 
-extern bool wo_line_is_base(const WoJournalLine *line);
-extern WoFold *wo_fold_create(const WoBinding *binding);
-extern void wo_fold_reset(WoFold *fold);
-extern bool wo_fold_apply(WoFold *fold, const WoJournalLine *line, bool sealed,
+extern bool wo_replay_is_base(const WoJournalEntry *line);
+extern WoReplayState *wo_replay_state_create(const WoBinding *binding);
+extern void wo_replay_state_reset(WoReplayState *fold);
+extern bool wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed,
 						  Bitmapset **surprises);
-extern void wo_fold_import(WoFold *fold, const WoRow *row);
-extern Jsonb *wo_fold_to_jsonb(const WoFold *fold, int64 tenant, int64 ticket);
+extern void wo_replay_import(WoReplayState *fold, const WoRow *row);
+extern Jsonb *wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, int64 ticket);
 extern Jsonb *wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at,
 							  const WoRow *row);
 

@@ -175,10 +175,10 @@ trigger_depth(void)
 }
 
 /*
- * wo_tally_begin marks that a statement is about to change rows of a table.
+ * wo_state_count_begin marks that a statement is about to change rows of a table.
  */
 void
-wo_tally_begin(const WoBinding *binding)
+wo_state_count_begin(const WoBinding *binding)
 {
 	Move	   *mark;
 	int			depth;
@@ -186,13 +186,13 @@ wo_tally_begin(const WoBinding *binding)
 	if (!binding->counted)
 		return;
 	depth = trigger_depth();
-	for (int i = wo_pending_first(&pending); i < pending.n; i++)
+	for (int i = wo_heap_append_first_deferred(&pending); i < pending.n; i++)
 	{
 		mark = move_at(i);
 		if (mark->n == 0 && mark->relation == binding->guarded_id && mark->depth == depth)
 			return;
 	}
-	mark = wo_pending_add(&pending);
+	mark = wo_heap_append_defer(&pending);
 	mark->relation = binding->guarded_id;
 	mark->depth = depth;
 }
@@ -204,17 +204,17 @@ same_state(const char *a, const char *b)
 }
 
 /*
- * wo_tally_move takes note that a row has come to rest in another state.
+ * wo_state_count_move takes note that a row has come to rest in another state.
  */
 void
-wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to)
+wo_state_count_move(const WoBinding *binding, int64 tenant, const char *from, const char *to)
 {
 	int			nmoves = 0;
 	Move	   *move;
 
 	if (!binding->counted || same_state(from, to))
 		return;
-	for (int i = wo_pending_first(&pending); i < pending.n; i++)
+	for (int i = wo_heap_append_first_deferred(&pending); i < pending.n; i++)
 	{
 		move = move_at(i);
 		if (move->n == 0)
@@ -229,7 +229,7 @@ wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const ch
 	}
 	if (nmoves >= FLUSH_MOVES)
 		(void) write_moves();
-	move = wo_pending_add(&pending);
+	move = wo_heap_append_defer(&pending);
 	move->relation = binding->guarded_id;
 	move->n = 1;
 	move->tenant = tenant;
@@ -254,7 +254,7 @@ form_change(Relation change, const Move *move)
 		values[Anum_change_to_state - 1] = CStringGetTextDatum(move->to);
 	else
 		nulls[Anum_change_to_state - 1] = true;
-	return wo_store_form(&change_table, change, values, nulls);
+	return wo_heap_append_form(&change_table, change, values, nulls);
 }
 
 /*
@@ -264,7 +264,7 @@ form_change(Relation change, const Move *move)
 static bool
 write_moves(void)
 {
-	int			first = wo_pending_first(&pending);
+	int			first = wo_heap_append_first_deferred(&pending);
 	int			kept = first;
 	int			ntuples = 0;
 	HeapTuple  *tuples = NULL;
@@ -277,7 +277,7 @@ write_moves(void)
 	if (ntuples == 0)
 		return false;
 
-	change = wo_store_open(&change_table, RowExclusiveLock);
+	change = wo_heap_append_open(&change_table, RowExclusiveLock);
 	tuples = palloc(sizeof(HeapTuple) * ntuples);
 	ntuples = 0;
 	for (int i = first; i < pending.n; i++)
@@ -287,8 +287,8 @@ write_moves(void)
 		else
 			*move_at(kept++) = *move_at(i);
 	}
-	wo_pending_keep(&pending, kept);
-	wo_store(&change_table, change, tuples, ntuples, NULL);
+	wo_heap_append_keep_deferred(&pending, kept);
+	wo_heap_append(&change_table, change, tuples, ntuples, NULL);
 	table_close(change, NoLock);
 
 	for (int i = 0; i < ntuples; i++)
@@ -323,7 +323,7 @@ add_sum(Sums *sums, int64 tenant, Datum state, int64 n)
 static int
 take_changes(int32 relation, Sums *sums)
 {
-	Relation	change = wo_store_open(&change_table, RowExclusiveLock);
+	Relation	change = wo_heap_append_open(&change_table, RowExclusiveLock);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -367,7 +367,7 @@ fold(int32 relation)
 	Sums		sums = {0};
 	int			taken;
 
-	if (!wo_run_as_owner(&take_turn, values, NULL))
+	if (!wo_owner_spi_run(&take_turn, values, NULL))
 		return 0;
 	sums.tenants = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
 	sums.states = palloc(sizeof(Datum) * FOLD_CHANGES * 2);
@@ -378,13 +378,13 @@ fold(int32 relation)
 		values[1] = PointerGetDatum(construct_array(sums.tenants, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		values[2] = PointerGetDatum(construct_array(sums.states, sums.n, TEXTOID, -1, false, TYPALIGN_INT));
 		values[3] = PointerGetDatum(construct_array(sums.sums, sums.n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		(void) wo_run_as_owner(&add_to_tally, values, NULL);
+		(void) wo_owner_spi_run(&add_to_tally, values, NULL);
 	}
 	return taken;
 }
 
 /*
- * wo_tally_flush is called at the end of a statement on a table: what it has
+ * wo_state_count_flush is called at the end of a statement on a table: what it has
  * moved is written.  A statement on a partition has no such end; its moves
  * wait for the next one, or for the commit.
  *
@@ -392,7 +392,7 @@ fold(int32 relation)
  * which could make that fail.
  */
 void
-wo_tally_flush(Relation rel)
+wo_state_count_flush(Relation rel)
 {
 	const WoBinding *binding;
 	int			depth = trigger_depth();
@@ -405,23 +405,23 @@ wo_tally_flush(Relation rel)
 	binding = wo_binding_if_guarded(rel);
 	if (binding == NULL)
 		return;
-	kept = wo_pending_first(&pending);
+	kept = wo_heap_append_first_deferred(&pending);
 	for (int i = kept; i < pending.n; i++)
 		if (move_at(i)->relation != binding->guarded_id || move_at(i)->depth < depth)
 			*move_at(kept++) = *move_at(i);
-	wo_pending_keep(&pending, kept);
+	wo_heap_append_keep_deferred(&pending, kept);
 	if (due && !IsolationUsesXactSnapshot())
 		(void) fold(binding->guarded_id);
 }
 
 /*
- * wo_tally_read reads a tenant's total of a table from the tally, of these
+ * wo_state_count_read reads a tenant's total of a table from the tally, of these
  * states or (NULL) of all, as the active snapshot sees it.  False if the tally
  * cannot tell: the table is not counted, or was not in the eyes of that
  * snapshot, or this session is in the middle of changing it.
  */
 bool
-wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total)
+wo_state_count_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total)
 {
 	Datum		values[4] = {
 		Int32GetDatum(binding->guarded_id),
@@ -435,7 +435,7 @@ wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *
 	for (int i = 0; i < pending.n; i++)
 		if (move_at(i)->relation == binding->guarded_id)
 			return false;
-	return wo_run_as_owner(&read_tally, values, total);
+	return wo_owner_spi_run(&read_tally, values, total);
 }
 
 /*
@@ -452,10 +452,10 @@ workorder_compact_totals(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("workorder.compact_totals()");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	wo_stream_open(&stream, wo_lookup_table("guarded", false),
+	wo_owner_spi_stream_open(&stream, wo_catalog_table("guarded", false),
 				   "SELECT id, relation::pg_catalog.oid FROM workorder.guarded WHERE counted ORDER BY id",
 				   0, NULL, NULL);
-	while ((tuple = wo_stream_next(&stream)) != NULL)
+	while ((tuple = wo_owner_spi_stream_next(&stream)) != NULL)
 	{
 		TupleDesc	desc = stream.batch->tupdesc;
 		bool		isnull;
@@ -470,7 +470,7 @@ workorder_compact_totals(PG_FUNCTION_ARGS)
 			result += folded;
 		table_close(rel, NoLock);
 	}
-	wo_stream_close(&stream);
+	wo_owner_spi_stream_close(&stream);
 	SPI_finish();
 	PG_RETURN_INT64(result);
 }
@@ -570,7 +570,7 @@ add_leaf(List *leaves, const char *path, WoSight sight)
 static List *
 find_leaves(const WoBinding *binding, List *states, bool all, const WoActor *actor)
 {
-	List	   *versions = wo_flow_versions(binding->flow_name);
+	List	   *versions = wo_flow_cache_versions(binding->flow_name);
 	List	   *leaves = NIL;
 	bool	   *known = palloc0(sizeof(bool) * (list_length(states) + 1));
 	ListCell   *lc;
@@ -578,7 +578,7 @@ find_leaves(const WoBinding *binding, List *states, bool all, const WoActor *act
 
 	foreach(lc, versions)
 	{
-		const WoFlow *flow = wo_flow_by_id(lfirst_int(lc));
+		const WoFlow *flow = wo_flow_cache_by_id(lfirst_int(lc));
 		Bitmapset  *meant = NULL;
 		ListCell   *state;
 
@@ -615,7 +615,7 @@ find_leaves(const WoBinding *binding, List *states, bool all, const WoActor *act
 		if (!known[i++])
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_NOT_FOUND),
-					 errmsg("flow \"%s\" has no state \"%s\"", binding->flow_name, wo_shown(lfirst(lc))),
+					 errmsg("flow \"%s\" has no state \"%s\"", binding->flow_name, wo_errors_shorten(lfirst(lc))),
 					 errdetail("None of its versions has."),
 					 errhint("The view workorder.flow_state lists them.")));
 	return leaves;
@@ -694,7 +694,7 @@ workorder_total(PG_FUNCTION_ARGS)
 				 errmsg("argument \"%s\" is missing", "relation"),
 				 errdetail("It must not be null."),
 				 errhint("Give the name of a guarded table.")));
-	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	check_column(rel, binding->tenant);
 	check_column(rel, binding->engine[WO_STATE]);
 	actor = wo_actor_current();
@@ -709,8 +709,8 @@ workorder_total(PG_FUNCTION_ARGS)
 		ArrayType  *part = plain ? NULL : leaf_array(leaves, WO_SEES_SOME);
 
 		/* the tally knows nothing of a partition by itself, nor of policies that users add */
-		if (rel->rd_rel->relispartition || !(sees_all || wo_policies_are_ours(rel)) ||
-			((plain || whole != NULL) && !wo_tally_read(binding, actor->tenant, whole, &total)))
+		if (rel->rd_rel->relispartition || !(sees_all || wo_policy_is_ours(rel)) ||
+			((plain || whole != NULL) && !wo_state_count_read(binding, actor->tenant, whole, &total)))
 			total = count_rows(rel, binding, actor->tenant, plain ? NULL : leaf_array(leaves, WO_SEES_NONE));
 		else if (part != NULL)
 			total += count_rows(rel, binding, actor->tenant, part);

@@ -12,9 +12,9 @@
 
 #include "row/binding.h"
 
-extern void wo_tally_begin(const WoBinding *binding);
-extern void wo_tally_move(const WoBinding *binding, int64 tenant, const char *from, const char *to);
-extern void wo_tally_flush(Relation rel);
-extern bool wo_tally_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total);
+extern void wo_state_count_begin(const WoBinding *binding);
+extern void wo_state_count_move(const WoBinding *binding, int64 tenant, const char *from, const char *to);
+extern void wo_state_count_flush(Relation rel);
+extern bool wo_state_count_read(const WoBinding *binding, int64 tenant, ArrayType *states, int64 *total);
 
 #endif							/* WO_STATE_COUNT_H */

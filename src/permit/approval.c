@@ -15,7 +15,7 @@
  * permit.c asks here who may, what it leads to, and has the row follow;
  * task_command.c asks when tasks change hands, verify() whether a decision was
  * one.
- * Nothing is written but the row of the case.
+ * Nothing is written but the row being judged.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +41,7 @@
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search
 {
-	WoCase	   *c;
+	WoEvaluation	   *c;
 	const WoApprovers *approvers;
 	HTAB	   *excluded;
 	HTAB	   *asked;			/* who has a task */
@@ -72,7 +72,7 @@ with_person(List *people, int64 person)
  * person_in reads an actor's id from a column of the row, whether it is int or bigint.
  */
 static int64
-person_in(const WoCase *c, AttrNumber attnum)
+person_in(const WoEvaluation *c, AttrNumber attnum)
 {
 	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
 	{
@@ -180,7 +180,7 @@ add_found(Search *search, JsonPath *path, int weight)
 static void
 add_sources(Search *search, const WoSource *sources, int n)
 {
-	WoCase	   *c = search->c;
+	WoEvaluation	   *c = search->c;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -228,11 +228,11 @@ sum_weights(const WoApprovers *approvers, const List *tasks, bool all, int vote)
 }
 
 /*
- * wo_approval_tally tells whether the tasks decide the step: for it, or, with
+ * wo_approval_is_met tells whether the tasks decide the step: for it, or, with
  * against, against it because the rule can no longer be met.
  */
 bool
-wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against)
+wo_approval_is_met(const WoApprovers *approvers, const List *tasks, bool against)
 {
 	int64		all = sum_weights(approvers, tasks, true, 0);
 	int64		yes = sum_weights(approvers, tasks, false, 1);
@@ -255,23 +255,23 @@ wo_approval_tally(const WoApprovers *approvers, const List *tasks, bool against)
 }
 
 /*
- * wo_approval_enough tells whether these people could pass the step at all.
+ * wo_approval_can_be_met tells whether these people could pass the step at all.
  */
 bool
-wo_approval_enough(const WoApprovers *approvers, const List *tasks)
+wo_approval_can_be_met(const WoApprovers *approvers, const List *tasks)
 {
-	return tasks != NIL && !wo_approval_tally(approvers, tasks, true);
+	return tasks != NIL && !wo_approval_is_met(approvers, tasks, true);
 }
 
 /*
- * wo_approval_candidate returns the transition that approving would take in a
+ * wo_approval_transition returns the transition that approving would take in a
  * state: the first whose guard holds, NULL if none does.
  */
-const WoCandidate *
-wo_approval_candidate(WoCase *c, int state)
+const WoTransition *
+wo_approval_transition(WoEvaluation *c, int state)
 {
 	const WoApprovers *approvers = c->flow->states[state].approvers;
-	const WoCandidateList *list = &c->flow->states[state].on[approvers->action];
+	const WoTransitionList *list = &c->flow->states[state].on[approvers->action];
 
 	for (int i = 0; i < list->n; i++)
 		if (wo_condition_holds(c, list->item[i].guard) == WO_TRUE)
@@ -284,7 +284,7 @@ wo_approval_candidate(WoCase *c, int state)
  * to; its own taker counts as having taken it.
  */
 static List *
-excluded_people(WoCase *c, const WoCandidate *candidate, const char *action, int64 for_actor)
+excluded_people(WoEvaluation *c, const WoTransition *candidate, const char *action, int64 for_actor)
 {
 	List	   *people = NIL;
 	int			number = action != NULL ? wo_flow_action(c->flow, action) : -1;
@@ -309,11 +309,11 @@ excluded_people(WoCase *c, const WoCandidate *candidate, const char *action, int
  * wo_approval_give_tasks finds the people of a state by the row as it would be.
  */
 List *
-wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor)
+wo_approval_give_tasks(WoEvaluation *c, int state, const char *action, int64 for_actor)
 {
 	Search		search = {.c = c,.approvers = c->flow->states[state].approvers};
 	const WoApprovers *approvers = search.approvers;
-	const WoCandidate *candidate = wo_approval_candidate(c, state);
+	const WoTransition *candidate = wo_approval_transition(c, state);
 	ListCell   *lc;
 
 	if (candidate == NULL)
@@ -321,7 +321,7 @@ wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor
 	foreach(lc, excluded_people(c, candidate, action, for_actor))
 		(void) wo_id_set_add(&search.excluded, *(int64 *) lfirst(lc));
 	add_sources(&search, approvers->sources, approvers->nsources);
-	if (!wo_approval_enough(approvers, search.tasks) && approvers->none == WO_NOBODY_FALLBACK)
+	if (!wo_approval_can_be_met(approvers, search.tasks) && approvers->none == WO_IF_NONE_FALLBACK)
 		add_sources(&search, approvers->fallback, approvers->nfallback);
 	return search.tasks;
 }
@@ -330,10 +330,10 @@ wo_approval_give_tasks(WoCase *c, int state, const char *action, int64 for_actor
  * wo_approval_excluded tells whether a person may not decide by a transition.
  */
 bool
-wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person)
+wo_approval_excluded(WoEvaluation *c, const WoTransition *candidate, int64 person)
 {
 	return (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL) &&
-		is_listed(wo_excluded_people(c, candidate), person);
+		is_listed(wo_quorum_excluded(c, candidate), person);
 }
 
 /*
@@ -342,66 +342,66 @@ wo_approval_excluded(WoCase *c, const WoCandidate *candidate, int64 person)
 static List *
 list_others(int64 tenant, const char *column, int64 person, const char *other, TimestampTz now)
 {
-	WoLookupKey keys[2] = {
+	WoCatalogKey keys[2] = {
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{column, INT8OID, Int64GetDatum(person)}
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	List	   *result = NIL;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("deputy", false), keys, 2);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, wo_catalog_table("deputy", false), keys, 2);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		bool		isnull;
 		bool		ends;
-		Datum		since = wo_lookup_datum(&lookup, tuple, "since", TIMESTAMPTZOID, &isnull);
-		Datum		until = wo_lookup_datum(&lookup, tuple, "until", TIMESTAMPTZOID, &ends);
+		Datum		since = wo_catalog_datum(&lookup, tuple, "since", TIMESTAMPTZOID, &isnull);
+		Datum		until = wo_catalog_datum(&lookup, tuple, "until", TIMESTAMPTZOID, &ends);
 		int64	   *found;
 
 		if (DatumGetTimestampTz(since) > now || (!ends && now >= DatumGetTimestampTz(until)))
 			continue;
 		found = palloc(sizeof(int64));
-		*found = wo_lookup_int64(&lookup, tuple, other);
+		*found = wo_catalog_int64(&lookup, tuple, other);
 		result = lappend(result, found);
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return result;
 }
 
 /*
- * wo_deputy_of lists for whom a person stands in at a time.
+ * wo_approval_principals lists for whom a person stands in at a time.
  */
 List *
-wo_deputy_of(int64 tenant, int64 person, TimestampTz now)
+wo_approval_principals(int64 tenant, int64 person, TimestampTz now)
 {
 	return list_others(tenant, "deputy_id", person, "actor_id", now);
 }
 
 /*
- * wo_deputies lists who stands in for a person at a time.
+ * wo_approval_deputies lists who stands in for a person at a time.
  */
 List *
-wo_deputies(int64 tenant, int64 person, TimestampTz now)
+wo_approval_deputies(int64 tenant, int64 person, TimestampTz now)
 {
 	return list_others(tenant, "actor_id", person, "deputy_id", now);
 }
 
 /*
- * wo_round_of_case returns the round of the ticket as it stands.  A row that
+ * wo_approval_current returns the round of the ticket as it stands.  A row that
  * came to its state without an action has no tasks yet; they are given now.
  */
-WoRound *
-wo_round_of_case(WoCase *c)
+WoApprovalState *
+wo_approval_current(WoEvaluation *c)
 {
 	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 
 	if (c->round != NULL)
 		return c->round;
-	c->round = c->old != NULL ? wo_round_of_row(c->binding, &old) : wo_round_read(NULL);
+	c->round = c->old != NULL ? wo_approval_state_of_row(c->binding, &old) : wo_approval_state_read(NULL);
 	if (c->old != NULL && c->flow->states[c->leaf].approvers != NULL && !c->round->resolved)
 	{
-		WoCase		before = *c;
+		WoEvaluation		before = *c;
 
 		before.row = old.values;
 		before.row_null = old.nulls;
@@ -416,7 +416,7 @@ wo_round_of_case(WoCase *c)
  * open_task finds the task that waits for a person's decision.
  */
 static WoTask *
-open_task(const WoRound *round, int64 person)
+open_task(const WoApprovalState *round, int64 person)
 {
 	ListCell   *lc;
 
@@ -424,29 +424,29 @@ open_task(const WoRound *round, int64 person)
 	{
 		WoTask	   *task = lfirst(lc);
 
-		if (task->who == person && task->owner == 0 && wo_task_open(round, task))
+		if (task->who == person && task->owner == 0 && wo_approval_state_task_open(round, task))
 			return task;
 	}
 	return NULL;
 }
 
 /*
- * wo_approval_standing tells what the actor is to the tasks of the ticket, and
+ * wo_approval_status tells what the actor is to the tasks of the ticket, and
  * which task it is about.
  */
-WoStanding
-wo_approval_standing(WoCase *c, const WoCandidate *candidate, WoTask **task, int64 *for_actor)
+WoApproverStatus
+wo_approval_status(WoEvaluation *c, const WoTransition *candidate, WoTask **task, int64 *for_actor)
 {
 	int64		me = c->actor->id;
-	WoStanding	standing = WO_STANDS_NOT;
-	const WoRound *round;
+	WoApproverStatus	standing = WO_APPROVER_NONE;
+	const WoApprovalState *round;
 	ListCell   *lc;
 
 	*task = NULL;
 	*for_actor = 0;
 	if (me == 0 || !c->actor->active || c->old == NULL || c->restricted)
-		return WO_STANDS_NOT;
-	round = wo_round_of_case(c);
+		return WO_APPROVER_NONE;
+	round = wo_approval_current(c);
 	foreach(lc, round->tasks)
 	{
 		WoTask	   *t = lfirst(lc);
@@ -454,28 +454,28 @@ wo_approval_standing(WoCase *c, const WoCandidate *candidate, WoTask **task, int
 		if (t->vote != 0 && (t->by == me || t->who == me))
 		{
 			*task = t;
-			return WO_STANDS_DECIDED;
+			return WO_APPROVER_DECIDED;
 		}
 		if (t->who != me && t->owner != me)
 			continue;
 		*task = t;
-		standing = t->owner == me ? WO_STANDS_LENT : t->owner != 0 ? WO_STANDS_ADVISING :
-			wo_task_open(round, t) ? WO_STANDS_NEXT : WO_STANDS_WAITING;
+		standing = t->owner == me ? WO_APPROVER_DELEGATED : t->owner != 0 ? WO_APPROVER_ADVISING :
+			wo_approval_state_task_open(round, t) ? WO_APPROVER_NEXT : WO_APPROVER_WAITING;
 	}
-	if (standing != WO_STANDS_NOT)
+	if (standing != WO_APPROVER_NONE)
 		return standing;
 	foreach(lc, round->tasks)
 	{
 		WoTask	   *t = lfirst(lc);
 
-		if (t->who == 0 && t->role != NULL && wo_task_open(round, t) &&
+		if (t->who == 0 && t->role != NULL && wo_approval_state_task_open(round, t) &&
 			wo_actor_has_role(c->actor, t->role))
 		{
 			*task = t;
-			return WO_STANDS_NEXT;
+			return WO_APPROVER_NEXT;
 		}
 	}
-	foreach(lc, wo_deputy_of(c->actor->tenant, me, c->now))
+	foreach(lc, wo_approval_principals(c->actor->tenant, me, c->now))
 	{
 		int64		principal = *(int64 *) lfirst(lc);
 		WoTask	   *t = open_task(round, principal);
@@ -484,23 +484,23 @@ wo_approval_standing(WoCase *c, const WoCandidate *candidate, WoTask **task, int
 			continue;
 		*task = t;
 		*for_actor = principal;
-		return WO_STANDS_NEXT;
+		return WO_APPROVER_NEXT;
 	}
-	return WO_STANDS_NOT;
+	return WO_APPROVER_NONE;
 }
 
 /*
  * wo_approval_vote has the actor decide, and tells what that leads to.
  */
 void
-wo_approval_vote(WoCase *c, const WoCandidate *candidate, WoVerdict *verdict)
+wo_approval_vote(WoEvaluation *c, const WoTransition *candidate, WoVerdict *verdict)
 {
-	WoRound    *round = wo_round_copy(wo_round_of_case(c));
+	WoApprovalState    *round = wo_approval_state_copy(wo_approval_current(c));
 	WoTask	   *mine;
 	int64		for_actor;
 	ListCell   *lc;
 
-	if (wo_approval_standing(c, candidate, &mine, &for_actor) != WO_STANDS_NEXT)
+	if (wo_approval_status(c, candidate, &mine, &for_actor) != WO_APPROVER_NEXT)
 		elog(ERROR, "the actor has no task to decide");
 	foreach(lc, round->tasks)
 	{
@@ -517,16 +517,16 @@ wo_approval_vote(WoCase *c, const WoCandidate *candidate, WoVerdict *verdict)
 	}
 	round->for_actor = for_actor;
 	verdict->round = round;
-	verdict->complete = wo_approval_tally(candidate->approvers, round->tasks, candidate->against != NULL);
+	verdict->complete = wo_approval_is_met(candidate->approvers, round->tasks, candidate->against != NULL);
 }
 
 /*
  * nobody_approves says that a state has not enough people to decide in it.
  */
 static WoReason *
-nobody_approves(WoCase *c, const WoApprovers *approvers)
+nobody_approves(WoEvaluation *c, const WoApprovers *approvers)
 {
-	return wo_reason("approvers", ERRCODE_WO_CONFLICT,
+	return wo_reason_make("approvers", ERRCODE_WO_CONFLICT,
 					 psprintf("state \"%s\" has not enough people to approve", c->flow->states[approvers->state].path),
 					 psprintf("%s finds nobody, or not as many as its rule needs.", approvers->where),
 					 "Name approvers, or give somebody the role.");
@@ -537,25 +537,25 @@ nobody_approves(WoCase *c, const WoApprovers *approvers)
  * back and is to return to where it came from; the one given, if it was not,
  * or if that does not lead along the way.
  */
-const WoCandidate *
-wo_approval_way(WoCase *c, const WoCandidate *taken)
+const WoTransition *
+wo_approval_way(WoEvaluation *c, const WoTransition *taken)
 {
-	const WoRound *round = wo_round_of_case(c);
+	const WoApprovalState *round = wo_approval_current(c);
 	const char *to;
 	int			target;
 	bool		along = false;
-	WoCandidate *jump;
+	WoTransition *jump;
 	ListCell   *lc;
 
 	if (round->resume == NIL)
 		return taken;
-	to = c->flow->states[wo_permit_target(c, taken)].path;
+	to = c->flow->states[wo_evaluation_target(c, taken)].path;
 	foreach(lc, round->resume)
 		along |= strcmp(lfirst(lc), to) == 0;
 	target = wo_flow_state(c->flow, llast(round->resume), strlen(llast(round->resume)));
 	if (!along || target < 0)
 		return taken;
-	jump = palloc(sizeof(WoCandidate));
+	jump = palloc(sizeof(WoTransition));
 	*jump = *taken;
 	jump->source = c->leaf;
 	jump->target = target;
@@ -567,7 +567,7 @@ wo_approval_way(WoCase *c, const WoCandidate *taken)
  * the way from there out of the trail.
  */
 static void
-follow_trail(WoCase *c, WoRound *round, int leaf, const List *resume)
+follow_trail(WoEvaluation *c, WoApprovalState *round, int leaf, const List *resume)
 {
 	const char *to = c->flow->states[leaf].path;
 	List	   *way = list_make1((char *) c->flow->states[c->leaf].path);
@@ -579,7 +579,7 @@ follow_trail(WoCase *c, WoRound *round, int leaf, const List *resume)
 		return;
 	}
 	foreach(lc, round->trail)
-		if (strcmp(((WoTrailStep *) lfirst(lc))->state, to) == 0)
+		if (strcmp(((WoReturnStep *) lfirst(lc))->state, to) == 0)
 		{
 			round->trail = list_truncate(round->trail, foreach_current_index(lc));
 			return;
@@ -590,7 +590,7 @@ follow_trail(WoCase *c, WoRound *round, int leaf, const List *resume)
 			way = lappend(way, list_nth(resume, i));
 	foreach(lc, way)
 	{
-		WoTrailStep *step = palloc(sizeof(WoTrailStep));
+		WoReturnStep *step = palloc(sizeof(WoReturnStep));
 
 		if (strcmp(lfirst(lc), to) == 0)
 			continue;
@@ -605,27 +605,27 @@ follow_trail(WoCase *c, WoRound *round, int leaf, const List *resume)
  * passes states over that have nobody to ask.
  */
 static WoReason *
-enter(WoCase *c, WoRound *round, const char *action, int *leaf)
+enter(WoEvaluation *c, WoApprovalState *round, const char *action, int *leaf)
 {
 	const WoApprovers *approvers;
 
 	for (int hops = 0; (approvers = c->flow->states[*leaf].approvers) != NULL; hops++)
 	{
-		const WoCandidate *onward;
+		const WoTransition *onward;
 
 		CHECK_FOR_INTERRUPTS();
 		c->row_json = NULL;
 		round->tasks = wo_approval_give_tasks(c, *leaf, action, round->for_actor);
-		if (wo_approval_enough(approvers, round->tasks))
+		if (wo_approval_can_be_met(approvers, round->tasks))
 		{
 			round->resolved = true;
 			return NULL;
 		}
-		if (approvers->none != WO_NOBODY_SKIP || round->tasks != NIL || hops > c->flow->nstates ||
-			(onward = wo_approval_candidate(c, *leaf)) == NULL)
+		if (approvers->none != WO_IF_NONE_SKIP || round->tasks != NIL || hops > c->flow->nstates ||
+			(onward = wo_approval_transition(c, *leaf)) == NULL)
 			return nobody_approves(c, approvers);
 		wo_condition_assign(c, onward);
-		*leaf = wo_permit_move(c, onward, *leaf);
+		*leaf = wo_evaluation_move(c, onward, *leaf);
 	}
 	return NULL;
 }
@@ -635,10 +635,10 @@ enter(WoCase *c, WoRound *round, const char *action, int *leaf)
  * states are passed over; NULL, or why the ticket cannot go there.
  */
 WoReason *
-wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict, int *leaf, bool visits)
+wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict, int *leaf, bool visits)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
-	WoRound    *round = wo_round_copy(verdict->round != NULL ? verdict->round : wo_round_of_case(c));
+	WoApprovalState    *round = wo_approval_state_copy(verdict->round != NULL ? verdict->round : wo_approval_current(c));
 	WoReason   *reason = NULL;
 	Jsonb	   *votes;
 
@@ -650,7 +650,7 @@ wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict, int 
 	}
 	if (visits)
 	{
-		List	   *resume = wo_round_of_case(c)->resume;
+		List	   *resume = wo_approval_current(c)->resume;
 
 		round->quorums = NULL;
 		round->tasks = NIL;
@@ -662,8 +662,8 @@ wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict, int 
 	}
 	else if (verdict->taken->quorum != WO_QUORUM_NONE)
 		round->quorums = verdict->complete || verdict->votes == NULL ? NULL :
-			wo_round_read(verdict->votes)->quorums;
-	votes = wo_round_write(round);
+			wo_approval_state_read(verdict->votes)->quorums;
+	votes = wo_approval_state_write(round);
 	c->row[attnum - 1] = votes != NULL ? JsonbPGetDatum(votes) : (Datum) 0;
 	c->row_null[attnum - 1] = votes == NULL;
 	return reason;
@@ -674,9 +674,9 @@ wo_approval_follow(WoCase *c, const char *action, const WoVerdict *verdict, int 
  * not go where a permitted action leads; NULL if it can.
  */
 WoReason *
-wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdict)
+wo_approval_foresee(const WoEvaluation *c, const char *action, const WoVerdict *verdict)
 {
-	WoCase		after = *c;
+	WoEvaluation		after = *c;
 	int			natts = c->binding->desc->natts;
 	int			leaf;
 
@@ -685,7 +685,7 @@ wo_approval_foresee(const WoCase *c, const char *action, const WoVerdict *verdic
 	after.row = memcpy(palloc(sizeof(Datum) * natts), c->row, sizeof(Datum) * natts);
 	after.row_null = memcpy(palloc(sizeof(bool) * natts), c->row_null, sizeof(bool) * natts);
 	wo_condition_assign(&after, verdict->taken);
-	leaf = wo_permit_move(&after, wo_approval_way(&after, verdict->taken), c->leaf);
+	leaf = wo_evaluation_move(&after, wo_approval_way(&after, verdict->taken), c->leaf);
 	if (c->flow->states[leaf].approvers == NULL)
 		return NULL;
 	return wo_approval_follow(&after, action, verdict, &leaf, true);

@@ -22,7 +22,7 @@
  * variables builds {"old": row, "actor": {...}, "now": text}.
  */
 static Jsonb *
-variables(WoCase *c)
+variables(WoEvaluation *c)
 {
 	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
@@ -30,33 +30,33 @@ variables(WoCase *c)
 
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 
-	wo_push_string(&state, WJB_KEY, "actor");
+	wo_value_push_string(&state, WJB_KEY, "actor");
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_push_string(&state, WJB_KEY, "id");
+	wo_value_push_string(&state, WJB_KEY, "id");
 	wo_value_to_json(INT8OID, Int64GetDatum(c->actor->id), c->actor->id == 0, &v);
 	wo_push_jsonb(&state, WJB_VALUE, &v);
-	wo_push_string(&state, WJB_KEY, "login");
-	wo_push_string(&state, WJB_VALUE, c->actor->login);
-	wo_push_string(&state, WJB_KEY, "name");
-	wo_push_string(&state, WJB_VALUE, c->actor->name);
-	wo_push_string(&state, WJB_KEY, "roles");
+	wo_value_push_string(&state, WJB_KEY, "login");
+	wo_value_push_string(&state, WJB_VALUE, c->actor->login);
+	wo_value_push_string(&state, WJB_KEY, "name");
+	wo_value_push_string(&state, WJB_VALUE, c->actor->name);
+	wo_value_push_string(&state, WJB_KEY, "roles");
 	wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < c->actor->nroles; i++)
-		wo_push_string(&state, WJB_ELEM, c->actor->roles[i]);
+		wo_value_push_string(&state, WJB_ELEM, c->actor->roles[i]);
 	wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 
-	wo_push_string(&state, WJB_KEY, "now");
+	wo_value_push_string(&state, WJB_KEY, "now");
 	wo_value_to_json(TIMESTAMPTZOID, TimestampTzGetDatum(c->now), false, &v);
 	wo_push_jsonb(&state, WJB_VALUE, &v);
 
-	wo_push_string(&state, WJB_KEY, "old");
+	wo_value_push_string(&state, WJB_KEY, "old");
 	if (c->old != NULL)
 	{
-		Jsonb	   *old = wo_row_to_jsonb(c->binding->desc, c->old, c->old_null);
+		Jsonb	   *old = wo_value_of_row(c->binding->desc, c->old, c->old_null);
 
 		wo_value_from_jsonb(old, &v);
-		wo_push_value(&state, WJB_VALUE, &v);
+		wo_value_push(&state, WJB_VALUE, &v);
 	}
 	else
 	{
@@ -68,10 +68,10 @@ variables(WoCase *c)
 }
 
 static void
-make_json(WoCase *c)
+make_json(WoEvaluation *c)
 {
 	if (c->row_json == NULL)
-		c->row_json = wo_row_to_jsonb(c->binding->desc, c->row, c->row_null);
+		c->row_json = wo_value_of_row(c->binding->desc, c->row, c->row_null);
 	if (c->vars_json == NULL)
 		c->vars_json = variables(c);
 }
@@ -82,7 +82,7 @@ make_json(WoCase *c)
  * unknown does not let anybody through.
  */
 WoTruth
-wo_condition_holds(WoCase *c, JsonPath *guard)
+wo_condition_holds(WoEvaluation *c, JsonPath *guard)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
@@ -111,7 +111,7 @@ wo_condition_holds(WoCase *c, JsonPath *guard)
  * nothing.
  */
 Jsonb *
-wo_condition_list(WoCase *c, JsonPath *path)
+wo_condition_list(WoEvaluation *c, JsonPath *path)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	Datum		result;
@@ -131,11 +131,11 @@ wo_condition_list(WoCase *c, JsonPath *path)
 }
 
 /*
- * wo_condition_assign carries out "set" on the row of the case.  All values
+ * wo_condition_assign carries out "set" on the row being judged.  All values
  * are taken from the row before the first is written, so order is no matter.
  */
 void
-wo_condition_assign(WoCase *c, const WoCandidate *taken)
+wo_condition_assign(WoEvaluation *c, const WoTransition *taken)
 {
 	Datum	   *values;
 	bool	   *nulls;

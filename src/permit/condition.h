@@ -18,8 +18,8 @@ typedef enum WoTruth
 	WO_UNKNOWN
 } WoTruth;
 
-extern WoTruth wo_condition_holds(WoCase *c, JsonPath *guard);
-extern Jsonb *wo_condition_list(WoCase *c, JsonPath *path);
-extern void wo_condition_assign(WoCase *c, const WoCandidate *taken);
+extern WoTruth wo_condition_holds(WoEvaluation *c, JsonPath *guard);
+extern Jsonb *wo_condition_list(WoEvaluation *c, JsonPath *path);
+extern void wo_condition_assign(WoEvaluation *c, const WoTransition *taken);
 
 #endif							/* WO_CONDITION_H */

@@ -46,7 +46,7 @@ workorder_deputise(PG_FUNCTION_ARGS)
 	const WoActor *me = wo_actor_current();
 	const WoActor *deputy = PG_ARGISNULL(0) ? NULL :
 		wo_actor_by_login(me->tenant, text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	TimestampTz since = PG_ARGISNULL(1) ? wo_now() : PG_GETARG_TIMESTAMPTZ(1);
+	TimestampTz since = PG_ARGISNULL(1) ? wo_settings_now() : PG_GETARG_TIMESTAMPTZ(1);
 	Datum		values[5];
 
 	if (me->id == 0 || (deputy != NULL && deputy->id == me->id))
@@ -68,10 +68,10 @@ workorder_deputise(PG_FUNCTION_ARGS)
 	values[4] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
 	/* what ends before it begins, ends */
 	if (!PG_ARGISNULL(2) && PG_GETARG_TIMESTAMPTZ(2) <= since)
-		(void) wo_run_as_owner(&end_deputy, values, NULL);
+		(void) wo_owner_spi_run(&end_deputy, values, NULL);
 	else
 	{
-		(void) wo_run_as_owner_with_nulls(&name_deputy, values, PG_ARGISNULL(2) ? "    n" : NULL, NULL);
+		(void) wo_owner_spi_run_with_nulls(&name_deputy, values, PG_ARGISNULL(2) ? "    n" : NULL, NULL);
 	}
 	PG_RETURN_VOID();
 }

@@ -5,7 +5,7 @@
  *
  * Whoever has something judged sets it up here: who, when, the row as it is
  * and as it would be, and where its flow stands.  Nothing is judged here.
- * Nothing is written but the row of the case; all memory is the caller's.
+ * Nothing is written but the row being judged; all memory is the caller's.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,16 +21,16 @@
 #include "permit/evaluation.h"
 
 /*
- * wo_case_begin fills in what does not depend on the action: who, when, and
+ * wo_evaluation_begin fills in what does not depend on the action: who, when, and
  * where the ticket stands.
  */
 void
-wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
+wo_evaluation_begin(WoEvaluation *c, WoBinding *binding, const WoRow *old, WoRow *row)
 {
 	memset(c, 0, sizeof(*c));
 	c->binding = binding;
 	c->actor = wo_actor_current();
-	c->now = wo_now();
+	c->now = wo_settings_now();
 	c->row = row->values;
 	c->row_null = row->nulls;
 
@@ -45,12 +45,12 @@ wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
 	{
 		AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
 		AttrNumber	updated = binding->engine[WO_UPDATED_AT];
-		char	   *state = wo_row_text(binding, old, WO_STATE);
+		char	   *state = wo_binding_text(binding, old, WO_STATE);
 
 		c->old = old->values;
 		c->old_null = old->nulls;
 		c->flow = old->nulls[flow_att - 1] ? NULL :
-			wo_flow_by_id(DatumGetInt32(old->values[flow_att - 1]));
+			wo_flow_cache_by_id(DatumGetInt32(old->values[flow_att - 1]));
 		if (c->flow == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_NOT_FOUND),
@@ -71,7 +71,7 @@ wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
 	}
 	else
 	{
-		c->flow = wo_flow_by_name(binding->flow_name);
+		c->flow = wo_flow_cache_by_name(binding->flow_name);
 		if (c->flow == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_NOT_FOUND),
@@ -84,10 +84,10 @@ wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row)
 }
 
 /*
- * wo_case_set writes an engine column of the row.
+ * wo_evaluation_set writes an engine column of the row.
  */
 void
-wo_case_set(WoCase *c, WoEngineColumn column, Datum value, bool isnull)
+wo_evaluation_set(WoEvaluation *c, WoEngineColumn column, Datum value, bool isnull)
 {
 	AttrNumber	attnum = c->binding->engine[column];
 
@@ -96,49 +96,49 @@ wo_case_set(WoCase *c, WoEngineColumn column, Datum value, bool isnull)
 }
 
 void
-wo_case_set_text(WoCase *c, WoEngineColumn column, const char *value)
+wo_evaluation_set_text(WoEvaluation *c, WoEngineColumn column, const char *value)
 {
-	wo_case_set(c, column, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+	wo_evaluation_set(c, column, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
 }
 
 /*
- * wo_case_seal writes the digest of the line to come into the row, so that the
+ * wo_evaluation_set_digest writes the digest of the line to come into the row, so that the
  * next line finds what to chain to without a look into the journal.  Where a
  * later trigger may still change the row, the line is not known yet; then a
  * seal lets the AFTER trigger tell whether that trigger has kept to the user's columns.
  */
 void
-wo_case_seal(WoCase *c)
+wo_evaluation_set_digest(WoEvaluation *c)
 {
 	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 	WoRow		row = {c->row, c->row_null};
-	WoJournalLine line;
+	WoJournalEntry line;
 	bytea	   *digest;
 
 	if (!c->binding->recorded)
 	{
-		wo_case_set(c, WO_DIGEST, (Datum) 0, true);
+		wo_evaluation_set(c, WO_DIGEST, (Datum) 0, true);
 		return;
 	}
 	if (c->binding->overtaken)
 	{
-		wo_case_set(c, WO_DIGEST, PointerGetDatum(wo_row_seal(c->binding, &row, WO_SEAL_ACT)), false);
+		wo_evaluation_set(c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(c->binding, &row, WO_CHECKSUM_ACT)), false);
 		return;
 	}
-	wo_line_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
-	wo_journal_seal(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
-	wo_line_keep(&line);
+	wo_entry_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
+	wo_journal_set_digest(&line, c->binding, c->old != NULL ? &old : NULL, NULL);
+	wo_entry_keep(&line);
 	digest = palloc(VARHDRSZ + WO_DIGEST_LENGTH);
 	SET_VARSIZE(digest, VARHDRSZ + WO_DIGEST_LENGTH);
 	memcpy(VARDATA(digest), line.digest, WO_DIGEST_LENGTH);
-	wo_case_set(c, WO_DIGEST, PointerGetDatum(digest), false);
+	wo_evaluation_set(c, WO_DIGEST, PointerGetDatum(digest), false);
 }
 
 /*
- * wo_case_finish makes the tuple again from the row of the case.
+ * wo_evaluation_tuple makes the tuple again from the row being judged.
  */
 HeapTuple
-wo_case_finish(const WoCase *c, HeapTuple tuple)
+wo_evaluation_tuple(const WoEvaluation *c, HeapTuple tuple)
 {
 	HeapTuple	result = heap_form_tuple(c->binding->desc, c->row, c->row_null);
 
@@ -149,10 +149,10 @@ wo_case_finish(const WoCase *c, HeapTuple tuple)
 }
 
 /*
- * wo_permit_target returns the leaf that a transition leads to.
+ * wo_evaluation_target returns the leaf that a transition leads to.
  */
 int
-wo_permit_target(const WoCase *c, const WoCandidate *taken)
+wo_evaluation_target(const WoEvaluation *c, const WoTransition *taken)
 {
 	Jsonb	   *history = c->old == NULL ? NULL : wo_binding_history(c->binding, c->old, c->old_null);
 	Jsonb	   *remembered;
@@ -161,11 +161,11 @@ wo_permit_target(const WoCase *c, const WoCandidate *taken)
 }
 
 /*
- * wo_permit_move takes the row of the case along a transition: its history is
+ * wo_evaluation_move takes the row being judged along a transition: its history is
  * written, and the leaf reached is returned.
  */
 int
-wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf)
+wo_evaluation_move(WoEvaluation *c, const WoTransition *taken, int leaf)
 {
 	AttrNumber	attnum = c->binding->engine[WO_HISTORY];
 	Jsonb	   *history = wo_binding_history(c->binding, c->row, c->row_null);

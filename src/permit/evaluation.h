@@ -18,7 +18,7 @@
  * What is judged.  The caller fills in the first part; the rest is made when
  * it is first needed, in the caller's memory context.
  */
-typedef struct WoCase
+typedef struct WoEvaluation
 {
 	WoBinding  *binding;
 	const WoFlow *flow;
@@ -38,28 +38,28 @@ typedef struct WoCase
 
 	Jsonb	   *row_json;
 	Jsonb	   *vars_json;
-	struct WoRound *round;		/* the approvals of the ticket as it is, see approval.h */
-} WoCase;
+	struct WoApprovalState *round;		/* the approvals of the ticket as it is, see approval.h */
+} WoEvaluation;
 
 typedef struct WoVerdict
 {
-	const WoCandidate *taken;	/* the transition chosen; NULL if there is none */
+	const WoTransition *taken;	/* the transition chosen; NULL if there is none */
 	bool		allowed;
 	List	   *reasons;		/* of WoReason; all of them if asked to explain */
 	bool		complete;		/* the action takes effect now */
 	Jsonb	   *votes;			/* what the row's votes become, NULL = none */
-	struct WoRound *round;		/* and its approvals, NULL = nothing was decided */
+	struct WoApprovalState *round;		/* and its approvals, NULL = nothing was decided */
 	List	   *resume;			/* the way on, if the ticket is sent back */
 } WoVerdict;
 
-extern void wo_case_begin(WoCase *c, WoBinding *binding, const WoRow *old, WoRow *row);
+extern void wo_evaluation_begin(WoEvaluation *c, WoBinding *binding, const WoRow *old, WoRow *row);
 
-extern void wo_case_set(WoCase *c, WoEngineColumn column, Datum value, bool isnull);
-extern void wo_case_set_text(WoCase *c, WoEngineColumn column, const char *value);
-extern void wo_case_seal(WoCase *c);
-extern HeapTuple wo_case_finish(const WoCase *c, HeapTuple tuple);
+extern void wo_evaluation_set(WoEvaluation *c, WoEngineColumn column, Datum value, bool isnull);
+extern void wo_evaluation_set_text(WoEvaluation *c, WoEngineColumn column, const char *value);
+extern void wo_evaluation_set_digest(WoEvaluation *c);
+extern HeapTuple wo_evaluation_tuple(const WoEvaluation *c, HeapTuple tuple);
 
-extern int	wo_permit_target(const WoCase *c, const WoCandidate *taken);
-extern int	wo_permit_move(WoCase *c, const WoCandidate *taken, int leaf);
+extern int	wo_evaluation_target(const WoEvaluation *c, const WoTransition *taken);
+extern int	wo_evaluation_move(WoEvaluation *c, const WoTransition *taken, int leaf);
 
 #endif							/* WO_EVALUATION_H */

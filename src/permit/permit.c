@@ -6,7 +6,7 @@
  *
  * The guard trigger, act(), can(), explain() and actions() all ask here, so
  * what is said equals what happens.  Nothing is kept: a verdict lives in the
- * caller's memory context, with its reasons.  wo_case_take() has the row of the
+ * caller's memory context, with its reasons.  wo_permit_take() has the row of the
  * case follow from a verdict; who may is not asked there.
  *
  * The order is that of a statechart: from the leaf upwards, the nearest state
@@ -37,7 +37,7 @@
  * stands_in tells whether the actor counts in a relation column.
  */
 static bool
-stands_in(const WoCase *c, const char *column)
+stands_in(const WoEvaluation *c, const char *column)
 {
 	ListCell   *lc;
 
@@ -53,7 +53,7 @@ stands_in(const WoCase *c, const char *column)
  * the very update that is judged.
  */
 static bool
-actor_in_column(const WoCase *c, int column)
+actor_in_column(const WoEvaluation *c, int column)
 {
 	AttrNumber	attnum = c->columns[column];
 	const Datum *row = c->old != NULL ? c->old : c->row;
@@ -79,7 +79,7 @@ actor_in_column(const WoCase *c, int column)
  * is_allowed evaluates "allow" of one candidate.
  */
 static bool
-is_allowed(const WoCase *c, const WoCandidate *candidate)
+is_allowed(const WoEvaluation *c, const WoTransition *candidate)
 {
 	int			i = -1;
 
@@ -88,12 +88,12 @@ is_allowed(const WoCase *c, const WoCandidate *candidate)
 		WoTask	   *task;
 		int64		for_actor;
 
-		return wo_approval_standing((WoCase *) c, candidate, &task, &for_actor) != WO_STANDS_NOT;
+		return wo_approval_status((WoEvaluation *) c, candidate, &task, &for_actor) != WO_APPROVER_NONE;
 	}
 	if (candidate->everybody)
 		return true;
 	if (candidate->roles != NULL && c->actor->active &&
-		bms_overlap(candidate->roles, wo_actor_flow_roles(c->actor, c->flow)))
+		bms_overlap(candidate->roles, wo_flow_roles_of(c->actor, c->flow)))
 		return true;
 	while ((i = bms_next_member(candidate->relations, i)) >= 0)
 		if (actor_in_column(c, i))
@@ -106,7 +106,7 @@ is_allowed(const WoCase *c, const WoCandidate *candidate)
  * this state, whoever may take them.  A ticket that exists is not created.
  */
 List *
-wo_permit_possible(const WoCase *c)
+wo_permit_possible(const WoEvaluation *c)
 {
 	List	   *names = NIL;
 
@@ -124,19 +124,19 @@ wo_permit_possible(const WoCase *c)
  * choose finds the candidate to take.  When none may be taken, *nearest is
  * the one that explains it best: the first whose guard holds, else the first.
  */
-static const WoCandidate *
-choose(WoCase *c, int action, const WoCandidate **nearest, WoTruth *truth)
+static const WoTransition *
+choose(WoEvaluation *c, int action, const WoTransition **nearest, WoTruth *truth)
 {
 	*nearest = NULL;
 	*truth = WO_FALSE;
 	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
 	{
-		const WoCandidateList *list = &c->flow->states[s].on[action];
+		const WoTransitionList *list = &c->flow->states[s].on[action];
 		bool		decided = false;
 
 		for (int i = 0; i < list->n; i++)
 		{
-			const WoCandidate *candidate = &list->item[i];
+			const WoTransition *candidate = &list->item[i];
 			WoTruth		holds;
 
 			/* a flow that is done stays where it is */
@@ -173,7 +173,7 @@ choose(WoCase *c, int action, const WoCandidate **nearest, WoTruth *truth)
  * is_blank tells whether a required column is missing in the row that would be.
  */
 static bool
-is_blank(const WoCase *c, int column)
+is_blank(const WoEvaluation *c, int column)
 {
 	AttrNumber	attnum = c->columns[column];
 
@@ -186,7 +186,7 @@ is_blank(const WoCase *c, int column)
  * may_change tells whether a candidate lets its taker change a column.
  */
 static bool
-may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
+may_change(const WoEvaluation *c, const WoTransition *candidate, AttrNumber attnum)
 {
 	const Bitmapset *columns = candidate->fields;
 	int			i = -1;
@@ -220,24 +220,24 @@ may_change(const WoCase *c, const WoCandidate *candidate, AttrNumber attnum)
  * not_now says why somebody with a task cannot decide it now.
  */
 static WoReason *
-not_now(WoStanding standing, const WoCandidate *candidate)
+not_now(WoApproverStatus standing, const WoTransition *candidate)
 {
 	switch (standing)
 	{
-		case WO_STANDS_WAITING:
-			return wo_reason("turn", ERRCODE_WO_CONFLICT, "it is not your turn yet",
+		case WO_APPROVER_WAITING:
+			return wo_reason_make("turn", ERRCODE_WO_CONFLICT, "it is not your turn yet",
 							 psprintf("%s asks others before you.", candidate->where),
 							 "Wait for them.");
-		case WO_STANDS_ADVISING:
-			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you were asked for advice, not for the decision",
+		case WO_APPROVER_ADVISING:
+			return wo_reason_make("delegated", ERRCODE_WO_CONFLICT, "you were asked for advice, not for the decision",
 							 psprintf("The task of %s is yours for advice only.", candidate->where),
 							 "Give it back with workorder.return_task().");
-		case WO_STANDS_LENT:
-			return wo_reason("delegated", ERRCODE_WO_CONFLICT, "you have asked somebody for advice",
+		case WO_APPROVER_DELEGATED:
+			return wo_reason_make("delegated", ERRCODE_WO_CONFLICT, "you have asked somebody for advice",
 							 psprintf("Your task of %s is with him.", candidate->where),
 							 "Wait for him, or take it back with workorder.return_task().");
 		default:
-			return wo_reason("voted", ERRCODE_WO_CONFLICT, "you have decided already",
+			return wo_reason_make("voted", ERRCODE_WO_CONFLICT, "you have decided already",
 							 psprintf("%s counts each person once in this visit of the state.", candidate->where),
 							 "Wait for the others.");
 	}
@@ -247,28 +247,28 @@ not_now(WoStanding standing, const WoCandidate *candidate)
  * check_conditions judges what a chosen candidate asks for besides who.
  */
 static bool
-check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdict *verdict)
+check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, WoVerdict *verdict)
 {
 	const WoFlow *flow = c->flow;
 	const char *action = flow->actions[candidate->action];
-	WoStanding	standing = WO_STANDS_NOT;
+	WoApproverStatus	standing = WO_APPROVER_NONE;
 	WoTask	   *task;
 	int64		for_actor = 0;
 	int			i;
 
 	if (candidate->approvers != NULL)
-		standing = wo_approval_standing(c, candidate, &task, &for_actor);
+		standing = wo_approval_status(c, candidate, &task, &for_actor);
 	if (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL)
 	{
 		ListCell   *lc;
 
-		foreach(lc, wo_excluded_people(c, candidate))
+		foreach(lc, wo_quorum_excluded(c, candidate))
 		{
 			int64		excluded = *(int64 *) lfirst(lc);
 
 			if (excluded == 0 || (excluded != c->actor->id && excluded != for_actor))
 				continue;
-			GIVE(verdict, wo_reason("exclude", ERRCODE_WO_DENIED,
+			GIVE(verdict, wo_reason_make("exclude", ERRCODE_WO_DENIED,
 								 psprintf("\"%s\" needs another person", action),
 								 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
 										  candidate->where),
@@ -279,7 +279,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 	if (candidate->require_note && !c->has_note && !c->quiet)
 	{
-		WoReason   *r = wo_reason("require", ERRCODE_WO_INVALID,
+		WoReason   *r = wo_reason_make("require", ERRCODE_WO_INVALID,
 							   psprintf("\"%s\" needs a note", action),
 							   psprintf("%s requires note.", candidate->where),
 							   "Give a note that is not blank.");
@@ -295,7 +295,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 		if (!is_blank(c, i))
 			continue;
-		r = wo_reason("require", ERRCODE_WO_INVALID,
+		r = wo_reason_make("require", ERRCODE_WO_INVALID,
 				   psprintf("\"%s\" needs column \"%s\"", action, flow->columns[i]),
 				   psprintf("%s requires it.", candidate->where),
 				   psprintf("Give \"%s\" a value with the action, or before it.", flow->columns[i]));
@@ -311,7 +311,7 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 		if (!c->changed[a] || may_change(c, candidate, a + 1))
 			continue;
 		column = NameStr(TupleDescAttr(c->binding->desc, a)->attname);
-		GIVE(verdict, wo_reason("fields", ERRCODE_WO_DENIED,
+		GIVE(verdict, wo_reason_make("fields", ERRCODE_WO_DENIED,
 							 psprintf("\"%s\" may not change column \"%s\"", action, column),
 							 psprintf("It is not among the fields of %s.", candidate->where),
 							 "Leave the column as it is, or change it with an action that may."), explain);
@@ -319,28 +319,28 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
 
 	if (candidate->approvers != NULL)
 	{
-		if (standing == WO_STANDS_NEXT)
+		if (standing == WO_APPROVER_NEXT)
 			wo_approval_vote(c, candidate, verdict);
-		else if (standing != WO_STANDS_NOT)
+		else if (standing != WO_APPROVER_NONE)
 			GIVE(verdict, not_now(standing, candidate), explain);
 	}
 	else if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
-		GIVE(verdict, wo_reason("allow", ERRCODE_WO_DENIED,
+		GIVE(verdict, wo_reason_make("allow", ERRCODE_WO_DENIED,
 							 psprintf("\"%s\" counts people", action),
 							 psprintf("%s counts votes, and you are anonymous.", candidate->where),
 							 "Sign in first."), explain);
 	else if (candidate->quorum != WO_QUORUM_NONE)
 	{
-		WoTally		tally;
+		WoQuorumCount		tally;
 
-		wo_quorum_tally(c, candidate, &tally);
+		wo_quorum_count(c, candidate, &tally);
 		if (tally.voted)
-			GIVE(verdict, wo_reason("voted", ERRCODE_WO_CONFLICT,
+			GIVE(verdict, wo_reason_make("voted", ERRCODE_WO_CONFLICT,
 								 "you have voted already",
 								 psprintf("%s counts each person once in this visit of the state.", candidate->where),
 								 "Wait for the others."), explain);
 		else if (tally.hopeless)
-			GIVE(verdict, wo_reason("quorum", ERRCODE_WO_CONFLICT,
+			GIVE(verdict, wo_reason_make("quorum", ERRCODE_WO_CONFLICT,
 								 psprintf("the quorum of \"%s\" can no longer be met", action),
 								 psprintf("%s needs %d; there are not so many people left who may.",
 										  candidate->where, tally.need),
@@ -358,11 +358,11 @@ check_conditions(WoCase *c, const WoCandidate *candidate, bool explain, WoVerdic
  * reason, so that all of them can be told.
  */
 bool
-wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
+wo_permit(WoEvaluation *c, int action, bool explain, WoVerdict *verdict)
 {
 	const WoFlow *flow = c->flow;
-	const WoCandidate *nearest;
-	const WoCandidate *taken;
+	const WoTransition *nearest;
+	const WoTransition *taken;
 	WoTruth		truth;
 
 	memset(verdict, 0, sizeof(*verdict));
@@ -410,12 +410,12 @@ wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict)
  * guard that cannot be decided is one, and is raised.
  */
 bool
-wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
+wo_permit_timer(WoEvaluation *c, const WoDelay *delay, WoVerdict *verdict)
 {
 	memset(verdict, 0, sizeof(*verdict));
 	for (int i = 0; i < delay->candidates.n; i++)
 	{
-		const WoCandidate *candidate = &delay->candidates.item[i];
+		const WoTransition *candidate = &delay->candidates.item[i];
 
 		switch (wo_condition_holds(c, candidate->guard))
 		{
@@ -426,7 +426,7 @@ wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
 			case WO_FALSE:
 				break;
 			case WO_UNKNOWN:
-				wo_refuse(c, wo_reason_guard_undecided(delay->action, candidate));
+				wo_reason_raise(c, wo_reason_guard_undecided(delay->action, candidate));
 		}
 	}
 	return false;
@@ -437,7 +437,7 @@ wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict)
  * security policies say, in C.
  */
 bool
-wo_permit_view(WoCase *c)
+wo_permit_view(WoEvaluation *c)
 {
 	WoVerdict	verdict;
 
@@ -445,13 +445,13 @@ wo_permit_view(WoCase *c)
 }
 
 /*
- * wo_case_take carries out a permitted action on the row of the case.
+ * wo_permit_take carries out a permitted action on the row being judged.
  */
 void
-wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note)
+wo_permit_take(WoEvaluation *c, const char *action, const WoVerdict *verdict, const char *note)
 {
 	const WoFlow *flow = c->flow;
-	const WoCandidate *taken = verdict->taken;
+	const WoTransition *taken = verdict->taken;
 	int			leaf = c->leaf;
 	bool		creates = c->old == NULL;
 	bool		visits = creates;
@@ -462,7 +462,7 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 		wo_condition_assign(c, taken);
 		if (taken->target >= 0)
 		{
-			leaf = wo_permit_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			leaf = wo_evaluation_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
 			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
 		}
 	}
@@ -471,17 +471,17 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
 
 		if (nobody != NULL)
-			wo_refuse(c, nobody);
+			wo_reason_raise(c, nobody);
 	}
 	if (!creates)
 	{
 		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 
-		revision = wo_row_next_revision(c->binding, &old);
+		revision = wo_binding_next_revision(c->binding, &old);
 		/* the caller's own idea of the new state must be what the action does */
-		if (!wo_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
+		if (!wo_binding_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
 		{
-			char	   *wanted = wo_row_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
+			char	   *wanted = wo_binding_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
 
 			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
 				ereport(ERROR,
@@ -492,25 +492,25 @@ wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char
 		}
 	}
 
-	wo_case_set_text(c, WO_STATE, flow->states[leaf].path);
+	wo_evaluation_set_text(c, WO_STATE, flow->states[leaf].path);
 	if (flow->approving)
 		 /* done already */ ;
 	else if (visits || verdict->complete)
 	{
 		/* an internal action that is done leaves the others' votes alone */
 		if (visits || taken->quorum != WO_QUORUM_NONE)
-			wo_case_set(c, WO_VOTES, (Datum) 0, true);
+			wo_evaluation_set(c, WO_VOTES, (Datum) 0, true);
 	}
 	else
-		wo_case_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
-	wo_case_set(c, WO_REVISION, Int32GetDatum(revision), false);
-	wo_case_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
-	wo_case_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
+		wo_evaluation_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
+	wo_evaluation_set(c, WO_REVISION, Int32GetDatum(revision), false);
+	wo_evaluation_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
+	wo_evaluation_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
 	if (visits)
-		wo_case_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
-	wo_case_set_text(c, WO_LAST_ACTION, action);
-	wo_case_set_text(c, WO_LAST_NOTE, note);
-	wo_case_set(c, WO_ACTION, (Datum) 0, true);
-	wo_case_set(c, WO_NOTE, (Datum) 0, true);
-	wo_case_seal(c);
+		wo_evaluation_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
+	wo_evaluation_set_text(c, WO_LAST_ACTION, action);
+	wo_evaluation_set_text(c, WO_LAST_NOTE, note);
+	wo_evaluation_set(c, WO_ACTION, (Datum) 0, true);
+	wo_evaluation_set(c, WO_NOTE, (Datum) 0, true);
+	wo_evaluation_set_digest(c);
 }

@@ -11,10 +11,10 @@
 #include "flow/flow.h"
 #include "permit/evaluation.h"
 
-extern bool wo_permit(WoCase *c, int action, bool explain, WoVerdict *verdict);
-extern bool wo_permit_timer(WoCase *c, const WoDelay *delay, WoVerdict *verdict);
-extern bool wo_permit_view(WoCase *c);
-extern List *wo_permit_possible(const WoCase *c);
-extern void wo_case_take(WoCase *c, const char *action, const WoVerdict *verdict, const char *note);
+extern bool wo_permit(WoEvaluation *c, int action, bool explain, WoVerdict *verdict);
+extern bool wo_permit_timer(WoEvaluation *c, const WoDelay *delay, WoVerdict *verdict);
+extern bool wo_permit_view(WoEvaluation *c);
+extern List *wo_permit_possible(const WoEvaluation *c);
+extern void wo_permit_take(WoEvaluation *c, const char *action, const WoVerdict *verdict, const char *note);
 
 #endif							/* WO_PERMIT_H */

@@ -123,7 +123,7 @@ roles_covered(const Ballot *ballot, const Bitmapset *wanted)
  * read_votes fills in who has voted: for this action, and for any other one.
  */
 static void
-read_votes(WoCase *c, const WoCandidate *candidate, Ballot *mine, Ballot *others)
+read_votes(WoEvaluation *c, const WoTransition *candidate, Ballot *mine, Ballot *others)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
 	const char *name = c->flow->actions[candidate->action];
@@ -178,9 +178,9 @@ read_votes(WoCase *c, const WoCandidate *candidate, Ballot *mine, Ballot *others
  * an allowed role and people in an allowed column, without those excluded.
  */
 static void
-eligible_people(WoCase *c, const WoCandidate *candidate, Ballot *result)
+eligible_people(WoEvaluation *c, const WoTransition *candidate, Ballot *result)
 {
-	List	   *excluded = wo_excluded_people(c, candidate);
+	List	   *excluded = wo_quorum_excluded(c, candidate);
 	int			i = -1;
 	ListCell   *lc;
 
@@ -227,7 +227,7 @@ eligible_people(WoCase *c, const WoCandidate *candidate, Ballot *result)
  * write_votes returns the row's votes with this person's added.
  */
 static Jsonb *
-write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
+write_votes(WoEvaluation *c, const WoTransition *candidate, Bitmapset *roles)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
 	const char *name = c->flow->actions[candidate->action];
@@ -262,10 +262,10 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 				continue;
 			}
 			wo_push_jsonb(&state, WJB_KEY, &key);
-			wo_push_value(&state, WJB_VALUE, &v);
+			wo_value_push(&state, WJB_VALUE, &v);
 		}
 	}
-	wo_push_string(&state, WJB_KEY, name);
+	wo_value_push_string(&state, WJB_KEY, name);
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (existing != NULL && existing->type == jbvBinary)
 	{
@@ -276,29 +276,29 @@ write_votes(WoCase *c, const WoCandidate *candidate, Bitmapset *roles)
 		{
 			wo_push_jsonb(&state, WJB_KEY, &v);
 			(void) JsonbIteratorNext(&it, &v, true);
-			wo_push_value(&state, WJB_VALUE, &v);
+			wo_value_push(&state, WJB_VALUE, &v);
 		}
 	}
-	wo_push_string(&state, WJB_KEY, person);
+	wo_value_push_string(&state, WJB_KEY, person);
 	wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 	while ((i = bms_next_member(roles, i)) >= 0)
-		wo_push_string(&state, WJB_ELEM, c->flow->roles[i]);
+		wo_value_push_string(&state, WJB_ELEM, c->flow->roles[i]);
 	wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
 /*
- * wo_quorum_tally counts the votes as they would stand with this person's.
+ * wo_quorum_count counts the votes as they would stand with this person's.
  */
 void
-wo_quorum_tally(WoCase *c, const WoCandidate *candidate, WoTally *tally)
+wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *tally)
 {
 	Ballot		mine = {0};		/* who voted for this action */
 	Ballot		others = {0};	/* who voted for another one in this visit */
 	Ballot		eligible = {0}; /* who may still come */
 	Ballot		most = {0};		/* everybody who could be on this side in the end */
-	Bitmapset  *roles = bms_intersect(candidate->roles, wo_actor_flow_roles(c->actor, c->flow));
+	Bitmapset  *roles = bms_intersect(candidate->roles, wo_flow_roles_of(c->actor, c->flow));
 	int			electorate = 0;
 
 	memset(tally, 0, sizeof(*tally));
@@ -360,11 +360,11 @@ wo_quorum_tally(WoCase *c, const WoCandidate *candidate, WoTally *tally)
 }
 
 /*
- * wo_excluded_people returns who may not take the action because of what they
+ * wo_quorum_excluded returns who may not take the action because of what they
  * did on this ticket before, or what they are to it.
  */
 List *
-wo_excluded_people(WoCase *c, const WoCandidate *candidate)
+wo_quorum_excluded(WoEvaluation *c, const WoTransition *candidate)
 {
 	List	   *people = NIL;
 	int			i = -1;

@@ -11,7 +11,7 @@
 #include "flow/flow.h"
 #include "permit/evaluation.h"
 
-typedef struct WoTally
+typedef struct WoQuorumCount
 {
 	bool		voted;			/* this person has voted in this visit already */
 	bool		hopeless;		/* even if everybody left agreed, it would not be met */
@@ -19,9 +19,9 @@ typedef struct WoTally
 	int			have;			/* votes with this one */
 	int			need;			/* votes that are needed */
 	Jsonb	   *votes;
-} WoTally;
+} WoQuorumCount;
 
-extern void wo_quorum_tally(WoCase *c, const WoCandidate *candidate, WoTally *tally);
-extern List *wo_excluded_people(WoCase *c, const WoCandidate *candidate);
+extern void wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *tally);
+extern List *wo_quorum_excluded(WoEvaluation *c, const WoTransition *candidate);
 
 #endif							/* WO_QUORUM_H */

@@ -22,10 +22,10 @@
 #include "permit/reason.h"
 
 /*
- * wo_reason makes a reason; texts are already in the caller's context.
+ * wo_reason_make makes a reason; texts are already in the caller's context.
  */
 WoReason *
-wo_reason(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
+wo_reason_make(const char *code, int sqlstate, const char *message, const char *detail, const char *hint)
 {
 	WoReason   *r = palloc0(sizeof(WoReason));
 
@@ -53,7 +53,7 @@ join_names(List *names)
  * describe_allow lists who may, for people: "manager, $creator_id".
  */
 static char *
-describe_allow(const WoFlow *flow, const WoCandidate *candidate)
+describe_allow(const WoFlow *flow, const WoTransition *candidate)
 {
 	StringInfoData s;
 	int			i = -1;
@@ -83,8 +83,8 @@ wo_reason_unknown_action(const WoFlow *flow, const char *action)
 
 	for (int i = 0; i < flow->nactions; i++)
 		names = lappend(names, (char *) flow->actions[i]);
-	return wo_reason("unknown_action", ERRCODE_WO_NOT_FOUND,
-					 psprintf("flow \"%s\" has no action \"%s\"", flow->name, wo_shown(action)),
+	return wo_reason_make("unknown_action", ERRCODE_WO_NOT_FOUND,
+					 psprintf("flow \"%s\" has no action \"%s\"", flow->name, wo_errors_shorten(action)),
 					 psprintf("Version %d knows these actions: %s.", flow->version, join_names(names)),
 					 "Check the spelling, or ask workorder.actions().");
 }
@@ -92,8 +92,8 @@ wo_reason_unknown_action(const WoFlow *flow, const char *action)
 WoReason *
 wo_reason_not_a_beginning(const char *action)
 {
-	return wo_reason("state", ERRCODE_WO_CONFLICT,
-					 psprintf("\"%s\" is not possible before the ticket exists", wo_shown(action)),
+	return wo_reason_make("state", ERRCODE_WO_CONFLICT,
+					 psprintf("\"%s\" is not possible before the ticket exists", wo_errors_shorten(action)),
 					 "A row begins with the action \"create\".",
 					 "Insert the row without an action, then take this one.");
 }
@@ -101,7 +101,7 @@ wo_reason_not_a_beginning(const char *action)
 WoReason *
 wo_reason_created_already(void)
 {
-	return wo_reason("state", ERRCODE_WO_CONFLICT,
+	return wo_reason_make("state", ERRCODE_WO_CONFLICT,
 					 "the ticket exists already",
 					 "\"create\" stands for INSERT.",
 					 "Take another action, or insert another row.");
@@ -112,9 +112,9 @@ wo_reason_created_already(void)
  * ticket rests, and which it knows there.
  */
 WoReason *
-wo_reason_not_here(const WoCase *c, int action, List *possible)
+wo_reason_not_here(const WoEvaluation *c, int action, List *possible)
 {
-	return wo_reason("state", ERRCODE_WO_CONFLICT,
+	return wo_reason_make("state", ERRCODE_WO_CONFLICT,
 					 psprintf("\"%s\" is not possible in state \"%s\"",
 							  c->flow->actions[action], c->flow->states[c->leaf].path),
 					 psprintf("Possible here: %s.", join_names(possible)),
@@ -122,18 +122,18 @@ wo_reason_not_here(const WoCase *c, int action, List *possible)
 }
 
 WoReason *
-wo_reason_guard_fails(const char *action, const WoCandidate *candidate)
+wo_reason_guard_fails(const char *action, const WoTransition *candidate)
 {
-	return wo_reason("guard", ERRCODE_WO_CONFLICT,
+	return wo_reason_make("guard", ERRCODE_WO_CONFLICT,
 					 psprintf("\"%s\" is not possible for this ticket now", action),
 					 psprintf("The guard of %s does not hold: %s.", candidate->where, candidate->guard_text),
 					 "Change what the guard looks at, or take another action.");
 }
 
 WoReason *
-wo_reason_guard_undecided(const char *action, const WoCandidate *candidate)
+wo_reason_guard_undecided(const char *action, const WoTransition *candidate)
 {
-	return wo_reason("guard", ERRCODE_WO_INVALID,
+	return wo_reason_make("guard", ERRCODE_WO_INVALID,
 					 psprintf("the guard of \"%s\" could not be decided", action),
 					 psprintf("%s asks: %s. With this row that is neither true nor false.",
 							  candidate->where, candidate->guard_text),
@@ -141,9 +141,9 @@ wo_reason_guard_undecided(const char *action, const WoCandidate *candidate)
 }
 
 WoReason *
-wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate)
+wo_reason_not_allowed(const WoEvaluation *c, int action, const WoTransition *candidate)
 {
-	return wo_reason("allow", ERRCODE_WO_DENIED,
+	return wo_reason_make("allow", ERRCODE_WO_DENIED,
 					 psprintf("you may not \"%s\" in state \"%s\"",
 							  c->flow->actions[action], c->flow->states[c->leaf].path),
 					 psprintf("%s allows it to: %s.", candidate->where, describe_allow(c->flow, candidate)),
@@ -156,24 +156,24 @@ wo_reason_not_allowed(const WoCase *c, int action, const WoCandidate *candidate)
  * more actions; NULL, as a rule.
  */
 WoReason *
-wo_reason_last_revision(const WoCase *c)
+wo_reason_last_revision(const WoEvaluation *c)
 {
 	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 
-	if (c->old == NULL || !wo_row_is_last(c->binding, &old))
+	if (c->old == NULL || !wo_binding_is_last_revision(c->binding, &old))
 		return NULL;
-	return wo_reason("revision", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+	return wo_reason_make("revision", ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
 					 psprintf("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(c->binding, c->old)),
 					 psprintf("After revision %d there is none.", PG_INT32_MAX),
 					 "Import the ticket with a lower revision.");
 }
 
 /*
- * wo_refuse raises a reason as the error a client sees.  The table is open
+ * wo_reason_raise raises a reason as the error a client sees.  The table is open
  * until the error has been thrown; the resource owner closes it.
  */
 void
-wo_refuse(const WoCase *c, const WoReason *r)
+wo_reason_raise(const WoEvaluation *c, const WoReason *r)
 {
 	Relation	rel = table_open(c->binding->relid, AccessShareLock);
 

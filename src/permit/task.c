@@ -113,7 +113,7 @@ flow_of(const WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
 	const WoFlow *flow = row == NULL || row->nulls[attnum - 1] ? NULL :
-		wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+		wo_flow_cache_by_id(DatumGetInt32(row->values[attnum - 1]));
 
 	return flow != NULL && flow->approving ? flow : NULL;
 }
@@ -134,12 +134,12 @@ add_part(WoBinding *binding, const WoRow *row, Datum *key, const char *kind, Dat
 
 	if (n == 0)
 		return;
-	values[3] = Int32GetDatum(wo_row_revision(binding, row));
+	values[3] = Int32GetDatum(wo_binding_revision(binding, row));
 	values[4] = CStringGetTextDatum(kind);
 	values[5] = PointerGetDatum(construct_array(people, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[6] = TimestampTzGetDatum(time_of(binding, row, WO_UPDATED_AT));
-	values[7] = CStringGetTextDatum(wo_row_text(binding, row, WO_LAST_ACTION));
-	(void) wo_run_as_owner(&add_parts, values, NULL);
+	values[7] = CStringGetTextDatum(wo_binding_text(binding, row, WO_LAST_ACTION));
+	(void) wo_owner_spi_run(&add_parts, values, NULL);
 }
 
 /*
@@ -148,17 +148,17 @@ add_part(WoBinding *binding, const WoRow *row, Datum *key, const char *kind, Dat
 static void
 note_parts(WoBinding *binding, const WoRow *old, const WoRow *row, Datum *key)
 {
-	const WoRound *round = wo_round_of_row(binding, row);
+	const WoApprovalState *round = wo_approval_state_of_row(binding, row);
 	AttrNumber	acted = binding->engine[WO_ACTED_BY];
 	Datum		people[2];
 	int			n = 0;
 	ListCell   *lc;
 
-	if (wo_row_kind(binding, old, row) == WO_KIND_REPAIR)
+	if (wo_entry_kind(binding, old, row) == WO_KIND_REPAIR)
 		return;
 	if (old == NULL && !row->nulls[acted - 1])
 		add_part(binding, row, key, "started", &row->values[acted - 1], 1);
-	if (round->right != NULL && !wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
+	if (round->right != NULL && !wo_task_command_is_one(wo_binding_text(binding, row, WO_LAST_ACTION)))
 	{
 		people[n++] = row->values[acted - 1];
 		if (round->for_actor != 0)
@@ -184,7 +184,7 @@ static const char *
 describe(WoBinding *binding, const WoRow *row, const WoFlow *flow, Datum *values)
 {
 	AttrNumber	votes = binding->engine[WO_VOTES];
-	char	   *state = wo_row_text(binding, row, WO_STATE);
+	char	   *state = wo_binding_text(binding, row, WO_STATE);
 	int			leaf = wo_flow_state(flow, state, strlen(state));
 	const WoApprovers *approvers = leaf >= 0 ? flow->states[leaf].approvers : NULL;
 
@@ -214,7 +214,7 @@ wo_task_refresh(WoBinding *binding, const WoRow *row)
 
 	if (flow == NULL || row->nulls[binding->engine[WO_VOTES] - 1])
 		return;
-	(void) wo_run_as_owner_with_nulls(&set_tasks, values, describe(binding, row, flow, values), NULL);
+	(void) wo_owner_spi_run_with_nulls(&set_tasks, values, describe(binding, row, flow, values), NULL);
 }
 
 /*
@@ -230,7 +230,7 @@ wo_task_check(WoBinding *binding, const WoRow *row)
 
 	if (flow == NULL)
 		return 0;
-	(void) wo_run_as_owner_with_nulls(&check_tasks, values, describe(binding, row, flow, values), &result);
+	(void) wo_owner_spi_run_with_nulls(&check_tasks, values, describe(binding, row, flow, values), &result);
 	return result;
 }
 
@@ -243,20 +243,20 @@ wo_task_count(const WoBinding *binding)
 	Datum		values[1] = {Int32GetDatum(binding->guarded_id)};
 	int64		result = 0;
 
-	(void) wo_run_as_owner(&count_tasks, values, &result);
+	(void) wo_owner_spi_run(&count_tasks, values, &result);
 	return result;
 }
 
 /*
- * wo_part_count returns how many parts are shown of a table.
+ * wo_task_count_participants returns how many parts are shown of a table.
  */
 int64
-wo_part_count(const WoBinding *binding)
+wo_task_count_participants(const WoBinding *binding)
 {
 	Datum		values[1] = {Int32GetDatum(binding->guarded_id)};
 	int64		result = 0;
 
-	(void) wo_run_as_owner(&count_parts, values, &result);
+	(void) wo_owner_spi_run(&count_parts, values, &result);
 	return result;
 }
 
@@ -268,8 +268,8 @@ wo_task_clear(int32 guarded_id)
 {
 	Datum		values[1] = {Int32GetDatum(guarded_id)};
 
-	(void) wo_run_as_owner(&clear_table, values, NULL);
-	(void) wo_run_as_owner(&clear_table_parts, values, NULL);
+	(void) wo_owner_spi_run(&clear_table, values, NULL);
+	(void) wo_owner_spi_run(&clear_table_parts, values, NULL);
 }
 
 /*
@@ -280,7 +280,7 @@ void
 wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	const WoFlow *flow = flow_of(binding, row);
-	const WoFlow *before = old != NULL && row != NULL && wo_same(binding, binding->engine[WO_FLOW_ID], old, row) ?
+	const WoFlow *before = old != NULL && row != NULL && wo_binding_same(binding, binding->engine[WO_FLOW_ID], old, row) ?
 		flow : flow_of(binding, old);
 	AttrNumber	votes = binding->engine[WO_VOTES];
 	Datum		values[7];
@@ -291,9 +291,9 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = Int64GetDatum(wo_binding_id(binding, row != NULL ? row->values : old->values));
 	if (before != NULL && !old->nulls[votes - 1])
-		(void) wo_run_as_owner(&clear_tasks, values, NULL);
+		(void) wo_owner_spi_run(&clear_tasks, values, NULL);
 	if (row == NULL)
-		(void) wo_run_as_owner(&clear_parts, values, NULL);
+		(void) wo_owner_spi_run(&clear_parts, values, NULL);
 	if (flow == NULL)
 		return;
 	wo_task_refresh(binding, row);

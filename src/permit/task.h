@@ -13,7 +13,7 @@
 extern void wo_task_refresh(WoBinding *binding, const WoRow *row);
 extern int64 wo_task_check(WoBinding *binding, const WoRow *row);
 extern int64 wo_task_count(const WoBinding *binding);
-extern int64 wo_part_count(const WoBinding *binding);
+extern int64 wo_task_count_participants(const WoBinding *binding);
 extern void wo_task_clear(int32 guarded_id);
 extern void wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
 

@@ -28,19 +28,19 @@
 /* An order being judged. */
 typedef struct Order
 {
-	WoCase	   *c;
-	WoTaskOrder kind;
+	WoEvaluation	   *c;
+	WoTaskCommand kind;
 	JsonbContainer *args;		/* an object */
 	const WoApprovers *approvers;	/* of the state; NULL if it has none */
-	const WoCandidate *candidate;	/* what approving would take */
-	WoRound    *round;			/* to be changed */
+	const WoTransition *candidate;	/* what approving would take */
+	WoApprovalState    *round;			/* to be changed */
 	WoTask	   *task;			/* of round: the one that the actor stands for */
-	WoStanding	standing;
+	WoApproverStatus	standing;
 	WoVerdict  *verdict;
 } Order;
 
 bool
-wo_task_is_order(const char *action)
+wo_task_command_is_one(const char *action)
 {
 	return strncmp(action, WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0;
 }
@@ -48,20 +48,20 @@ wo_task_is_order(const char *action)
 static const WoReason *
 denied(const char *detail)
 {
-	return wo_reason("allow", ERRCODE_WO_DENIED, "you may not do this to a task here", detail,
+	return wo_reason_make("allow", ERRCODE_WO_DENIED, "you may not do this to a task here", detail,
 					 "Ask who has the task, or who manages it.");
 }
 
 static const WoReason *
 invalid(const char *detail, const char *hint)
 {
-	return wo_reason("command", ERRCODE_WO_INVALID, "the command for a task cannot be read", detail, hint);
+	return wo_reason_make("command", ERRCODE_WO_INVALID, "the command for a task cannot be read", detail, hint);
 }
 
 static const WoReason *
 conflict(const char *code, const char *message, const char *detail)
 {
-	return wo_reason(code, ERRCODE_WO_CONFLICT, message, detail, "Read the ticket again, then decide again.");
+	return wo_reason_make(code, ERRCODE_WO_CONFLICT, message, detail, "Read the ticket again, then decide again.");
 }
 
 static JsonbValue *
@@ -100,7 +100,7 @@ person(const Order *order, JsonbValue *value, bool any, const WoReason **why)
 	found = wo_actor_by_login(order->c->actor->tenant, pnstrdup(value->val.string.val, value->val.string.len));
 	if (found == NULL || (!found->active && !any))
 	{
-		*why = wo_reason("actor", ERRCODE_WO_NOT_FOUND, "there is no such person",
+		*why = wo_reason_make("actor", ERRCODE_WO_NOT_FOUND, "there is no such person",
 						 "Nobody active has this login.", "Check the spelling.");
 		return NULL;
 	}
@@ -111,7 +111,7 @@ person(const Order *order, JsonbValue *value, bool any, const WoReason **why)
  * task_of finds the undecided task that somebody has or has lent.
  */
 static WoTask *
-task_of(const WoRound *round, int64 who)
+task_of(const WoApprovalState *round, int64 who)
 {
 	ListCell   *lc;
 
@@ -135,7 +135,7 @@ newcomer(const Order *order, int64 who)
 	ListCell   *lc;
 
 	if (wo_approval_excluded(order->c, order->candidate, who))
-		return wo_reason("exclude", ERRCODE_WO_DENIED, "the task needs another person",
+		return wo_reason_make("exclude", ERRCODE_WO_DENIED, "the task needs another person",
 						 psprintf("%s keeps apart who does what, and he has had a part in this ticket.",
 								  order->candidate->where),
 						 "Choose somebody else.");
@@ -156,7 +156,7 @@ static bool
 manages(const Order *order)
 {
 	return order->approvers != NULL &&
-		bms_overlap(order->approvers->manage, wo_actor_flow_roles(order->c->actor, order->c->flow));
+		bms_overlap(order->approvers->manage, wo_flow_roles_of(order->c->actor, order->c->flow));
 }
 
 /*
@@ -183,23 +183,23 @@ find_subject(Order *order)
 				return denied("Others' tasks are for those whom \"manage\" names.");
 			order->round->right = "manager";
 			order->task = task_of(order->round, owner->id);
-			order->standing = WO_STANDS_NEXT;
+			order->standing = WO_APPROVER_NEXT;
 			return order->task == NULL ?
 				conflict("task", "he has no task here", "He has decided, or was not asked.") : NULL;
 		}
 	}
-	order->standing = wo_approval_standing(order->c, order->candidate, &mine, &order->round->for_actor);
-	if (order->standing == WO_STANDS_NOT)
+	order->standing = wo_approval_status(order->c, order->candidate, &mine, &order->round->for_actor);
+	if (order->standing == WO_APPROVER_NONE)
 		return denied("You have no task here.");
-	if (order->standing == WO_STANDS_DECIDED)
+	if (order->standing == WO_APPROVER_DECIDED)
 		return conflict("voted", "you have decided already", "Nobody takes back what he has decided.");
 	if (wo_approval_excluded(order->c, order->candidate, order->c->actor->id))
-		return wo_reason("exclude", ERRCODE_WO_DENIED, "the task needs another person",
+		return wo_reason_make("exclude", ERRCODE_WO_DENIED, "the task needs another person",
 						 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
 								  order->candidate->where),
 						 "Let somebody else take this action.");
 	order->round->right = order->round->for_actor != 0 ? "deputy" :
-		order->standing == WO_STANDS_ADVISING ? "adviser" : mine->who == 0 ? "role" : "approver";
+		order->standing == WO_APPROVER_ADVISING ? "adviser" : mine->who == 0 ? "role" : "approver";
 	foreach(lc, order->round->tasks)
 		if (((WoTask *) lfirst(lc))->n == mine->n)
 			order->task = lfirst(lc);
@@ -308,8 +308,8 @@ take_away(Order *order)
 		other->after = bms_del_member(other->after, task->n);
 		other->after = bms_add_members(other->after, task->after);
 	}
-	if (order->round->tasks == NIL || wo_approval_tally(order->approvers, order->round->tasks, false) ||
-		wo_approval_tally(order->approvers, order->round->tasks, true))
+	if (order->round->tasks == NIL || wo_approval_is_met(order->approvers, order->round->tasks, false) ||
+		wo_approval_is_met(order->approvers, order->round->tasks, true))
 		return conflict("decides", "without him the step would be decided",
 						"Taking tasks away decides nothing.");
 	return NULL;
@@ -414,13 +414,13 @@ claim(Order *order, bool release)
 static void
 go(Order *order, int step, bool jump)
 {
-	WoCandidate *way = (WoCandidate *) order->verdict->taken;
-	const WoTrailStep *to = list_nth(order->round->trail, step);
+	WoTransition *way = (WoTransition *) order->verdict->taken;
+	const WoReturnStep *to = list_nth(order->round->trail, step);
 
 	way->target = wo_flow_state(order->c->flow, to->state, strlen(to->state));
 	for (int i = step + 1; jump && i < list_length(order->round->trail); i++)
 		order->verdict->resume = lappend(order->verdict->resume,
-										 (char *) ((WoTrailStep *) list_nth(order->round->trail, i))->state);
+										 (char *) ((WoReturnStep *) list_nth(order->round->trail, i))->state);
 	if (jump)
 		order->verdict->resume = lappend(order->verdict->resume,
 										 (char *) order->c->flow->states[order->c->leaf].path);
@@ -441,13 +441,13 @@ send_back(Order *order)
 
 	if (why != NULL)
 		return why;
-	if (order->standing != WO_STANDS_NEXT)
+	if (order->standing != WO_APPROVER_NEXT)
 		return conflict("turn", "it is not your turn yet", "Others come before you.");
 	if (then != NULL && strcmp(then, "jump") != 0 && strcmp(then, "replay") != 0)
 		return invalid("\"then\" is \"replay\" or \"jump\".", "Leave it out for \"replay\".");
 	for (int i = n - 1; i >= 0; i--)
 		if (to == NULL || strcmp(to, "previous") == 0 || (i == 0 && strcmp(to, "start") == 0) ||
-			strcmp(to, ((WoTrailStep *) list_nth(order->round->trail, i))->state) == 0)
+			strcmp(to, ((WoReturnStep *) list_nth(order->round->trail, i))->state) == 0)
 		{
 			go(order, i, then != NULL && strcmp(then, "jump") == 0);
 			return NULL;
@@ -488,7 +488,7 @@ retreat(Order *order, bool all)
 		go(order, 0, false);
 		return NULL;
 	}
-	if (order->c->actor->id == 0 || ((WoTrailStep *) llast(order->round->trail))->by != order->c->actor->id)
+	if (order->c->actor->id == 0 || ((WoReturnStep *) llast(order->round->trail))->by != order->c->actor->id)
 		return denied("Who took the ticket here takes it back.");
 	foreach(lc, order->round->tasks)
 	{
@@ -511,7 +511,7 @@ is_party(const Order *order)
 	ListCell   *lc;
 
 	foreach(lc, order->round->trail)
-		if (order->c->actor->id != 0 && ((WoTrailStep *) lfirst(lc))->by == order->c->actor->id)
+		if (order->c->actor->id != 0 && ((WoReturnStep *) lfirst(lc))->by == order->c->actor->id)
 			return true;
 	return is_creator(order);
 }
@@ -615,11 +615,11 @@ read_order(Order *order, const char *text, const char **action)
 	const char *args = name + length + strspn(name + length, " ");
 	JsonbValue	value;
 
-	for (int i = 0; i < WO_NTASK_ORDERS; i++)
-		if (strlen(wo_task_orders[i]) == length && strncmp(wo_task_orders[i], name, length) == 0)
+	for (int i = 0; i < WO_NTASK_COMMANDS; i++)
+		if (strlen(wo_flow_task_commands[i]) == length && strncmp(wo_flow_task_commands[i], name, length) == 0)
 		{
 			order->kind = i;
-			*action = psprintf(WO_ACTION_TASK "%s", wo_task_orders[i]);
+			*action = psprintf(WO_ACTION_TASK "%s", wo_flow_task_commands[i]);
 		}
 	if (*action == NULL)
 		return invalid("Nothing is called that which can be done to a task.", "See the manual on approvals.");
@@ -632,14 +632,14 @@ read_order(Order *order, const char *text, const char **action)
 }
 
 /*
- * wo_task_order judges an order, and says in the verdict what follows from it;
+ * wo_task_command_judge judges an order, and says in the verdict what follows from it;
  * NULL, or why not.  action is what the journal calls it.
  */
 const WoReason *
-wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **action)
+wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict, const char **action)
 {
 	Order		order = {.c = c,.verdict = verdict};
-	WoCandidate *taken = palloc0(sizeof(WoCandidate));
+	WoTransition *taken = palloc0(sizeof(WoTransition));
 	const WoReason *why;
 
 	memset(verdict, 0, sizeof(*verdict));
@@ -652,13 +652,13 @@ wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **acti
 	if ((why = read_order(&order, text, action)) != NULL)
 		return why;
 	order.approvers = c->flow->states[c->leaf].approvers;
-	order.round = wo_round_copy(wo_round_of_case(c));
+	order.round = wo_approval_state_copy(wo_approval_current(c));
 	verdict->round = order.round;
 	if (order.approvers == NULL && order.kind != WO_TASK_COPY)
 		return conflict("state", "nobody is asked to approve in this state", "There are no tasks here.");
 	if (order.approvers != NULL)
 	{
-		order.candidate = wo_approval_candidate(c, c->leaf);
+		order.candidate = wo_approval_transition(c, c->leaf);
 		if (order.candidate == NULL)
 			order.candidate = &c->flow->states[c->leaf].on[order.approvers->action].item[0];
 		if ((order.approvers->may & (uint32) 1 << order.kind) == 0)

@@ -10,7 +10,7 @@
 
 #include "permit/evaluation.h"
 
-extern bool wo_task_is_order(const char *action);
-extern const WoReason *wo_task_order(WoCase *c, const char *text, WoVerdict *verdict, const char **action);
+extern bool wo_task_command_is_one(const char *action);
+extern const WoReason *wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict, const char **action);
 
 #endif							/* WO_TASK_COMMAND_H */

@@ -110,19 +110,19 @@ quorums_of(Jsonb *votes)
 			continue;
 		any = true;
 		wo_push_jsonb(&state, WJB_KEY, &key);
-		wo_push_value(&state, WJB_VALUE, &value);
+		wo_value_push(&state, WJB_VALUE, &value);
 	}
 	key = *wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return any ? JsonbValueToJsonb(&key) : NULL;
 }
 
 /*
- * wo_round_read takes votes apart; NULL is an empty round.
+ * wo_approval_state_read takes votes apart; NULL is an empty round.
  */
-WoRound *
-wo_round_read(Jsonb *votes)
+WoApprovalState *
+wo_approval_state_read(Jsonb *votes)
 {
-	WoRound    *round = palloc0(sizeof(WoRound));
+	WoApprovalState    *round = palloc0(sizeof(WoApprovalState));
 	JsonbContainer *list;
 	JsonbValue *value;
 	int			n;
@@ -142,7 +142,7 @@ wo_round_read(Jsonb *votes)
 	list = array(member(&votes->root, "$return_path"), &n);
 	for (int i = 0; i < n; i++)
 	{
-		WoTrailStep *step = palloc0(sizeof(WoTrailStep));
+		WoReturnStep *step = palloc0(sizeof(WoReturnStep));
 
 		value = getIthJsonbValueFromContainer(list, i);
 		if (value->type != jbvBinary ||
@@ -175,13 +175,13 @@ wo_round_read(Jsonb *votes)
 }
 
 /*
- * wo_round_copy copies a round so that tasks and lists of the copy can be
+ * wo_approval_state_copy copies a round so that tasks and lists of the copy can be
  * changed; what was said of the last act is left behind.
  */
-WoRound *
-wo_round_copy(const WoRound *round)
+WoApprovalState *
+wo_approval_state_copy(const WoApprovalState *round)
 {
-	WoRound    *copy = palloc(sizeof(WoRound));
+	WoApprovalState    *copy = palloc(sizeof(WoApprovalState));
 	ListCell   *lc;
 
 	*copy = *round;
@@ -220,7 +220,7 @@ push_if(WoJsonbState *state, const char *key, int64 n, int64 nothing)
 {
 	if (n == nothing)
 		return;
-	wo_push_string(state, WJB_KEY, key);
+	wo_value_push_string(state, WJB_KEY, key);
 	push_number(state, WJB_VALUE, n);
 }
 
@@ -239,19 +239,19 @@ push_task(WoJsonbState *state, const WoTask *task)
 	push_if(state, "by", task->by, 0);
 	if (task->role != NULL)
 	{
-		wo_push_string(state, WJB_KEY, "role");
-		wo_push_string(state, WJB_VALUE, task->role);
+		wo_value_push_string(state, WJB_KEY, "role");
+		wo_value_push_string(state, WJB_VALUE, task->role);
 	}
 	if (task->vote != 0)
 	{
-		wo_push_string(state, WJB_KEY, "vote");
+		wo_value_push_string(state, WJB_KEY, "vote");
 		v.type = jbvBool;
 		v.val.boolean = task->vote > 0;
 		wo_push_jsonb(state, WJB_VALUE, &v);
 	}
 	if (!bms_is_empty(task->after))
 	{
-		wo_push_string(state, WJB_KEY, "after");
+		wo_value_push_string(state, WJB_KEY, "after");
 		wo_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 		while ((n = bms_next_member(task->after, n)) >= 0)
 			push_number(state, WJB_ELEM, n);
@@ -261,18 +261,18 @@ push_task(WoJsonbState *state, const WoTask *task)
 }
 
 static void
-push_act(WoJsonbState *state, const WoRound *round)
+push_act(WoJsonbState *state, const WoApprovalState *round)
 {
 	ListCell   *lc;
 
-	wo_push_string(state, WJB_KEY, "$act");
+	wo_value_push_string(state, WJB_KEY, "$act");
 	wo_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_if(state, "for", round->for_actor, 0);
-	wo_push_string(state, WJB_KEY, "right");
-	wo_push_string(state, WJB_VALUE, round->right);
+	wo_value_push_string(state, WJB_KEY, "right");
+	wo_value_push_string(state, WJB_VALUE, round->right);
 	if (round->copied != NIL)
 	{
-		wo_push_string(state, WJB_KEY, "copied");
+		wo_value_push_string(state, WJB_KEY, "copied");
 		wo_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->copied)
 			push_number(state, WJB_ELEM, *(int64 *) lfirst(lc));
@@ -282,10 +282,10 @@ push_act(WoJsonbState *state, const WoRound *round)
 }
 
 /*
- * wo_round_write makes votes of a round, NULL if it says nothing.
+ * wo_approval_state_write makes votes of a round, NULL if it says nothing.
  */
 Jsonb *
-wo_round_write(const WoRound *round)
+wo_approval_state_write(const WoApprovalState *round)
 {
 	WoJsonbState state = WO_JSONB_START;
 	ListCell   *lc;
@@ -304,12 +304,12 @@ wo_round_write(const WoRound *round)
 		{
 			wo_push_jsonb(&state, WJB_KEY, &v);
 			(void) JsonbIteratorNext(&it, &v, true);
-			wo_push_value(&state, WJB_VALUE, &v);
+			wo_value_push(&state, WJB_VALUE, &v);
 		}
 	}
 	if (round->resolved)
 	{
-		wo_push_string(&state, WJB_KEY, "$tasks");
+		wo_value_push_string(&state, WJB_KEY, "$tasks");
 		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->tasks)
 			push_task(&state, lfirst(lc));
@@ -317,26 +317,26 @@ wo_round_write(const WoRound *round)
 	}
 	if (round->trail != NIL)
 	{
-		wo_push_string(&state, WJB_KEY, "$return_path");
+		wo_value_push_string(&state, WJB_KEY, "$return_path");
 		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->trail)
 		{
-			const WoTrailStep *step = lfirst(lc);
+			const WoReturnStep *step = lfirst(lc);
 
 			wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 			push_if(&state, "by", step->by, 0);
-			wo_push_string(&state, WJB_KEY, "state");
-			wo_push_string(&state, WJB_VALUE, step->state);
+			wo_value_push_string(&state, WJB_KEY, "state");
+			wo_value_push_string(&state, WJB_VALUE, step->state);
 			wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 		}
 		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	if (round->resume != NIL)
 	{
-		wo_push_string(&state, WJB_KEY, "$resume");
+		wo_value_push_string(&state, WJB_KEY, "$resume");
 		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
 		foreach(lc, round->resume)
-			wo_push_string(&state, WJB_ELEM, lfirst(lc));
+			wo_value_push_string(&state, WJB_ELEM, lfirst(lc));
 		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
 	push_if(&state, "$reminded", round->reminded, 0);
@@ -346,11 +346,11 @@ wo_round_write(const WoRound *round)
 }
 
 /*
- * wo_round_for_actor tells for whom the act was that made these votes, 0 if
+ * wo_approval_state_for_actor tells for whom the act was that made these votes, 0 if
  * for himself.
  */
 int64
-wo_round_for_actor(Jsonb *votes)
+wo_approval_state_for_actor(Jsonb *votes)
 {
 	JsonbValue *act = JB_ROOT_IS_OBJECT(votes) ? member(&votes->root, "$act") : NULL;
 
@@ -358,21 +358,21 @@ wo_round_for_actor(Jsonb *votes)
 }
 
 /*
- * wo_round_of_row reads the round of a row, an empty one if it has no votes.
+ * wo_approval_state_of_row reads the round of a row, an empty one if it has no votes.
  */
-WoRound *
-wo_round_of_row(const WoBinding *binding, const WoRow *row)
+WoApprovalState *
+wo_approval_state_of_row(const WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_VOTES];
 
-	return wo_round_read(row->nulls[attnum - 1] ? NULL : DatumGetJsonbP(row->values[attnum - 1]));
+	return wo_approval_state_read(row->nulls[attnum - 1] ? NULL : DatumGetJsonbP(row->values[attnum - 1]));
 }
 
 /*
- * wo_task_open tells whether a task waits for its person, and for nobody else.
+ * wo_approval_state_task_open tells whether a task waits for its person, and for nobody else.
  */
 bool
-wo_task_open(const WoRound *round, const WoTask *task)
+wo_approval_state_task_open(const WoApprovalState *round, const WoTask *task)
 {
 	ListCell   *lc;
 

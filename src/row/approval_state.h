@@ -25,32 +25,32 @@ typedef struct WoTask
 } WoTask;
 
 /* A state that the ticket came through, and who took it on from there. */
-typedef struct WoTrailStep
+typedef struct WoReturnStep
 {
 	const char *state;
 	int64		by;
-} WoTrailStep;
+} WoReturnStep;
 
 /* Everything of approvals that the row's votes hold. */
-typedef struct WoRound
+typedef struct WoApprovalState
 {
 	Jsonb	   *quorums;		/* the votes of quorums beside it, NULL = none */
 	bool		resolved;		/* tasks were given */
 	List	   *tasks;			/* of WoTask */
-	List	   *trail;			/* of WoTrailStep: the way here, without detours */
+	List	   *trail;			/* of WoReturnStep: the way here, without detours */
 	List	   *resume;			/* paths: the way on after a sending back, the last is where to */
 	int64		reminded;		/* Unix time of the last reminder, 0 for none */
 	/* of the last act */
 	int64		for_actor;		/* for whom, 0 for himself */
 	const char *right;			/* by which right; NULL if by the flow's "allow" */
 	List	   *copied;			/* of int64 *: who was copied in */
-} WoRound;
+} WoApprovalState;
 
-extern WoRound *wo_round_read(Jsonb *votes);
-extern WoRound *wo_round_copy(const WoRound *round);
-extern Jsonb *wo_round_write(const WoRound *round);
-extern int64 wo_round_for_actor(Jsonb *votes);
-extern WoRound *wo_round_of_row(const WoBinding *binding, const WoRow *row);
-extern bool wo_task_open(const WoRound *round, const WoTask *task);
+extern WoApprovalState *wo_approval_state_read(Jsonb *votes);
+extern WoApprovalState *wo_approval_state_copy(const WoApprovalState *round);
+extern Jsonb *wo_approval_state_write(const WoApprovalState *round);
+extern int64 wo_approval_state_for_actor(Jsonb *votes);
+extern WoApprovalState *wo_approval_state_of_row(const WoBinding *binding, const WoRow *row);
+extern bool wo_approval_state_task_open(const WoApprovalState *round, const WoTask *task);
 
 #endif							/* WO_APPROVAL_STATE_H */

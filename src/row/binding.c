@@ -304,7 +304,7 @@ build_binding(Relation rel, const Trigger *trigger)
 	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
-			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_UNTOLD : WO_NENGINE;
+			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_COLUMN_UNLOGGED : WO_NENGINE;
 
 	binding->by_name = palloc(sizeof(AttrNumber) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
@@ -349,8 +349,8 @@ build_binding(Relation rel, const Trigger *trigger)
 				 errhint("Call workorder.guard() again after renaming a key column."),
 				 errtable(rel)));
 
-	binding->role_of[binding->tenant - 1] = WO_UNTOLD;
-	binding->role_of[binding->id - 1] = WO_UNTOLD;
+	binding->role_of[binding->tenant - 1] = WO_COLUMN_UNLOGGED;
+	binding->role_of[binding->id - 1] = WO_COLUMN_UNLOGGED;
 
 	/* count_rows() and publish_events() give the trigger arguments more */
 	binding->recorded = record != NULL;
@@ -422,10 +422,10 @@ wo_binding_tenant(const WoBinding *binding, const WoRow *row)
 }
 
 /*
- * wo_row takes a tuple apart, in the current context.
+ * wo_binding_row takes a tuple apart, in the current context.
  */
 WoRow
-wo_row(const WoBinding *binding, HeapTuple tuple)
+wo_binding_row(const WoBinding *binding, HeapTuple tuple)
 {
 	WoRow		row;
 
@@ -436,11 +436,11 @@ wo_row(const WoBinding *binding, HeapTuple tuple)
 }
 
 /*
- * wo_same_stored compares values that are stored by reference.  A long value
+ * wo_binding_same_stored compares values that are stored by reference.  A long value
  * that was not touched is the same TOAST pointer in both, and is not fetched.
  */
 bool
-wo_same_stored(int16 attlen, Datum x, Datum y)
+wo_binding_same_stored(int16 attlen, Datum x, Datum y)
 {
 	if (attlen == -1)
 	{
@@ -470,10 +470,10 @@ wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nu
 }
 
 /*
- * wo_row_text returns an engine column of type text as a C string, NULL if null.
+ * wo_binding_text returns an engine column of type text as a C string, NULL if null.
  */
 char *
-wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
+wo_binding_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
 {
 	AttrNumber	attnum = binding->engine[column];
 
@@ -481,10 +481,10 @@ wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
 }
 
 /*
- * wo_row_revision returns the revision, -1 if it is null.
+ * wo_binding_revision returns the revision, -1 if it is null.
  */
 int
-wo_row_revision(const WoBinding *binding, const WoRow *row)
+wo_binding_revision(const WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_REVISION];
 
@@ -492,27 +492,27 @@ wo_row_revision(const WoBinding *binding, const WoRow *row)
 }
 
 /*
- * wo_row_is_last tells whether no revision follows that of a row.
+ * wo_binding_is_last_revision tells whether no revision follows that of a row.
  */
 bool
-wo_row_is_last(const WoBinding *binding, const WoRow *row)
+wo_binding_is_last_revision(const WoBinding *binding, const WoRow *row)
 {
-	return wo_row_revision(binding, row) == PG_INT32_MAX;
+	return wo_binding_revision(binding, row) == PG_INT32_MAX;
 }
 
 /*
- * wo_row_next_revision returns the revision that a row gets by its next change.
+ * wo_binding_next_revision returns the revision that a row gets by its next change.
  */
 int
-wo_row_next_revision(const WoBinding *binding, const WoRow *row)
+wo_binding_next_revision(const WoBinding *binding, const WoRow *row)
 {
-	if (wo_row_is_last(binding, row))
+	if (wo_binding_is_last_revision(binding, row))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("revision of ticket " INT64_FORMAT " is out of range", wo_binding_id(binding, row->values)),
 				 errdetail("After revision %d there is none.", PG_INT32_MAX),
 				 errhint("Import the ticket with a lower revision.")));
-	return Max(wo_row_revision(binding, row), 0) + 1;
+	return Max(wo_binding_revision(binding, row), 0) + 1;
 }
 
 /*
@@ -555,10 +555,10 @@ wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool
 }
 
 /*
- * wo_open_guarded opens a table that a function was given.
+ * wo_binding_open opens a table that a function was given.
  */
 Relation
-wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding)
+wo_binding_open(Oid relid, LOCKMODE lockmode, WoBinding **binding)
 {
 	Relation	rel = try_relation_open(relid, lockmode);
 

@@ -34,7 +34,7 @@ typedef enum WoEngineColumn
 	WO_LAST_NOTE,
 	WO_DIGEST,					/* of the ticket's last journal line */
 	WO_NENGINE,					/* how many; as a role: a column of the user's */
-	WO_UNTOLD					/* as a role: the journal does not tell of it */
+	WO_COLUMN_UNLOGGED					/* as a role: the journal does not tell of it */
 } WoEngineColumn;
 
 extern const char *const wo_engine_names[WO_NENGINE];
@@ -67,7 +67,7 @@ typedef struct WoBinding
 } WoBinding;
 
 #define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] < WO_NENGINE)
-#define WoIsTold(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_UNTOLD)
+#define WoIsJournaled(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_COLUMN_UNLOGGED)
 #define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
 
 /* A ticket's row taken apart. */
@@ -77,14 +77,14 @@ typedef struct WoRow
 	bool	   *nulls;
 } WoRow;
 
-extern bool wo_same_stored(int16 attlen, Datum x, Datum y);
+extern bool wo_binding_same_stored(int16 attlen, Datum x, Datum y);
 
 /*
- * wo_same tells whether a column is the same in two rows.  Every act asks for
+ * wo_binding_same tells whether a column is the same in two rows.  Every act asks for
  * every column, and most are null or passed by value.
  */
 static inline bool
-wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b)
+wo_binding_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow *b)
 {
 	Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 	Datum		x = a->values[attnum - 1];
@@ -92,18 +92,18 @@ wo_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, const WoRow
 
 	if (a->nulls[attnum - 1] || b->nulls[attnum - 1])
 		return a->nulls[attnum - 1] == b->nulls[attnum - 1];
-	return att->attbyval ? x == y : wo_same_stored(att->attlen, x, y);
+	return att->attbyval ? x == y : wo_binding_same_stored(att->attlen, x, y);
 }
 
-extern WoRow wo_row(const WoBinding *binding, HeapTuple tuple);
+extern WoRow wo_binding_row(const WoBinding *binding, HeapTuple tuple);
 extern Datum wo_binding_value(const WoBinding *binding, AttrNumber attnum, Jsonb *value, bool *isnull);
 extern Jsonb *wo_binding_history(const WoBinding *binding, const Datum *values, const bool *nulls);
-extern char *wo_row_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
-extern int	wo_row_revision(const WoBinding *binding, const WoRow *row);
+extern char *wo_binding_text(const WoBinding *binding, const WoRow *row, WoEngineColumn column);
+extern int	wo_binding_revision(const WoBinding *binding, const WoRow *row);
 extern WoBinding *wo_binding_for_trigger(Relation rel, const Trigger *trigger);
-extern bool wo_row_is_last(const WoBinding *binding, const WoRow *row);
-extern int	wo_row_next_revision(const WoBinding *binding, const WoRow *row);
-extern Relation wo_open_guarded(Oid relid, LOCKMODE lockmode, WoBinding **binding);
+extern bool wo_binding_is_last_revision(const WoBinding *binding, const WoRow *row);
+extern int	wo_binding_next_revision(const WoBinding *binding, const WoRow *row);
+extern Relation wo_binding_open(Oid relid, LOCKMODE lockmode, WoBinding **binding);
 extern WoBinding *wo_binding_for_relation(Relation rel);
 extern WoBinding *wo_binding_if_guarded(Relation rel);
 extern AttrNumber wo_binding_attribute(const WoBinding *binding, const char *name);

@@ -89,7 +89,7 @@ PG_FUNCTION_INFO_V1(workorder_contains_support);
 /* What cuts a text into grams */
 typedef struct GramReader
 {
-	WoFoldReader folded;
+	WoCaseFoldReader folded;
 	pg_wchar	first;
 	pg_wchar	second;
 } GramReader;
@@ -162,9 +162,9 @@ quarter(pg_wchar c)
 static void
 start_grams(GramReader *reader, Oid collation, const char *text, size_t len)
 {
-	wo_fold_start(&reader->folded, collation, text, len);
-	reader->first = wo_fold_next(&reader->folded);
-	reader->second = wo_fold_next(&reader->folded);
+	wo_casefold_start(&reader->folded, collation, text, len);
+	reader->first = wo_casefold_next(&reader->folded);
+	reader->second = wo_casefold_next(&reader->folded);
 }
 
 /*
@@ -177,7 +177,7 @@ next_gram(GramReader *reader, Gram *gram)
 	{
 		pg_wchar	first = reader->first;
 		pg_wchar	second = reader->second;
-		pg_wchar	third = second == 0 ? 0 : wo_fold_next(&reader->folded);
+		pg_wchar	third = second == 0 ? 0 : wo_casefold_next(&reader->folded);
 
 		reader->first = second;
 		reader->second = third;
@@ -273,12 +273,12 @@ workorder_bigram_extract_value(PG_FUNCTION_ARGS)
 static bool
 is_sure(Oid collation, const char *literal, size_t len)
 {
-	WoFoldReader reader;
+	WoCaseFoldReader reader;
 	pg_wchar	c;
 	int			n = 0;
 
-	wo_fold_start(&reader, collation, literal, len);
-	while ((c = wo_fold_next(&reader)) != 0)
+	wo_casefold_start(&reader, collation, literal, len);
+	while ((c = wo_casefold_next(&reader)) != 0)
 		if (++n > 2 || c < FIRST_WIDE || c > 0xFFFF)
 			return false;
 	return n > 0 && !reader.dropped;
@@ -498,15 +498,15 @@ grow(Term *term)
 static void
 compile_term(Term *term, Oid collation, text *string)
 {
-	WoFoldReader reader;
+	WoCaseFoldReader reader;
 	pg_wchar	c;
 	size_t		matched = 0;
 
 	term->len = 0;
 	term->size = SHORT_TERM;
 	term->folded = term->short_folded;
-	wo_fold_start(&reader, collation, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
-	while ((c = wo_fold_next(&reader)) != 0)
+	wo_casefold_start(&reader, collation, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+	while ((c = wo_casefold_next(&reader)) != 0)
 	{
 		if (term->len == term->size)
 			grow(term);
@@ -537,15 +537,15 @@ compile_term(Term *term, Oid collation, text *string)
 static bool
 find_term(Term *term, Oid collation, text *string)
 {
-	WoFoldReader reader;
+	WoCaseFoldReader reader;
 	pg_wchar	c;
 	size_t		matched = 0;
 	size_t		n = 0;
 
 	if (term->len == 0)
 		return true;
-	wo_fold_start(&reader, collation, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
-	while ((c = wo_fold_next(&reader)) != 0)
+	wo_casefold_start(&reader, collation, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+	while ((c = wo_casefold_next(&reader)) != 0)
 	{
 		while (matched > 0 && c != term->folded[matched])
 			matched = term->retry[matched];

@@ -63,11 +63,11 @@ typedef struct Question
 	WoBinding  *binding;
 	WoRow		old;
 	WoRow		row;
-	WoCase		c;
+	WoEvaluation		c;
 } Question;
 
 /*
- * begin_question opens the table, finds the ticket and sets up the case with
+ * begin_question opens the table, finds the ticket and begins an evaluation with
  * the note and the changes that the action would be given.
  */
 static void
@@ -76,15 +76,15 @@ begin_question(Question *q, Oid relid, int64 id, text *note, Jsonb *changes)
 	HeapTuple	tuple;
 	bool	   *changed;
 
-	q->rel = wo_open_guarded(relid, AccessShareLock, &q->binding);
+	q->rel = wo_binding_open(relid, AccessShareLock, &q->binding);
 	tuple = wo_ticket_find(q->rel, q->binding, id);
 	if (tuple == NULL)
 		wo_ticket_not_found(q->rel, id);
-	q->old = wo_row(q->binding, tuple);
-	q->row = wo_row(q->binding, tuple);
+	q->old = wo_binding_row(q->binding, tuple);
+	q->row = wo_binding_row(q->binding, tuple);
 	changed = palloc0(sizeof(bool) * q->binding->desc->natts);
 	wo_ticket_apply(q->rel, q->binding, changes, &q->row, changed);
-	wo_case_begin(&q->c, q->binding, &q->old, &q->row);
+	wo_evaluation_begin(&q->c, q->binding, &q->old, &q->row);
 	q->c.changed = changed;
 	q->c.has_note = note != NULL && !wo_value_blank(TEXTOID, PointerGetDatum(note), false);
 }
@@ -99,10 +99,10 @@ judge(Question *q, const char *name, bool explain, List **reasons)
 	WoVerdict	verdict;
 	bool		allowed;
 
-	if (action < 0 && q->c.flow->approving && wo_task_is_order(name))
+	if (action < 0 && q->c.flow->approving && wo_task_command_is_one(name))
 	{
 		const char *order;
-		const WoReason *why = wo_task_order(&q->c, name, &verdict, &order);
+		const WoReason *why = wo_task_command_judge(&q->c, name, &verdict, &order);
 
 		*reasons = why == NULL ? NIL : list_make1((WoReason *) why);
 		return why == NULL;
@@ -142,7 +142,7 @@ check_arguments(FunctionCallInfo fcinfo)
 Datum
 workorder_act(PG_FUNCTION_ARGS)
 {
-	WoOrder		order = {.expect_revision = -1};
+	WoActRequest		order = {.expect_revision = -1};
 	WoBinding  *binding;
 	Relation	rel;
 	TupleDesc	desc;
@@ -160,7 +160,7 @@ workorder_act(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
-	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	wo_ticket_move(rel, binding, PG_GETARG_INT64(1), &order, &revision, &state);
 	table_close(rel, NoLock);
 
@@ -277,7 +277,7 @@ workorder_actions(PG_FUNCTION_ARGS)
 		}
 		values[0] = CStringGetTextDatum(lfirst(name));
 		if (verdict.taken != NULL && verdict.taken->target >= 0)
-			values[1] = CStringGetTextDatum(q.c.flow->states[wo_permit_target(&q.c, verdict.taken)].path);
+			values[1] = CStringGetTextDatum(q.c.flow->states[wo_evaluation_target(&q.c, verdict.taken)].path);
 		else
 			nulls[1] = true;
 		values[2] = BoolGetDatum(verdict.taken != NULL && why == NIL);
@@ -290,12 +290,12 @@ workorder_actions(PG_FUNCTION_ARGS)
 }
 
 /*
- * wo_require raises the reason if the caller could not take an action on a
+ * wo_act_require raises the reason if the caller could not take an action on a
  * ticket, whatever else the action needs.  Returns what the journal calls the
  * table.
  */
 int
-wo_require(Oid relid, int64 id, const char *action)
+wo_act_require(Oid relid, int64 id, const char *action)
 {
 	Question	q;
 	List	   *reasons;
@@ -305,7 +305,7 @@ wo_require(Oid relid, int64 id, const char *action)
 	(void) judge(&q, action, true, &reasons);
 	foreach(lc, reasons)
 		if (!((WoReason *) lfirst(lc))->input)
-			wo_refuse(&q.c, lfirst(lc));
+			wo_reason_raise(&q.c, lfirst(lc));
 	table_close(q.rel, NoLock);
 	return q.binding->guarded_id;
 }
@@ -346,12 +346,12 @@ workorder_engine_values(PG_FUNCTION_ARGS)
 }
 
 /*
- * wo_visible tells whether the caller may see a ticket and all of its columns,
+ * wo_act_visible tells whether the caller may see a ticket and all of its columns,
  * for the journal tells of them.  Of one that is gone only the owner of its
  * table knows.
  */
 bool
-wo_visible(Oid relid, int64 id)
+wo_act_visible(Oid relid, int64 id)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	bool		visible;
@@ -378,5 +378,5 @@ workorder_visible(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(wo_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)));
+	PG_RETURN_BOOL(wo_act_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)));
 }

@@ -6,12 +6,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_ASK_H
-#define WO_ASK_H
+#ifndef WO_ACT_H
+#define WO_ACT_H
 
 #include "row/binding.h"
 
-extern bool wo_visible(Oid relid, int64 id);
-extern int	wo_require(Oid relid, int64 id, const char *action);
+extern bool wo_act_visible(Oid relid, int64 id);
+extern int	wo_act_require(Oid relid, int64 id, const char *action);
 
-#endif							/* WO_ASK_H */
+#endif							/* WO_ACT_H */

@@ -70,7 +70,7 @@ workorder_attach(PG_FUNCTION_ARGS)
 				 errmsg("media type of the file is blank"),
 				 errdetail("A file is served under the type that it was stored with."),
 				 errhint("Give a type, such as application/octet-stream.")));
-	guarded_id = wo_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
+	guarded_id = wo_act_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
 	actor = wo_actor_current();
 
 	values[0] = Int64GetDatum(actor->tenant);
@@ -81,8 +81,8 @@ workorder_attach(PG_FUNCTION_ARGS)
 	values[5] = PG_GETARG_DATUM(3);
 	values[6] = PG_GETARG_DATUM(4);
 	values[7] = Int64GetDatum(actor->id);
-	values[8] = TimestampTzGetDatum(wo_now());
-	if (!wo_run_as_owner_with_nulls(&store, values, actor->id == 0 ? "       n " : NULL, NULL))
+	values[8] = TimestampTzGetDatum(wo_settings_now());
+	if (!wo_owner_spi_run_with_nulls(&store, values, actor->id == 0 ? "       n " : NULL, NULL))
 		elog(ERROR, "workorder.attached took no row");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(5));
 }

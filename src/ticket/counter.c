@@ -47,7 +47,7 @@ workorder_next_number(PG_FUNCTION_ARGS)
 				 errhint("Give a name.")));
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = PG_GETARG_DATUM(0);
-	if (!wo_run_as_owner(&take_number, values, &number))
+	if (!wo_owner_spi_run(&take_number, values, &number))
 		elog(ERROR, "workorder.counter gave no number");
 	PG_RETURN_INT64(number);
 }

@@ -129,8 +129,8 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 		if (parent < 0 || child < 0 || !to->states[parent].remembers ||
 			!wo_flow_is_leaf(to, child) || !wo_flow_within(to, child, parent))
 			continue;
-		wo_push_string(&state, WJB_KEY, compound);
-		wo_push_string(&state, WJB_VALUE, leaf);
+		wo_value_push_string(&state, WJB_KEY, compound);
+		wo_value_push_string(&state, WJB_VALUE, leaf);
 		any = true;
 	}
 	new = JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
@@ -143,7 +143,7 @@ wo_migrate_history(const WoFlow *to, Jsonb *map, const char *history)
 static const WoFlow *
 find_version(int id)
 {
-	const WoFlow *flow = wo_flow_by_id(id);
+	const WoFlow *flow = wo_flow_cache_by_id(id);
 
 	if (flow == NULL)
 		ereport(ERROR,
@@ -208,7 +208,7 @@ workorder_move_tickets(PG_FUNCTION_ARGS)
 {
 	WoMigration migration = {0};
 	WoBinding  *binding;
-	Relation	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	Relation	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	Oid			types[2] = {INT4OID, TEXTARRAYOID};
 	Datum		values[2];
 	char	   *query;
@@ -245,7 +245,7 @@ workorder_move_tickets(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		wo_migration = &migration;
-		wo_expect(SPI_execute_with_args(query, 2, types, values, NULL, false, 0), SPI_OK_UPDATE);
+		wo_owner_spi_expect(SPI_execute_with_args(query, 2, types, values, NULL, false, 0), SPI_OK_UPDATE);
 		moved = SPI_processed;
 	}
 	PG_FINALLY();

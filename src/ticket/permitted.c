@@ -110,12 +110,12 @@ static ArrayType *
 judge_ticket(WoBinding *binding, HeapTuple tuple, Capacity *capacity,
 			 Datum *names, char **actions, int n)
 {
-	WoRow		row = wo_row(binding, tuple);
+	WoRow		row = wo_binding_row(binding, tuple);
 	Datum	   *allowed = palloc(sizeof(Datum) * Max(n, 1));
 	int			nallowed = 0;
-	WoCase		c;
+	WoEvaluation		c;
 
-	wo_case_begin(&c, binding, &row, &row);
+	wo_evaluation_begin(&c, binding, &row, &row);
 	c.quiet = true;
 	if (capacity->limited)
 	{
@@ -166,7 +166,7 @@ workorder_permitted(PG_FUNCTION_ARGS)
 		actions[i] = TextDatumGetCString(names[i]);
 
 	InitMaterializedSRF(fcinfo, 0);
-	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	if (!PG_ARGISNULL(3))
 	{
 		int			nterms;
@@ -228,7 +228,7 @@ is_key(Relation rel, const WoBinding *binding, AttrNumber attnum)
  * these values.
  */
 static bool
-has_value(Relation rel, const WoLookupKey *keys, int nkeys)
+has_value(Relation rel, const WoCatalogKey *keys, int nkeys)
 {
 	List	   *tables = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 		find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL) : list_make1_oid(RelationGetRelid(rel));
@@ -237,14 +237,14 @@ has_value(Relation rel, const WoLookupKey *keys, int nkeys)
 
 	foreach(lc, tables)
 	{
-		WoLookup	lookup;
+		WoCatalogScan	lookup;
 
 		CHECK_FOR_INTERRUPTS();
 		if (found || get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
 			continue;
-		wo_lookup_begin(&lookup, lfirst_oid(lc), keys, nkeys);
-		found = wo_lookup_next(&lookup) != NULL;
-		wo_lookup_end(&lookup);
+		wo_catalog_begin(&lookup, lfirst_oid(lc), keys, nkeys);
+		found = wo_catalog_next(&lookup) != NULL;
+		wo_catalog_end(&lookup);
 	}
 	return found;
 }
@@ -257,9 +257,9 @@ Datum
 workorder_taken(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	WoLookupKey keys[2];
+	WoCatalogKey keys[2];
 	WoBinding  *binding;
-	Relation	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	Relation	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	AttrNumber	attnum = wo_binding_attribute(binding, name);
 	bool		found;
 
@@ -271,7 +271,7 @@ workorder_taken(PG_FUNCTION_ARGS)
 		TupleDescAttr(binding->desc, attnum - 1)->atttypid != TEXTOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("\"%s\" is no unique key of \"%s\"", wo_shown(name), RelationGetRelationName(rel)),
+				 errmsg("\"%s\" is no unique key of \"%s\"", wo_errors_shorten(name), RelationGetRelationName(rel)),
 				 errdetail("Only of a text column that is unique within the tenant is told whether a value is taken."),
 				 errhint("Give the name of such a column."),
 				 errtable(rel)));

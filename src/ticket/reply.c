@@ -98,7 +98,7 @@ check_argument(FunctionCallInfo fcinfo, int n, const char *name)
 static int
 take(Relation rel, WoBinding *binding, int64 ticket, const char *action)
 {
-	WoOrder		order = {.action = action, .expect_revision = -1};
+	WoActRequest		order = {.action = action, .expect_revision = -1};
 	int			revision;
 	char	   *state;
 
@@ -121,10 +121,10 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	check_argument(fcinfo, 0, "relation");
 	check_argument(fcinfo, 1, "ticket_id");
 	check_argument(fcinfo, 2, "content");
-	wo_value_check_note("reply", PG_GETARG_DATUM(2));
+	wo_value_size_check_note("reply", PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(3))
-		wo_value_check_size("data", JSONBOID, PG_GETARG_DATUM(3));
-	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+		wo_value_size_check("data", JSONBOID, PG_GETARG_DATUM(3));
+	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
@@ -132,7 +132,7 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	values[3] = Int32GetDatum(take(rel, binding, PG_GETARG_INT64(1), "reply"));
 	values[4] = PG_GETARG_DATUM(2);
 	values[5] = PG_ARGISNULL(3) ? DirectFunctionCall1(jsonb_in, CStringGetDatum("null")) : PG_GETARG_DATUM(3);
-	if (!wo_run_as_owner(&add, values, &id))
+	if (!wo_owner_spi_run(&add, values, &id))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("the action was not journalled"),
@@ -161,12 +161,12 @@ workorder_replies(PG_FUNCTION_ARGS)
 	Datum		values[3];
 
 	InitMaterializedSRF(fcinfo, 0);
-	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	deconstruct_array(asked, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!nulls[i] && wo_visible(PG_GETARG_OID(0), DatumGetInt64(ids[i])))
+		if (!nulls[i] && wo_act_visible(PG_GETARG_OID(0), DatumGetInt64(ids[i])))
 			ids[seen++] = ids[i];
 	}
 	if (seen > 0)
@@ -174,7 +174,7 @@ workorder_replies(PG_FUNCTION_ARGS)
 		values[0] = Int64GetDatum(wo_actor_current()->tenant);
 		values[1] = Int32GetDatum(binding->guarded_id);
 		values[2] = PointerGetDatum(construct_array(ids, seen, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		wo_read_as_owner(&list, values, result);
+		wo_owner_spi_read(&list, values, result);
 	}
 	table_close(rel, NoLock);
 	return (Datum) 0;
@@ -195,16 +195,16 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 	check_argument(fcinfo, 0, "relation");
 	check_argument(fcinfo, 1, "ticket_id");
 	check_argument(fcinfo, 2, "reply_id");
-	rel = wo_open_guarded(PG_GETARG_OID(0), RowExclusiveLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	/* of a ticket that he may not see, nobody is told what was said there */
-	if (!wo_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)))
+	if (!wo_act_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)))
 		wo_ticket_not_found(rel, PG_GETARG_INT64(1));
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
 	values[3] = PG_GETARG_DATUM(2);
-	if (wo_run_as_owner(&find_author, values, &author))
+	if (wo_owner_spi_run(&find_author, values, &author))
 	{
 		if (author == 0 || author != wo_actor_current()->id)
 			ereport(ERROR,
@@ -215,7 +215,7 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 					 errtable(rel)));
 		(void) take(rel, binding, PG_GETARG_INT64(1), "remove_reply");
 		/* somebody may have been quicker while the ticket was waited for */
-		if (wo_run_as_owner(&remove_one, values, NULL))
+		if (wo_owner_spi_run(&remove_one, values, NULL))
 		{
 			table_close(rel, NoLock);
 			PG_RETURN_VOID();

@@ -68,7 +68,7 @@ people_columns(const WoFlow *flow)
 		for (int a = 0; a < flow->nactions; a++)
 			for (int i = 0; i < flow->states[s].on[a].n; i++)
 			{
-				const WoCandidate *c = &flow->states[s].on[a].item[i];
+				const WoTransition *c = &flow->states[s].on[a].item[i];
 
 				result = bms_add_members(bms_add_members(result, c->relations), c->exclude_relations);
 			}
@@ -91,7 +91,7 @@ workorder_simulate_begin(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	context = AllocSetContextCreate(TopTransactionContext, "workorder simulation", ALLOCSET_SMALL_SIZES);
 	flow = wo_flow_compile(PG_GETARG_JSONB_P(0), context, NULL);
-	wo_flow_simulate(flow);
+	wo_flow_cache_simulate(flow);
 	people = people_columns(flow);
 	for (int c = 0; c < flow->ncolumns; c++)
 	{
@@ -164,7 +164,7 @@ workorder_simulate_timer(PG_FUNCTION_ARGS)
 	values[2] = PG_GETARG_DATUM(1);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	wo_expect(SPI_execute_with_args(claim, 3, types, values, NULL, false, 0), SPI_OK_UPDATE_RETURNING);
+	wo_owner_spi_expect(SPI_execute_with_args(claim, 3, types, values, NULL, false, 0), SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed > 0)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[0];
@@ -181,7 +181,7 @@ workorder_simulate_timer(PG_FUNCTION_ARGS)
 		{
 			wo_actor_be_system(tenant, system != NULL ? system->id : 0);
 			wo_firing = &firing;
-			wo_expect(SPI_execute_with_args(psprintf("UPDATE %s SET action = $1", relation), 1, types, values,
+			wo_owner_spi_expect(SPI_execute_with_args(psprintf("UPDATE %s SET action = $1", relation), 1, types, values,
 											NULL, false, 0), SPI_OK_UPDATE);
 		}
 		PG_FINALLY();

@@ -84,7 +84,7 @@ is_plain(Relation rel)
 
 	return rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
 		(triggers == NULL || (!triggers->trig_update_old_table && !triggers->trig_update_new_table)) &&
-		wo_policies_are_ours(rel) && OidIsValid(wo_primary_key(rel));
+		wo_policy_is_ours(rel) && OidIsValid(wo_primary_key(rel));
 }
 
 /*
@@ -176,11 +176,11 @@ find_by_key(Relation rel, const WoBinding *binding, int64 id, Snapshot snapshot,
 static bool
 may_see(WoBinding *binding, HeapTuple tuple)
 {
-	WoRow		row = wo_row(binding, tuple);
-	WoCase		c = {
+	WoRow		row = wo_binding_row(binding, tuple);
+	WoEvaluation		c = {
 		.binding = binding,
 		.actor = wo_actor_current(),
-		.now = wo_now(),
+		.now = wo_settings_now(),
 		.old = row.values,
 		.old_null = row.nulls,
 		.row = row.values,
@@ -188,9 +188,9 @@ may_see(WoBinding *binding, HeapTuple tuple)
 		.quiet = true
 	};
 	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
-	char	   *state = wo_row_text(binding, &row, WO_STATE);
+	char	   *state = wo_binding_text(binding, &row, WO_STATE);
 
-	c.flow = row.nulls[flow_att - 1] ? NULL : wo_flow_by_id(DatumGetInt32(row.values[flow_att - 1]));
+	c.flow = row.nulls[flow_att - 1] ? NULL : wo_flow_cache_by_id(DatumGetInt32(row.values[flow_att - 1]));
 	if (c.flow == NULL || state == NULL)
 		return false;
 	c.leaf = wo_flow_state(c.flow, state, strlen(state));
@@ -303,7 +303,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 		if (attnum == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), wo_shown(column)),
+					 errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(rel), wo_errors_shorten(column)),
 					 errdetail("The keys of changes are columns."),
 					 errhint("Check the spelling."),
 					 errtable(rel)));
@@ -316,7 +316,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 					 errhint("Leave it out of changes."),
 					 errtablecol(rel, attnum)));
 		check_update(rel, attnum);
-		wo_value_check_size(column, JSONBOID, JsonbPGetDatum(JsonbValueToJsonb(&v)));
+		wo_value_size_check(column, JSONBOID, JsonbPGetDatum(JsonbValueToJsonb(&v)));
 		{
 			WoRow		before = {
 				palloc(sizeof(Datum) * binding->desc->natts),
@@ -328,7 +328,7 @@ wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bo
 			row->values[attnum - 1] = wo_binding_value(binding, attnum, JsonbValueToJsonb(&v),
 													   &row->nulls[attnum - 1]);
 			if (changed != NULL)
-				changed[attnum - 1] = !wo_same(binding, attnum, &before, row);
+				changed[attnum - 1] = !wo_binding_same(binding, attnum, &before, row);
 		}
 	}
 }
@@ -383,7 +383,7 @@ lock_latest(Relation rel, int64 id, Snapshot snapshot, TupleTableSlot *slot)
  * move_plain updates the row with the executor's helpers.
  */
 static void
-move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
+move_plain(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
 		   int *revision, char **state)
 {
 	EState	   *estate = CreateExecutorState();
@@ -417,11 +417,11 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 	if (!ItemPointerEquals(&seen, &found->tts_tid) && sees_by_policy(rel) && !may_see(binding, tuple))
 		wo_ticket_not_found(rel, id);
 
-	old = wo_row(binding, tuple);
-	if (order->expect_revision >= 0 && wo_row_revision(binding, &old) != order->expect_revision)
+	old = wo_binding_row(binding, tuple);
+	if (order->expect_revision >= 0 && wo_binding_revision(binding, &old) != order->expect_revision)
 		lost_race(rel, psprintf("It is at revision %d, not %d.",
-								wo_row_revision(binding, &old), order->expect_revision));
-	row = wo_row(binding, tuple);
+								wo_binding_revision(binding, &old), order->expect_revision));
+	row = wo_binding_row(binding, tuple);
 	wo_ticket_apply(rel, binding, order->changes, &row, changed);
 	row.values[action_att - 1] = CStringGetTextDatum(order->action);
 	row.nulls[action_att - 1] = false;
@@ -461,8 +461,8 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
 	slot_getallattrs(slot);
 	row.values = slot->tts_values;
 	row.nulls = slot->tts_isnull;
-	*revision = wo_row_revision(binding, &row);
-	*state = wo_row_text(binding, &row, WO_STATE);
+	*revision = wo_binding_revision(binding, &row);
+	*state = wo_binding_text(binding, &row, WO_STATE);
 	/* only a row that was stored has a place */
 	if (!ItemPointerIsValid(&slot->tts_tid))
 		ereport(ERROR,
@@ -486,7 +486,7 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
  * move_by_statement does the same with an UPDATE, for tables that need it.
  */
 static void
-move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
+move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
 				  int *revision, char **state)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -502,8 +502,8 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *ord
 
 	if (found == NULL)
 		wo_ticket_not_found(rel, id);
-	row = wo_row(binding, found);
-	known = wo_row_revision(binding, &row);
+	row = wo_binding_row(binding, found);
+	known = wo_binding_revision(binding, &row);
 	wo_ticket_apply(rel, binding, order->changes, &row, changed);
 
 #define ADD_ARGUMENT(type, value, isnull) \
@@ -541,7 +541,7 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *ord
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	wo_expect(SPI_execute_with_args(query.data, n, types, values, nulls, false, 0), SPI_OK_UPDATE_RETURNING);
+	wo_owner_spi_expect(SPI_execute_with_args(query.data, n, types, values, nulls, false, 0), SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed != 1)
 		lost_race(rel, order->expect_revision >= 0 && known != order->expect_revision ?
 				  psprintf("It is at revision %d, not %d.", known, order->expect_revision) :
@@ -555,7 +555,7 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *ord
 
 		/* no ticket is without, but a rule returns what it likes */
 		if (no_revision || no_state)
-			wo_expect(SPI_OK_REWRITTEN, SPI_OK_UPDATE_RETURNING);
+			wo_owner_spi_expect(SPI_OK_REWRITTEN, SPI_OK_UPDATE_RETURNING);
 		*revision = DatumGetInt32(new_revision);
 		*state = TextDatumGetCString(new_state);
 		MemoryContextSwitchTo(old);
@@ -567,7 +567,7 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoOrder *ord
  * wo_ticket_move takes an action on one ticket under its row lock.
  */
 void
-wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
+wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
 			   int *revision, char **state)
 {
 	PreventCommandIfReadOnly("workorder.act()");
@@ -595,7 +595,7 @@ workorder_as_of(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	int64		id = PG_GETARG_INT64(1);
 	WoBinding  *binding;
-	Relation	rel = wo_open_guarded(relid, AccessShareLock, &binding);
+	Relation	rel = wo_binding_open(relid, AccessShareLock, &binding);
 	HeapTuple	tuple;
 	WoRow		row;
 	Jsonb	   *result;
@@ -605,7 +605,7 @@ workorder_as_of(PG_FUNCTION_ARGS)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	tuple = wo_ticket_find(rel, binding, id);
 	if (tuple != NULL)
-		row = wo_row(binding, tuple);
+		row = wo_binding_row(binding, tuple);
 	else if (!wo_owns_relation(relid, GetUserId()))
 		wo_ticket_not_found(rel, id);
 

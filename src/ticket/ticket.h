@@ -11,17 +11,17 @@
 #include "row/binding.h"
 
 /* What act() asks for. */
-typedef struct WoOrder
+typedef struct WoActRequest
 {
 	const char *action;
 	const char *note;			/* NULL = none */
 	Jsonb	   *changes;		/* NULL = none */
 	int			expect_revision;	/* -1 = any */
-} WoOrder;
+} WoActRequest;
 
 extern bool wo_ticket_may_read(Oid relid);
 extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
-extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoOrder *order,
+extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
 						   int *revision, char **state);
 extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);
 pg_noreturn extern void wo_ticket_not_found(Relation rel, int64 id);

@@ -49,7 +49,7 @@ find_ticket(FunctionCallInfo fcinfo, Relation *rel, WoBinding **binding)
 {
 	HeapTuple	tuple;
 
-	*rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, binding);
+	*rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, binding);
 	tuple = wo_ticket_find(*rel, *binding, PG_GETARG_INT64(1));
 	if (tuple == NULL)
 		wo_ticket_not_found(*rel, PG_GETARG_INT64(1));
@@ -78,12 +78,12 @@ add_person(List *people, int64 id)
  * stand in for them.
  */
 static List *
-gather_approvers(WoCase *c, List *people)
+gather_approvers(WoEvaluation *c, List *people)
 {
 	ListCell   *lc;
 	ListCell   *holder;
 
-	foreach(lc, wo_round_of_case(c)->tasks)
+	foreach(lc, wo_approval_current(c)->tasks)
 	{
 		const WoTask *task = lfirst(lc);
 
@@ -91,7 +91,7 @@ gather_approvers(WoCase *c, List *people)
 		{
 			people = add_person(people, task->who);
 			if (task->vote == 0)
-				foreach(holder, wo_deputies(c->actor->tenant, task->who, c->now))
+				foreach(holder, wo_approval_deputies(c->actor->tenant, task->who, c->now))
 					people = add_person(people, *(int64 *) lfirst(holder));
 		}
 		else if (task->role != NULL)
@@ -107,12 +107,12 @@ gather_approvers(WoCase *c, List *people)
  * whether there are more than are judged.  "*" means whoever sees the ticket.
  */
 static List *
-gather(WoCase *c, int action, List *people, bool *too_many)
+gather(WoEvaluation *c, int action, List *people, bool *too_many)
 {
 	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
 		for (int i = 0; i < c->flow->states[s].on[action].n; i++)
 		{
-			const WoCandidate *candidate = &c->flow->states[s].on[action].item[i];
+			const WoTransition *candidate = &c->flow->states[s].on[action].item[i];
 			int			n = -1;
 			ListCell   *lc;
 
@@ -148,7 +148,7 @@ gather(WoCase *c, int action, List *people, bool *too_many)
  * needs.  Who does not see the ticket cannot.
  */
 static bool
-may(WoCase *c, int action, const WoActor *actor, WoVerdict *verdict)
+may(WoEvaluation *c, int action, const WoActor *actor, WoVerdict *verdict)
 {
 	c->actor = actor;
 	c->vars_json = NULL;
@@ -160,7 +160,7 @@ may(WoCase *c, int action, const WoActor *actor, WoVerdict *verdict)
  * missing returns the input that an action still needs.
  */
 static Datum
-missing(WoCase *c, int action, const WoActor *actor)
+missing(WoEvaluation *c, int action, const WoActor *actor)
 {
 	WoVerdict	verdict;
 	ListCell   *lc;
@@ -182,7 +182,7 @@ missing(WoCase *c, int action, const WoActor *actor)
  * put_action judges everybody for one action and returns what comes of it.
  */
 static void
-put_action(ReturnSetInfo *result, WoCase *c, int action)
+put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 {
 	int64		tenant = c->actor->tenant;
 	const WoActor *caller = c->actor;
@@ -227,14 +227,14 @@ put_action(ReturnSetInfo *result, WoCase *c, int action)
 
 	values[0] = CStringGetTextDatum(c->flow->actions[action]);
 	nulls[1] = first == NULL || taken.taken->target < 0;
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(c->flow->states[wo_permit_target(c, taken.taken)].path);
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(c->flow->states[wo_evaluation_target(c, taken.taken)].path);
 	nulls[2] = first == NULL || taken.taken->quorum == WO_QUORUM_NONE;
 	if (!nulls[2])
 	{
-		WoTally		tally;
+		WoQuorumCount		tally;
 
 		c->actor = first;
-		wo_quorum_tally(c, taken.taken, &tally);
+		wo_quorum_count(c, taken.taken, &tally);
 		values[2] = Int32GetDatum(tally.need);
 	}
 	values[3] = BoolGetDatum(everybody);
@@ -260,15 +260,15 @@ workorder_eligible(PG_FUNCTION_ARGS)
 	Relation	rel;
 	WoRow		row;
 	WoRow		same;
-	WoCase		c;
+	WoEvaluation		c;
 	HeapTuple	tuple;
 	ListCell   *name;
 
 	InitMaterializedSRF(fcinfo, 0);
 	tuple = find_ticket(fcinfo, &rel, &binding);
-	row = wo_row(binding, tuple);
-	same = wo_row(binding, tuple);
-	wo_case_begin(&c, binding, &row, &same);
+	row = wo_binding_row(binding, tuple);
+	same = wo_binding_row(binding, tuple);
+	wo_evaluation_begin(&c, binding, &row, &same);
 	foreach(name, wo_permit_possible(&c))
 	{
 		int			action = wo_flow_action(c.flow, lfirst(name));
@@ -305,7 +305,7 @@ workorder_clocks(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
-	wo_read_as_owner(&read, values, (ReturnSetInfo *) fcinfo->resultinfo);
+	wo_owner_spi_read(&read, values, (ReturnSetInfo *) fcinfo->resultinfo);
 	table_close(rel, NoLock);
 	return (Datum) 0;
 }
@@ -322,19 +322,19 @@ workorder_decides_for(PG_FUNCTION_ARGS)
 	HeapTuple	tuple;
 	int64		result = 0;
 
-	rel = wo_open_guarded(PG_GETARG_OID(0), AccessShareLock, &binding);
+	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	tuple = wo_ticket_find(rel, binding, PG_GETARG_INT64(1));
 	if (tuple != NULL)
 	{
-		WoRow		row = wo_row(binding, tuple);
-		WoCase		c;
+		WoRow		row = wo_binding_row(binding, tuple);
+		WoEvaluation		c;
 		WoVerdict	verdict;
 		WoTask	   *task;
 
-		wo_case_begin(&c, binding, &row, &row);
+		wo_evaluation_begin(&c, binding, &row, &row);
 		for (int a = 0; a < c.flow->nactions && result == 0; a++)
 			if (may(&c, a, c.actor, &verdict) && verdict.taken->approvers != NULL)
-				(void) wo_approval_standing(&c, verdict.taken, &task, &result);
+				(void) wo_approval_status(&c, verdict.taken, &task, &result);
 	}
 	table_close(rel, AccessShareLock);
 	if (result == 0)

@@ -84,21 +84,21 @@ compare_holidays(const void *a, const void *b)
  * read_zone reads the calendar's own row.
  */
 static void
-read_zone(Calendar *calendar, const WoLookupKey *tenant)
+read_zone(Calendar *calendar, const WoCatalogKey *tenant)
 {
-	WoLookupKey keys[2] = {*tenant, {"name", TEXTOID, CStringGetTextDatum(calendar->name)}};
-	WoLookup	lookup;
+	WoCatalogKey keys[2] = {*tenant, {"name", TEXTOID, CStringGetTextDatum(calendar->name)}};
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	char	   *zone = NULL;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("calendar", false), keys, 2);
-	if ((tuple = wo_lookup_next(&lookup)) != NULL)
-		zone = wo_lookup_text(&lookup, tuple, "zone");
-	wo_lookup_end(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("calendar", false), keys, 2);
+	if ((tuple = wo_catalog_next(&lookup)) != NULL)
+		zone = wo_catalog_text(&lookup, tuple, "zone");
+	wo_catalog_end(&lookup);
 	if (zone == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no calendar \"%s\"", wo_shown(calendar->name)),
+				 errmsg("there is no calendar \"%s\"", wo_errors_shorten(calendar->name)),
 				 errdetail("Calendars are those of the tenant, in workorder.calendar."),
 				 errhint("Make it: a row of workorder.calendar, and its hours in workorder.working_hour.")));
 	calendar->zone = pg_tzset(zone);
@@ -114,17 +114,17 @@ read_zone(Calendar *calendar, const WoLookupKey *tenant)
  * read_hours reads the working hours; what overlaps becomes one.
  */
 static void
-read_hours(Calendar *calendar, const WoLookupKey *tenant)
+read_hours(Calendar *calendar, const WoCatalogKey *tenant)
 {
-	WoLookupKey keys[2] = {*tenant, {"calendar", TEXTOID, CStringGetTextDatum(calendar->name)}};
-	WoLookup	lookup;
+	WoCatalogKey keys[2] = {*tenant, {"calendar", TEXTOID, CStringGetTextDatum(calendar->name)}};
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	bool		isnull;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("working_hour", false), keys, 2);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, wo_catalog_table("working_hour", false), keys, 2);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
-		int			weekday = DatumGetInt32(wo_lookup_datum(&lookup, tuple, "weekday", INT4OID, &isnull));
+		int			weekday = DatumGetInt32(wo_catalog_datum(&lookup, tuple, "weekday", INT4OID, &isnull));
 		Span	   *span;
 
 		if (isnull || weekday < 1 || weekday > 7)
@@ -132,10 +132,10 @@ read_hours(Calendar *calendar, const WoLookupKey *tenant)
 		calendar->spans[weekday] = calendar->nspans[weekday] == 0 ? palloc(sizeof(Span)) :
 			repalloc(calendar->spans[weekday], sizeof(Span) * (calendar->nspans[weekday] + 1));
 		span = &calendar->spans[weekday][calendar->nspans[weekday]++];
-		span->opens = DatumGetTimeADT(wo_lookup_datum(&lookup, tuple, "opens", TIMEOID, &isnull));
-		span->closes = DatumGetTimeADT(wo_lookup_datum(&lookup, tuple, "closes", TIMEOID, &isnull));
+		span->opens = DatumGetTimeADT(wo_catalog_datum(&lookup, tuple, "opens", TIMEOID, &isnull));
+		span->closes = DatumGetTimeADT(wo_catalog_datum(&lookup, tuple, "closes", TIMEOID, &isnull));
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 
 	for (int weekday = 1; weekday <= 7; weekday++)
 	{
@@ -160,16 +160,16 @@ read_hours(Calendar *calendar, const WoLookupKey *tenant)
  * read_holidays reads the days that are not what their day of the week is.
  */
 static void
-read_holidays(Calendar *calendar, const WoLookupKey *tenant)
+read_holidays(Calendar *calendar, const WoCatalogKey *tenant)
 {
-	WoLookupKey keys[2] = {*tenant, {"calendar", TEXTOID, CStringGetTextDatum(calendar->name)}};
-	WoLookup	lookup;
+	WoCatalogKey keys[2] = {*tenant, {"calendar", TEXTOID, CStringGetTextDatum(calendar->name)}};
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	bool		isnull;
 	int			max = 0;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("holiday", false), keys, 2);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, wo_catalog_table("holiday", false), keys, 2);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		Holiday    *holiday;
 
@@ -180,12 +180,12 @@ read_holidays(Calendar *calendar, const WoLookupKey *tenant)
 				repalloc(calendar->holidays, sizeof(Holiday) * max);
 		}
 		holiday = &calendar->holidays[calendar->nholidays++];
-		holiday->day = DatumGetDateADT(wo_lookup_datum(&lookup, tuple, "day", DATEOID, &isnull));
-		holiday->works_as = DatumGetInt32(wo_lookup_datum(&lookup, tuple, "works_as", INT4OID, &isnull));
+		holiday->day = DatumGetDateADT(wo_catalog_datum(&lookup, tuple, "day", DATEOID, &isnull));
+		holiday->works_as = DatumGetInt32(wo_catalog_datum(&lookup, tuple, "works_as", INT4OID, &isnull));
 		if (isnull || holiday->works_as < 1 || holiday->works_as > 7)
 			holiday->works_as = 0;
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	if (calendar->nholidays > 0)
 		qsort(calendar->holidays, calendar->nholidays, sizeof(Holiday), compare_holidays);
 }
@@ -194,7 +194,7 @@ static Calendar *
 read_calendar(int64 tenant, const char *name)
 {
 	Calendar   *calendar = palloc0(sizeof(Calendar));
-	WoLookupKey key = {"tenant_id", INT8OID, Int64GetDatum(tenant)};
+	WoCatalogKey key = {"tenant_id", INT8OID, Int64GetDatum(tenant)};
 
 	calendar->name = name;
 	read_zone(calendar, &key);
@@ -310,7 +310,7 @@ next_working(const Calendar *calendar, TimestampTz at)
 	TimestampTz to;
 
 	if (!next_stretch(calendar, at, at + MAX_SPAN, &from, &to))
-		refuse(psprintf("calendar \"%s\" has no such working time", wo_shown(calendar->name)),
+		refuse(psprintf("calendar \"%s\" has no such working time", wo_errors_shorten(calendar->name)),
 			   "It would be more than a hundred years from now.");
 	return from;
 }
@@ -336,7 +336,7 @@ add_days(const Calendar *calendar, TimestampTz at, int days)
 		if (calendar->nspans[day_of_week(calendar, (DateADT) ++day)] > 0)
 			days--;
 	if (days > 0)
-		refuse(psprintf("calendar \"%s\" has no such working time", wo_shown(calendar->name)),
+		refuse(psprintf("calendar \"%s\" has no such working time", wo_errors_shorten(calendar->name)),
 			   "It would be more than a hundred years from now.");
 	/* there may be no such time that day: as everywhere, an hour later then */
 	if (timestamp2tm(day * USECS_PER_DAY + local, NULL, &tm, &fsec, NULL, NULL) != 0)
@@ -378,7 +378,7 @@ wo_calendar_add(int64 tenant, const char *name, TimestampTz since, const Interva
 		at = to;
 	}
 	if (left > 0)
-		refuse(psprintf("calendar \"%s\" has no such working time", wo_shown(name)),
+		refuse(psprintf("calendar \"%s\" has no such working time", wo_errors_shorten(name)),
 			   "It would be more than a hundred years from now.");
 	return at;
 }

@@ -44,27 +44,27 @@ typedef struct Term
 static bool
 read_setting(const WoClocks *clocks, const char *name, Term *term)
 {
-	WoLookupKey keys[3] = {
+	WoCatalogKey keys[3] = {
 		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
 		{"system", TEXTOID, CStringGetTextDatum(clocks->flow->name)},
 		{"name", TEXTOID, CStringGetTextDatum(name)}
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	char	   *value = NULL;
 	const char *problem;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("setting", false), keys, 3);
-	if ((tuple = wo_lookup_next(&lookup)) != NULL)
-		value = wo_lookup_text(&lookup, tuple, "value");
-	wo_lookup_end(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("setting", false), keys, 3);
+	if ((tuple = wo_catalog_next(&lookup)) != NULL)
+		value = wo_catalog_text(&lookup, tuple, "value");
+	wo_catalog_end(&lookup);
 	if (value == NULL)
 		return false;
-	if (!wo_delay_parse(value, &term->interval, &term->calendar, &problem))
+	if (!wo_flow_read_delay(value, &term->interval, &term->calendar, &problem))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("setting \"%s\" of \"%s\" is no duration", name, clocks->flow->name),
-				 errdetail("\"%s\" %s.", wo_shown(value), problem),
+				 errdetail("\"%s\" %s.", wo_errors_shorten(value), problem),
 				 errhint("Set it to P3D, PT30M or PT16H@office with workorder.set_setting(), or to null for none.")));
 	return true;
 }
@@ -130,10 +130,10 @@ resume_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 }
 
 /*
- * wo_clocks_add adds a clock to the list; the caller fills it in.
+ * wo_clock_add adds a clock to the list; the caller fills it in.
  */
 WoClock *
-wo_clocks_add(WoClocks *clocks, int state, int delay)
+wo_clock_add(WoClocks *clocks, int state, int delay)
 {
 	WoClock    *clock;
 
@@ -198,11 +198,11 @@ ends(const WoFlow *flow, int state, int from, int to, int domain, int was, int i
 }
 
 /*
- * wo_clocks_move carries the clocks along with a ticket: from -1 into the
+ * wo_clock_move carries the clocks along with a ticket: from -1 into the
  * world, to -1 out of it.  domain is the innermost state that is not left.
  */
 void
-wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain, TimestampTz at)
+wo_clock_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain, TimestampTz at)
 {
 	int			was;
 	int			is;
@@ -245,7 +245,7 @@ wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domai
 			/* what was stopped goes on, see above */
 			if (find(clocks, s, d) != NULL || !term_of(clocks, &flow->states[s].delays[d], &term))
 				continue;
-			clock = wo_clocks_add(clocks, s, d);
+			clock = wo_clock_add(clocks, s, d);
 			clock->due = due_at(clocks, &term, at);
 			if (is >= 0 && !wo_flow_within(flow, s, is))
 				pause_clock(clocks, clock, at);
@@ -257,12 +257,12 @@ wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domai
  * leads from one leaf to another, -2 if none does.
  */
 static int
-leading_domain(const WoFlow *flow, const WoCandidateList *list, int from, int to,
+leading_domain(const WoFlow *flow, const WoTransitionList *list, int from, int to,
 			   Jsonb *before, Jsonb *after)
 {
 	for (int i = 0; i < list->n; i++)
 	{
-		const WoCandidate *c = &list->item[i];
+		const WoTransition *c = &list->item[i];
 
 		if (c->target < 0 || (from == to && !c->reenter))
 			continue;

@@ -37,8 +37,8 @@ typedef struct WoClocks
 	WoClock    *item;
 } WoClocks;
 
-extern WoClock *wo_clocks_add(WoClocks *clocks, int state, int delay);
-extern void wo_clocks_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain,
+extern WoClock *wo_clock_add(WoClocks *clocks, int state, int delay);
+extern void wo_clock_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain,
 						   TimestampTz at);
 extern int	wo_clock_domain(const WoFlow *flow, const char *action, int from, int to,
 							Jsonb *before, Jsonb *after);

@@ -152,7 +152,7 @@ lock_tickets(WoSweep *sweep, WoDue **due, int n)
 		values[0] = Int64GetDatum(sweep->tenant);
 		values[1] = ticket_array(due + from, to - from);
 		SPI_connect();
-		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_SELECT, 2, types, values);
+		wo_owner_spi_execute(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_SELECT, 2, types, values);
 		/* both are in order */
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{
@@ -302,7 +302,7 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 	MemoryContext spi;
 
 	SPI_connect();
-	wo_execute_as(wo_relation_owner(wo_lookup_table("timer", false)), WO_SECTION_FULL, claim_query,
+	wo_owner_spi_execute(wo_catalog_owner(wo_catalog_table("timer", false)), WO_SECTION_FULL, claim_query,
 				  SPI_OK_UPDATE_RETURNING, 6, types, values);
 	nclaimed = SPI_processed;
 	for (int i = 0; i < nclaimed; i++)
@@ -324,7 +324,7 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 						 target->name, target->action_column, target->tenant_column, target->id_column);
 		wo_timer_gather(sweep->tenant, due[0]->guarded_id);
 		MemoryContextSwitchTo(spi);
-		wo_execute_as(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
+		wo_owner_spi_execute(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
 		/* the timers are spent: a ticket that somebody kept from moving would wait for ever */
 		if (SPI_processed + wo_firing->npassed_over != nclaimed)
 			ereport(ERROR,
@@ -351,7 +351,7 @@ put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem)
 		CStringGetTextDatum(problem), TimestampTzGetDatum(sweep->now), IntervalPGetDatum(&first)
 	};
 
-	(void) wo_run_as_owner(&put_off, values, NULL);
+	(void) wo_owner_spi_run(&put_off, values, NULL);
 }
 
 /*
@@ -361,17 +361,17 @@ static Target *
 find_target(int32 guarded_id)
 {
 	Target	   *target = palloc0(sizeof(Target));
-	WoLookupKey key = {"id", INT4OID, Int32GetDatum(guarded_id)};
-	WoLookup	lookup;
+	WoCatalogKey key = {"id", INT4OID, Int32GetDatum(guarded_id)};
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	bool		isnull;
 	Relation	rel;
 	WoBinding  *binding;
 
-	wo_lookup_begin(&lookup, wo_lookup_table("guarded", false), &key, 1);
-	if ((tuple = wo_lookup_next(&lookup)) != NULL)
-		target->relid = DatumGetObjectId(wo_lookup_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull));
-	wo_lookup_end(&lookup);
+	wo_catalog_begin(&lookup, wo_catalog_table("guarded", false), &key, 1);
+	if ((tuple = wo_catalog_next(&lookup)) != NULL)
+		target->relid = DatumGetObjectId(wo_catalog_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull));
+	wo_catalog_end(&lookup);
 
 	rel = OidIsValid(target->relid) ? try_relation_open(target->relid, RowExclusiveLock) : NULL;
 	target->relid = InvalidOid;
@@ -493,12 +493,12 @@ workorder_sweep(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("workorder.sweep()");
 	PreventCommandIfParallelMode("workorder.sweep()");
 
-	sweep.now = wo_now();
+	sweep.now = wo_settings_now();
 	sweep.left = PG_GETARG_INT32(0);
 	sweep.chunk = AllocSetContextCreate(CurrentMemoryContext, "workorder sweep", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
-		while (sweep.left > 0 && wo_run_as_owner(&next_tenant, &tenant, &sweep.tenant))
+		while (sweep.left > 0 && wo_owner_spi_run(&next_tenant, &tenant, &sweep.tenant))
 		{
 			tenant = Int64GetDatum(sweep.tenant);
 			sweep_tenant(&sweep);
@@ -523,13 +523,13 @@ workorder_next_due(PG_FUNCTION_ARGS)
 	TimestampTz next = DT_NOEND;
 	int64		found;
 
-	while (wo_run_as_owner(&next_tenant, &tenant, &found))
+	while (wo_owner_spi_run(&next_tenant, &tenant, &found))
 	{
 		int64		at;
 
 		CHECK_FOR_INTERRUPTS();
 		tenant = Int64GetDatum(found);
-		if (wo_run_as_owner(&next_of_tenant, &tenant, &at))
+		if (wo_owner_spi_run(&next_of_tenant, &tenant, &at))
 			next = Min(next, at);
 	}
 	if (next == DT_NOEND)
@@ -561,8 +561,8 @@ sweep_tenant(WoSweep *sweep)
 				Datum		tenant = Int64GetDatum(sweep->tenant);
 				int64		id = 0;
 
-				if (!wo_run_as_owner(&find_system, &tenant, &id))
-					(void) wo_run_as_owner(&make_system, &tenant, &id);
+				if (!wo_owner_spi_run(&find_system, &tenant, &id))
+					(void) wo_owner_spi_run(&make_system, &tenant, &id);
 				/* what the caller has deferred is no ticket's fault */
 				defer_nothing();
 				wo_actor_be_system(sweep->tenant, id);
@@ -599,11 +599,11 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 		Int64GetDatum(Min(CHUNK, sweep->left))
 	};
 	MemoryContext context = CurrentMemoryContext;
-	Oid			table = wo_lookup_table("timer", false);
+	Oid			table = wo_catalog_table("timer", false);
 	WoDue	  **result;
 
 	SPI_connect();
-	wo_execute_as(wo_relation_owner(table), WO_SECTION_RESTRICTED, due_query, SPI_OK_SELECT, 6, types, values);
+	wo_owner_spi_execute(wo_catalog_owner(table), WO_SECTION_RESTRICTED, due_query, SPI_OK_SELECT, 6, types, values);
 	*n = SPI_processed;
 	result = MemoryContextAlloc(context, sizeof(WoDue *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)

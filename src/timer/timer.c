@@ -204,7 +204,7 @@ write_gathered(void)
 		values[2] = PointerGetDatum(construct_array(rows->tickets, rows->n, INT8OID, sizeof(int64),
 													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		values[3] = texts(rows, rows->states);
-		(void) wo_run_as_owner(&clear_many, values, NULL);
+		(void) wo_owner_spi_run(&clear_many, values, NULL);
 	}
 	if (gathering->set.n > 0)
 	{
@@ -216,7 +216,7 @@ write_gathered(void)
 		values[4] = texts(rows, rows->delays);
 		values[5] = PointerGetDatum(construct_array(rows->dues, rows->n, TIMESTAMPTZOID, sizeof(int64),
 													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		(void) wo_run_as_owner(&set_many, values, NULL);
+		(void) wo_owner_spi_run(&set_many, values, NULL);
 	}
 	gathering->cleared.n = gathering->set.n = 0;
 	gathering->cleared.max = gathering->set.max = 0;
@@ -263,9 +263,9 @@ static int
 leaf_of(WoBinding *binding, const WoRow *row, const WoFlow **flow)
 {
 	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
-	char	   *state = wo_row_text(binding, row, WO_STATE);
+	char	   *state = wo_binding_text(binding, row, WO_STATE);
 
-	*flow = row->nulls[attnum - 1] ? NULL : wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+	*flow = row->nulls[attnum - 1] ? NULL : wo_flow_cache_by_id(DatumGetInt32(row->values[attnum - 1]));
 	return *flow == NULL || state == NULL ? -1 : wo_flow_state(*flow, state, strlen(state));
 }
 
@@ -277,7 +277,7 @@ has_timers(WoBinding *binding, const WoRow *row)
 {
 	AttrNumber	attnum = binding->engine[WO_FLOW_ID];
 	const WoFlow *flow = row == NULL || row->nulls[attnum - 1] ? NULL :
-		wo_flow_by_id(DatumGetInt32(row->values[attnum - 1]));
+		wo_flow_cache_by_id(DatumGetInt32(row->values[attnum - 1]));
 
 	return flow != NULL && flow->ndelays > 0;
 }
@@ -291,7 +291,7 @@ presume(WoClocks *clocks, int leaf)
 {
 	for (int s = leaf; s >= 0; s = clocks->flow->states[s].parent)
 		for (int d = 0; d < clocks->flow->states[s].ndelays; d++)
-			wo_clocks_add(clocks, s, d)->stored = true;
+			wo_clock_add(clocks, s, d)->stored = true;
 }
 
 /*
@@ -302,46 +302,46 @@ presume(WoClocks *clocks, int leaf)
 int
 wo_timer_load(WoClocks *clocks, int32 guarded_id, int64 ticket, Snapshot snapshot)
 {
-	WoLookupKey keys[3] = {
+	WoCatalogKey keys[3] = {
 		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
 		{"guarded_id", INT4OID, Int32GetDatum(guarded_id)},
 		{"ticket_id", INT8OID, Int64GetDatum(ticket)}
 	};
-	WoLookup	lookup;
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	int			strays = 0;
 
 	if (snapshot != NULL)
-		wo_lookup_begin_in(&lookup, wo_lookup_table("timer", false), keys, 3, snapshot);
+		wo_catalog_begin_in(&lookup, wo_catalog_table("timer", false), keys, 3, snapshot);
 	else
-		wo_lookup_begin(&lookup, wo_lookup_table("timer", false), keys, 3);
-	while ((tuple = wo_lookup_next(&lookup)) != NULL)
+		wo_catalog_begin(&lookup, wo_catalog_table("timer", false), keys, 3);
+	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		bool		isnull;
-		char	   *path = wo_lookup_text(&lookup, tuple, "state");
-		char	   *delay = wo_lookup_text(&lookup, tuple, "delay");
+		char	   *path = wo_catalog_text(&lookup, tuple, "state");
+		char	   *delay = wo_catalog_text(&lookup, tuple, "delay");
 		int			state = wo_flow_state(clocks->flow, path, strlen(path));
 		WoClock    *clock = NULL;
 		Datum		rest;
 
 		for (int d = 0; state >= 0 && d < clocks->flow->states[state].ndelays; d++)
 			if (strcmp(clocks->flow->states[state].delays[d].text, delay) == 0)
-				clock = wo_clocks_add(clocks, state, d);
+				clock = wo_clock_add(clocks, state, d);
 		if (clock == NULL)
 		{
 			strays++;
 			continue;
 		}
 		clock->stored = true;
-		clock->due = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "due_at", TIMESTAMPTZOID, &isnull));
-		clock->fired_at = DatumGetTimestampTz(wo_lookup_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull));
+		clock->due = DatumGetTimestampTz(wo_catalog_datum(&lookup, tuple, "due_at", TIMESTAMPTZOID, &isnull));
+		clock->fired_at = DatumGetTimestampTz(wo_catalog_datum(&lookup, tuple, "fired_at", TIMESTAMPTZOID, &isnull));
 		clock->fired = !isnull;
-		rest = wo_lookup_datum(&lookup, tuple, "rest", INTERVALOID, &isnull);
+		rest = wo_catalog_datum(&lookup, tuple, "rest", INTERVALOID, &isnull);
 		clock->paused = !isnull;
 		if (!isnull)
 			clock->rest = DatumGetIntervalP(rest)->time;
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return strays;
 }
 
@@ -372,7 +372,7 @@ clear_gone(const WoClocks *clocks, int32 guarded_id, int64 ticket, bool together
 	if (n == 0)
 		return;
 	values[3] = PointerGetDatum(construct_array(states, n, TEXTOID, -1, false, TYPALIGN_INT));
-	(void) wo_run_as_owner(&clear_states, values, NULL);
+	(void) wo_owner_spi_run(&clear_states, values, NULL);
 }
 
 /*
@@ -406,7 +406,7 @@ wo_timer_save(const WoClocks *clocks, int32 guarded_id, int64 ticket)
 		values[5] = TimestampTzGetDatum(clock->due);
 		values[6] = IntervalPGetDatum(&rest);
 		values[7] = TimestampTzGetDatum(clock->fired_at);
-		(void) wo_run_as_owner_with_nulls(&set_timer, values,
+		(void) wo_owner_spi_run_with_nulls(&set_timer, values,
 										  clock->fired ? "      n " : clock->paused ? "     n n" : "      nn", NULL);
 	}
 }
@@ -427,7 +427,7 @@ clear_all(WoBinding *binding, const WoRow *row)
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
-	(void) wo_run_as_owner(&clear_ticket, values, NULL);
+	(void) wo_owner_spi_run(&clear_ticket, values, NULL);
 }
 
 /*
@@ -448,7 +448,7 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	from = old != NULL ? leaf_of(binding, old, &clocks.flow) : -1;
 	to = row != NULL ? leaf_of(binding, row, &flow) : -1;
 	if (old != NULL && row != NULL && clocks.flow == flow && from == to &&
-		wo_same(binding, binding->engine[WO_ENTERED_AT], old, row))
+		wo_binding_same(binding, binding->engine[WO_ENTERED_AT], old, row))
 		return;
 
 	any = row != NULL ? row : old;
@@ -470,9 +470,9 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 		presume(&clocks, from);
 	if (from < 0)
 		clocks.flow = flow;
-	wo_clocks_move(&clocks, flow, from, to,
+	wo_clock_move(&clocks, flow, from, to,
 				   from < 0 ? -1 :
-				   wo_clock_domain(flow, wo_row_text(binding, row, WO_LAST_ACTION), from, to,
+				   wo_clock_domain(flow, wo_binding_text(binding, row, WO_LAST_ACTION), from, to,
 								   wo_binding_history(binding, old->values, old->nulls),
 								   wo_binding_history(binding, row->values, row->nulls)),
 				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
@@ -493,7 +493,7 @@ workorder_read_delay(PG_FUNCTION_ARGS)
 	Datum		values[2] = {0};
 	bool		nulls[2];
 
-	nulls[1] = wo_delay_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &interval, &calendar, &problem);
+	nulls[1] = wo_flow_read_delay(text_to_cstring(PG_GETARG_TEXT_PP(0)), &interval, &calendar, &problem);
 	nulls[0] = calendar == NULL;
 	if (!nulls[0])
 		values[0] = CStringGetTextDatum(calendar);

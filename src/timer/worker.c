@@ -209,11 +209,11 @@ workorder_sweeper_main(Datum arg)
 }
 
 /*
- * wo_sweeper_init defines the settings, and registers the worker if it is
+ * wo_worker_init defines the settings, and registers the worker if it is
  * wanted.  Both can be done only while the server starts.
  */
 void
-wo_sweeper_init(void)
+wo_worker_init(void)
 {
 	BackgroundWorker worker = {0};
 

@@ -8,6 +8,6 @@
 #ifndef WO_WORKER_H
 #define WO_WORKER_H
 
-extern void wo_sweeper_init(void);
+extern void wo_worker_init(void);
 
 #endif							/* WO_WORKER_H */

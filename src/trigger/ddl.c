@@ -59,7 +59,7 @@ relation_name(Oid relid)
 static void
 execute(const char *query, int expected, int nargs, Oid *types, Datum *values)
 {
-	wo_expect(SPI_execute_with_args(query, nargs, types, values, NULL, false, 0), expected);
+	wo_owner_spi_expect(SPI_execute_with_args(query, nargs, types, values, NULL, false, 0), expected);
 }
 
 /*
@@ -222,24 +222,24 @@ workorder_after_ddl(PG_FUNCTION_ARGS)
 static int32
 find_guarded(Oid relid, bool only_active)
 {
-	Oid			table = wo_lookup_table("guarded", true);
-	WoLookup	lookup;
+	Oid			table = wo_catalog_table("guarded", true);
+	WoCatalogScan	lookup;
 	HeapTuple	tuple;
 	int32		id = 0;
 
 	if (!OidIsValid(table))
 		return 0;
-	wo_lookup_begin(&lookup, table, NULL, 0);
-	while (id == 0 && (tuple = wo_lookup_next(&lookup)) != NULL)
+	wo_catalog_begin(&lookup, table, NULL, 0);
+	while (id == 0 && (tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		bool		isnull;
-		Datum		relation = wo_lookup_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull);
+		Datum		relation = wo_catalog_datum(&lookup, tuple, "relation", REGCLASSOID, &isnull);
 
 		if (!isnull && DatumGetObjectId(relation) == relid &&
-			(!only_active || wo_lookup_bool(&lookup, tuple, "active")))
-			id = wo_lookup_int32(&lookup, tuple, "id");
+			(!only_active || wo_catalog_bool(&lookup, tuple, "active")))
+			id = wo_catalog_int32(&lookup, tuple, "id");
 	}
-	wo_lookup_end(&lookup);
+	wo_catalog_end(&lookup);
 	return id;
 }
 
@@ -254,7 +254,7 @@ forget_table(Oid relid)
 	Datum		values[1] = {Int32GetDatum(id)};
 
 	if (id != 0)
-		wo_execute_as(wo_relation_owner(wo_lookup_table("guarded", false)), WO_SECTION_FULL,
+		wo_owner_spi_execute(wo_catalog_owner(wo_catalog_table("guarded", false)), WO_SECTION_FULL,
 					  "SELECT workorder.forget($1)", SPI_OK_SELECT, 1, types, values);
 }
 

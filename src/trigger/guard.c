@@ -66,22 +66,22 @@ PG_FUNCTION_INFO_V1(workorder_record_flush);
 static HeapTuple
 import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 {
-	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	WoEvaluation		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
 	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
 	AttrNumber	created = binding->engine[WO_CREATED_AT];
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	char	   *state;
 
-	if (wo_row_revision(binding, row) < WO_REVISION_BASE)
+	if (wo_binding_revision(binding, row) < WO_REVISION_BASE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("revision of an imported row is negative"),
 				 errdetail("A row whose history begins with the import has revision 0."),
 				 errhint("Give the revision that the row had, or 0."),
 				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
-	(void) wo_row_next_revision(binding, row);
-	c.flow = row->nulls[flow_att - 1] ? wo_flow_by_name(binding->flow_name) :
-		wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
+	(void) wo_binding_next_revision(binding, row);
+	c.flow = row->nulls[flow_att - 1] ? wo_flow_cache_by_name(binding->flow_name) :
+		wo_flow_cache_by_id(DatumGetInt32(row->values[flow_att - 1]));
 	if (c.flow == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
@@ -89,10 +89,10 @@ import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
 				 errhint("Load workorder.flow first, or publish the flow."),
 				 errtablecol(trigdata->tg_relation, flow_att)));
-	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	state = wo_row_text(binding, row, WO_STATE);
+	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	state = wo_binding_text(binding, row, WO_STATE);
 	if (state == NULL)
-		wo_case_set_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
+		wo_evaluation_set_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
 	else
 	{
 		int			leaf = wo_flow_state(c.flow, state, strlen(state));
@@ -101,21 +101,21 @@ import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
 					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
-							c.flow->version, c.flow->name, wo_shown(state)),
+							c.flow->version, c.flow->name, wo_errors_shorten(state)),
 					 errdetail("An imported row must rest in a leaf of its flow."),
 					 errhint("The view workorder.flow_state lists them."),
 					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
 	}
 	if (row->nulls[created - 1])
-		wo_case_set(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
+		wo_evaluation_set(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
 	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
-		wo_case_set(&c, WO_ENTERED_AT, row->values[created - 1], false);
+		wo_evaluation_set(&c, WO_ENTERED_AT, row->values[created - 1], false);
 	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
-		wo_case_set(&c, WO_UPDATED_AT, row->values[created - 1], false);
-	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
-	wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_IMPORT)), false);
-	return wo_case_finish(&c, trigdata->tg_trigtuple);
+		wo_evaluation_set(&c, WO_UPDATED_AT, row->values[created - 1], false);
+	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(binding, row, WO_CHECKSUM_IMPORT)), false);
+	return wo_evaluation_tuple(&c, trigdata->tg_trigtuple);
 }
 
 /*
@@ -125,21 +125,21 @@ import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
 static HeapTuple
 maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
 {
-	WoCase		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
+	WoEvaluation		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
 	const WoActor *actor = wo_actor_current();
 
-	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
-	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
-	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_now()), false);
-	wo_case_set_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
-	wo_case_set_text(&c, WO_LAST_NOTE, wo_row_text(binding, row, WO_NOTE));
-	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_REVISION, Int32GetDatum(wo_binding_next_revision(binding, old)), false);
+	wo_evaluation_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
+	wo_evaluation_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_settings_now()), false);
+	wo_evaluation_set_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
+	wo_evaluation_set_text(&c, WO_LAST_NOTE, wo_binding_text(binding, row, WO_NOTE));
+	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
 	/* the repair may have to begin with the digest itself */
-	wo_case_set(&c, WO_DIGEST, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_DIGEST, (Datum) 0, true);
 	if (binding->overtaken)
-		wo_case_set(&c, WO_DIGEST, PointerGetDatum(wo_row_seal(binding, row, WO_SEAL_ACT)), false);
-	return wo_case_finish(&c, trigdata->tg_newtuple);
+		wo_evaluation_set(&c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(binding, row, WO_CHECKSUM_ACT)), false);
+	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
 }
 
 /*
@@ -150,44 +150,44 @@ static HeapTuple
 obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
 			  const WoRow *old, WoRow *row)
 {
-	WoCase		c;
+	WoEvaluation		c;
 	WoVerdict	verdict;
 	const WoDelay *delay;
 
-	wo_case_begin(&c, binding, old, row);
+	wo_evaluation_begin(&c, binding, old, row);
 	delay = wo_timer_fired(binding->guarded_id, action, c.flow, c.leaf);
 	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
 	{
 		wo_firing->npassed_over++;
 		return NULL;
 	}
-	wo_case_take(&c, delay->action, &verdict, NULL);
-	return wo_case_finish(&c, trigdata->tg_newtuple);
+	wo_permit_take(&c, delay->action, &verdict, NULL);
+	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
 }
 
 /*
  * migrated_way returns the way that a ticket came, in the words of the other
  * version: states without a place there fall out of it.  NULL for none.
  */
-static WoRound *
+static WoApprovalState *
 migrated_way(const WoBinding *binding, const WoRow *old)
 {
-	WoRound    *round = wo_round_of_row(binding, old);
-	WoRound    *result;
+	WoApprovalState    *round = wo_approval_state_of_row(binding, old);
+	WoApprovalState    *result;
 	ListCell   *lc;
 
 	if (round == NULL || round->trail == NIL)
 		return NULL;
-	result = palloc0(sizeof(WoRound));
+	result = palloc0(sizeof(WoApprovalState));
 	foreach(lc, round->trail)
 	{
-		const WoTrailStep *step = lfirst(lc);
+		const WoReturnStep *step = lfirst(lc);
 		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
-		WoTrailStep *moved;
+		WoReturnStep *moved;
 
 		if (leaf < 0)
 			continue;
-		moved = palloc(sizeof(WoTrailStep));
+		moved = palloc(sizeof(WoReturnStep));
 		moved->state = wo_migration->to->states[leaf].path;
 		moved->by = step->by;
 		result->trail = lappend(result->trail, moved);
@@ -204,12 +204,12 @@ obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRo
 {
 	const WoActor *actor = wo_actor_current();
 	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
-	char	   *path = wo_row_text(binding, old, WO_STATE);
+	char	   *path = wo_binding_text(binding, old, WO_STATE);
 	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
 	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
 	WoActor		nobody = {.tenant = wo_binding_tenant(binding, old), .login = "", .name = ""};
-	WoCase		c = {
-		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_now(),
+	WoEvaluation		c = {
+		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_settings_now(),
 		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
 	};
 
@@ -221,16 +221,16 @@ obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRo
 				 errhint("Say where it belongs in state_map.")));
 	if (!old->nulls[updated - 1])
 		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
-	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	wo_case_set_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_row_text(binding, old, WO_HISTORY)));
-	wo_case_set(&c, WO_VOTES, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	wo_evaluation_set_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_binding_text(binding, old, WO_HISTORY)));
+	wo_evaluation_set(&c, WO_VOTES, (Datum) 0, true);
 	if (c.flow->approving)
 	{
 		WoVerdict	verdict = {.complete = true};
 		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
 								   sizeof(bool) * binding->desc->natts);
 		WoReason   *refused;
-		WoRound    *way;
+		WoApprovalState    *way;
 
 		/* whoever has to decide is asked anew; what was asked before is of the other version, but not the way here */
 		nulls[binding->engine[WO_VOTES] - 1] = true;
@@ -242,23 +242,23 @@ obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRo
 		c.columns = wo_binding_columns(binding, c.flow);
 		refused = wo_approval_follow(&c, WO_ACTION_MIGRATE, &verdict, &leaf, true);
 		if (refused != NULL)
-			wo_refuse(&c, refused);
+			wo_reason_raise(&c, refused);
 		c.old_null = old->nulls;
 	}
-	wo_case_set_text(&c, WO_STATE, c.flow->states[leaf].path);
-	wo_case_set(&c, WO_REVISION, Int32GetDatum(wo_row_next_revision(binding, old)), false);
-	wo_case_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
-	wo_case_set(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
-	wo_case_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
-	wo_case_set_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
-	wo_case_set_text(&c, WO_LAST_NOTE, NULL);
-	wo_case_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_case_set(&c, WO_NOTE, (Datum) 0, true);
-	wo_case_seal(&c);
+	wo_evaluation_set_text(&c, WO_STATE, c.flow->states[leaf].path);
+	wo_evaluation_set(&c, WO_REVISION, Int32GetDatum(wo_binding_next_revision(binding, old)), false);
+	wo_evaluation_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
+	wo_evaluation_set(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
+	wo_evaluation_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
+	wo_evaluation_set_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
+	wo_evaluation_set_text(&c, WO_LAST_NOTE, NULL);
+	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
+	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
+	wo_evaluation_set_digest(&c);
 	if (++wo_migration->moved % 10000 == 0)
 		ereport(NOTICE,
 				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
-	return wo_case_finish(&c, trigdata->tg_newtuple);
+	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
 }
 
 /*
@@ -280,12 +280,12 @@ refuse_engine_column(Relation rel, AttrNumber attnum)
  * find_action looks an action up that the caller named.
  */
 static int
-find_action(const WoCase *c, const char *name)
+find_action(const WoEvaluation *c, const char *name)
 {
 	int			action = wo_flow_action(c->flow, name);
 
 	if (action < 0)
-		wo_refuse(c, wo_reason_unknown_action(c->flow, name));
+		wo_reason_raise(c, wo_reason_unknown_action(c->flow, name));
 	if (action == c->flow->action_create || action == c->flow->action_view ||
 		action == c->flow->action_delete)
 		ereport(ERROR,
@@ -300,14 +300,14 @@ find_action(const WoCase *c, const char *name)
  * leads_to tells whether an action has a transition from here to a leaf.
  */
 static bool
-leads_to(const WoCase *c, int action, int leaf)
+leads_to(const WoEvaluation *c, int action, int leaf)
 {
 	for (int s = c->leaf; s >= 0; s = c->flow->states[s].parent)
 	{
-		const WoCandidateList *list = &c->flow->states[s].on[action];
+		const WoTransitionList *list = &c->flow->states[s].on[action];
 
 		for (int i = 0; i < list->n; i++)
-			if (list->item[i].target >= 0 && wo_permit_target(c, &list->item[i]) == leaf)
+			if (list->item[i].target >= 0 && wo_evaluation_target(c, &list->item[i]) == leaf)
 				return true;
 	}
 	return false;
@@ -318,7 +318,7 @@ leads_to(const WoCase *c, int action, int leaf)
  * an ORM, say, has written; if there is none it tells what is possible.
  */
 static int
-resolve_state(WoCase *c, const char *wanted)
+resolve_state(WoEvaluation *c, const char *wanted)
 {
 	int			leaf = wo_flow_state(c->flow, wanted, strlen(wanted));
 	int			found = -1;
@@ -331,7 +331,7 @@ resolve_state(WoCase *c, const char *wanted)
 	if (leaf < 0 || !wo_flow_is_leaf(c->flow, leaf))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("flow \"%s\" has no state \"%s\"", c->flow->name, wo_shown(wanted)),
+				 errmsg("flow \"%s\" has no state \"%s\"", c->flow->name, wo_errors_shorten(wanted)),
 				 errdetail("A state is named by the path of its leaf, such as \"%s\".",
 						   c->flow->states[c->leaf].path),
 				 errhint("The view workorder.flow_state lists them.")));
@@ -346,7 +346,7 @@ resolve_state(WoCase *c, const char *wanted)
 		permitted = wo_permit(c, a, false, &verdict);
 		if (permitted && verdict.taken->target >= 0)
 		{
-			int			target = wo_permit_target(c, verdict.taken);
+			int			target = wo_evaluation_target(c, verdict.taken);
 
 			appendStringInfo(&possible, "%s%s (to %s)", possible.len > 0 ? ", " : "",
 							 c->flow->actions[a], c->flow->states[target].path);
@@ -366,7 +366,7 @@ resolve_state(WoCase *c, const char *wanted)
 		return found;
 	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
 	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, &verdict))
-		wo_refuse(c, linitial(verdict.reasons));
+		wo_reason_raise(c, linitial(verdict.reasons));
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_CONFLICT),
 			 nfound > 1 ?
@@ -384,24 +384,24 @@ resolve_state(WoCase *c, const char *wanted)
  * does not count where a note is required.
  */
 static char *
-order_note(WoCase *c, const WoRow *row)
+order_note(WoEvaluation *c, const WoRow *row)
 {
 	AttrNumber	attnum = c->binding->engine[WO_NOTE];
 
 	if (!row->nulls[attnum - 1])
-		wo_value_check_note("note", row->values[attnum - 1]);
+		wo_value_size_check_note("note", row->values[attnum - 1]);
 	c->has_note = !wo_value_blank(TEXTOID, row->values[attnum - 1], row->nulls[attnum - 1]);
-	return wo_row_text(c->binding, row, WO_NOTE);
+	return wo_binding_text(c->binding, row, WO_NOTE);
 }
 
 /*
  * permit_or_refuse judges and raises the first reason if there is one.
  */
 static void
-permit_or_refuse(WoCase *c, int action, WoVerdict *verdict)
+permit_or_refuse(WoEvaluation *c, int action, WoVerdict *verdict)
 {
 	if (!wo_permit(c, action, false, verdict))
-		wo_refuse(c, linitial(verdict->reasons));
+		wo_reason_raise(c, linitial(verdict->reasons));
 }
 
 /*
@@ -414,7 +414,7 @@ check_sizes(const WoBinding *binding, const WoRow *row, const bool *changed)
 {
 	for (int i = 0; i < binding->desc->natts; i++)
 		if (!row->nulls[i] && (changed != NULL ? changed[i] : binding->role_of[i] == WO_NENGINE))
-			wo_value_check_size(NameStr(TupleDescAttr(binding->desc, i)->attname),
+			wo_value_size_check(NameStr(TupleDescAttr(binding->desc, i)->attname),
 								TupleDescAttr(binding->desc, i)->atttypid, row->values[i]);
 }
 
@@ -422,8 +422,8 @@ static HeapTuple
 judge_insert(TriggerData *trigdata, WoBinding *binding)
 {
 	Relation	rel = trigdata->tg_relation;
-	WoRow		row = wo_row(binding, trigdata->tg_trigtuple);
-	WoCase		c;
+	WoRow		row = wo_binding_row(binding, trigdata->tg_trigtuple);
+	WoEvaluation		c;
 	WoVerdict	verdict;
 	bool	   *changed;
 	char	   *note;
@@ -441,11 +441,11 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 		row.values[binding->tenant - 1] = Int64GetDatum(wo_actor_current()->tenant);
 		row.nulls[binding->tenant - 1] = false;
 	}
-	wo_case_begin(&c, binding, NULL, &row);
+	wo_evaluation_begin(&c, binding, NULL, &row);
 	note = order_note(&c, &row);
-	action = wo_row_text(binding, &row, WO_ACTION);
+	action = wo_binding_text(binding, &row, WO_ACTION);
 	if (c.flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
-		wo_refuse(&c,
+		wo_reason_raise(&c,
 				  c.flow->action_create < 0 ? wo_reason_unknown_action(c.flow, "create") :
 				  wo_flow_action(c.flow, action) < 0 ? wo_reason_unknown_action(c.flow, action) :
 				  wo_reason_not_a_beginning(action));
@@ -458,16 +458,16 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 		if (row.nulls[attnum - 1] || i == WO_ACTION || i == WO_NOTE)
 			continue;
 		if (i == WO_STATE &&
-			strcmp(wo_row_text(binding, &row, WO_STATE), c.flow->states[c.leaf].path) == 0)
+			strcmp(wo_binding_text(binding, &row, WO_STATE), c.flow->states[c.leaf].path) == 0)
 			continue;
 		if (i == WO_CREATOR_ID && DatumGetInt64(row.values[attnum - 1]) == c.actor->id)
 			continue;
 		refuse_engine_column(rel, attnum);
 	}
-	wo_case_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	wo_case_set_text(&c, WO_STATE, c.flow->states[c.leaf].path);
-	wo_case_set(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
-	wo_case_set(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
+	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
+	wo_evaluation_set_text(&c, WO_STATE, c.flow->states[c.leaf].path);
+	wo_evaluation_set(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
+	wo_evaluation_set(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
 
 	/* what a default or a sequence may have given is not held against anybody */
 	changed = palloc0(sizeof(bool) * binding->desc->natts);
@@ -478,15 +478,15 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	c.changed = changed;
 	check_sizes(binding, &row, NULL);
 	permit_or_refuse(&c, c.flow->action_create, &verdict);
-	wo_case_take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
-	return wo_case_finish(&c, trigdata->tg_trigtuple);
+	wo_permit_take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
+	return wo_evaluation_tuple(&c, trigdata->tg_trigtuple);
 }
 
 /*
  * find_kind tells what an update is.  This is the one place where it is found
- * out; from here on the row says it (wo_row_kind).
+ * out; from here on the row says it (wo_entry_kind).
  */
-static WoKind
+static WoChangeKind
 find_kind(const WoBinding *binding, const WoRow *old, const char *action, bool changed, bool meddled)
 {
 	AttrNumber	flow = binding->engine[WO_FLOW_ID];
@@ -508,14 +508,14 @@ static HeapTuple
 judge_update(TriggerData *trigdata, WoBinding *binding)
 {
 	Relation	rel = trigdata->tg_relation;
-	WoRow		old = wo_row(binding, trigdata->tg_trigtuple);
-	WoRow		row = wo_row(binding, trigdata->tg_newtuple);
+	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+	WoRow		row = wo_binding_row(binding, trigdata->tg_newtuple);
 	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
 	bool		any_changed = false;
 	AttrNumber	meddled = InvalidAttrNumber;
 	bool		state_changed;
-	WoKind		kind;
-	WoCase		c;
+	WoChangeKind		kind;
+	WoEvaluation		c;
 	WoVerdict	verdict;
 	char	   *name;
 	char	   *note;
@@ -523,8 +523,8 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 	{
-		if ((!WoIsTold(binding, attnum) && !WoIsKey(binding, attnum)) ||
-			wo_same(binding, attnum, &old, &row))
+		if ((!WoIsJournaled(binding, attnum) && !WoIsKey(binding, attnum)) ||
+			wo_binding_same(binding, attnum, &old, &row))
 			continue;
 		if (WoIsKey(binding, attnum))
 			ereport(ERROR,
@@ -541,8 +541,8 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 				 binding->role_of[attnum - 1] != WO_STATE)
 			meddled = attnum;
 	}
-	name = wo_row_text(binding, &row, WO_ACTION);
-	state_changed = !wo_same(binding, binding->engine[WO_STATE], &old, &row);
+	name = wo_binding_text(binding, &row, WO_ACTION);
+	state_changed = !wo_binding_same(binding, binding->engine[WO_STATE], &old, &row);
 	kind = find_kind(binding, &old, name,
 					 name != NULL || state_changed || any_changed || !row.nulls[binding->engine[WO_NOTE] - 1],
 					 meddled != InvalidAttrNumber);
@@ -558,11 +558,11 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		return trigdata->tg_newtuple;
 
 	check_sizes(binding, &row, changed);
-	wo_case_begin(&c, binding, &old, &row);
+	wo_evaluation_begin(&c, binding, &old, &row);
 	c.changed = changed;
 	note = order_note(&c, &row);
 
-	if (name != NULL && c.flow->approving && wo_task_is_order(name))
+	if (name != NULL && c.flow->approving && wo_task_command_is_one(name))
 	{
 		const char *order;
 		const WoReason *why;
@@ -570,49 +570,49 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 		if (state_changed || any_changed)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_DENIED),
-					 errmsg("\"%s\" changes no column", wo_shown(name)),
+					 errmsg("\"%s\" changes no column", wo_errors_shorten(name)),
 					 errdetail("It is about who decides the ticket, not about what is in it."),
 					 errhint("Take the action \"update\" for that.")));
-		if ((why = wo_task_order(&c, name, &verdict, &order)) != NULL)
-			wo_refuse(&c, why);
-		wo_case_take(&c, order, &verdict, note);
-		return wo_case_finish(&c, trigdata->tg_newtuple);
+		if ((why = wo_task_command_judge(&c, name, &verdict, &order)) != NULL)
+			wo_reason_raise(&c, why);
+		wo_permit_take(&c, order, &verdict, note);
+		return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
 	}
 	if (name != NULL)
 		action = find_action(&c, name);
 	else if (state_changed)
 	{
-		char	   *wanted = wo_row_text(binding, &row, WO_STATE);
+		char	   *wanted = wo_binding_text(binding, &row, WO_STATE);
 
 		if (wanted == NULL)
 			refuse_engine_column(rel, binding->engine[WO_STATE]);
 		/* judged as if the state had not been written yet */
-		wo_case_set(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
+		wo_evaluation_set(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
 		action = resolve_state(&c, wanted);
-		wo_case_set_text(&c, WO_STATE, wanted);
+		wo_evaluation_set_text(&c, WO_STATE, wanted);
 	}
 	else if (c.flow->action_update >= 0)
 		action = c.flow->action_update;
 	else
-		wo_refuse(&c, wo_reason_unknown_action(c.flow, "update"));
+		wo_reason_raise(&c, wo_reason_unknown_action(c.flow, "update"));
 
 	permit_or_refuse(&c, action, &verdict);
-	wo_case_take(&c, c.flow->actions[action], &verdict, note);
-	return wo_case_finish(&c, trigdata->tg_newtuple);
+	wo_permit_take(&c, c.flow->actions[action], &verdict, note);
+	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
 }
 
 static HeapTuple
 judge_delete(TriggerData *trigdata, WoBinding *binding)
 {
-	WoRow		old = wo_row(binding, trigdata->tg_trigtuple);
-	WoCase		c;
+	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+	WoEvaluation		c;
 	WoVerdict	verdict;
 
 	if (wo_maintenance)
 		return trigdata->tg_trigtuple;
-	wo_case_begin(&c, binding, &old, &old);
+	wo_evaluation_begin(&c, binding, &old, &old);
 	if (c.flow->action_delete < 0)
-		wo_refuse(&c, wo_reason_unknown_action(c.flow, "delete"));
+		wo_reason_raise(&c, wo_reason_unknown_action(c.flow, "delete"));
 	permit_or_refuse(&c, c.flow->action_delete, &verdict);
 	return trigdata->tg_trigtuple;
 }
@@ -646,7 +646,7 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 		fcinfo->flinfo->fn_extra = (void *) trigdata->tg_relation;
 	}
 	binding = wo_binding_for_trigger(trigdata->tg_relation, trigdata->tg_trigger);
-	wo_tally_begin(binding);
+	wo_state_count_begin(binding);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		result = judge_insert(trigdata, binding);
@@ -662,17 +662,17 @@ workorder_guard_row(PG_FUNCTION_ARGS)
  * which was there before.
  */
 static void
-append(WoBinding *binding, WoJournalLine *line, const WoRow *old, const WoRow *row, bool together)
+append(WoBinding *binding, WoJournalEntry *line, const WoRow *old, const WoRow *row, bool together)
 {
-	const uint8 *sealed = row != NULL ? wo_row_digest(binding, row) : NULL;
+	const uint8 *sealed = row != NULL ? wo_entry_row_digest(binding, row) : NULL;
 
-	if (sealed != NULL && (old == NULL || wo_row_digest(binding, old) != NULL))
+	if (sealed != NULL && (old == NULL || wo_entry_row_digest(binding, old) != NULL))
 		memcpy(line->digest, sealed, WO_DIGEST_LENGTH);
 	else
 	{
-		WoJournalLine base;
+		WoJournalEntry base;
 
-		wo_journal_seal(line, binding, old, &base);
+		wo_journal_set_digest(line, binding, old, &base);
 		if (base.action != NULL)
 			wo_journal_append(&base, true);
 	}
@@ -688,9 +688,9 @@ static void
 count(const WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	if (binding->counted)
-		wo_tally_move(binding, wo_binding_tenant(binding, row != NULL ? row : old),
-					  old != NULL ? wo_row_text(binding, old, WO_STATE) : NULL,
-					  row != NULL ? wo_row_text(binding, row, WO_STATE) : NULL);
+		wo_state_count_move(binding, wo_binding_tenant(binding, row != NULL ? row : old),
+					  old != NULL ? wo_binding_text(binding, old, WO_STATE) : NULL,
+					  row != NULL ? wo_binding_text(binding, row, WO_STATE) : NULL);
 }
 
 /*
@@ -715,14 +715,14 @@ static bool
 is_sealed(WoBinding *binding, const WoRow *row, char kind)
 {
 	AttrNumber	attnum = binding->engine[WO_DIGEST];
-	bytea	   *expected = wo_row_seal(binding, row, kind);
+	bytea	   *expected = wo_entry_row_checksum(binding, row, kind);
 	struct varlena *seal;
 
 	if (row->nulls[attnum - 1])
 		return false;
 	seal = PG_DETOAST_DATUM_PACKED(row->values[attnum - 1]);
-	return VARSIZE_ANY_EXHDR(seal) == WO_SEAL_LENGTH &&
-		memcmp(VARDATA_ANY(seal), VARDATA(expected), WO_SEAL_LENGTH) == 0;
+	return VARSIZE_ANY_EXHDR(seal) == WO_CHECKSUM_LENGTH &&
+		memcmp(VARDATA_ANY(seal), VARDATA(expected), WO_CHECKSUM_LENGTH) == 0;
 }
 
 /*
@@ -731,32 +731,32 @@ is_sealed(WoBinding *binding, const WoRow *row, char kind)
  * there.  old is NULL for a new row.
  */
 static void
-check_overtaken(TriggerData *trigdata, WoBinding *binding, WoKind kind, const WoRow *old, const WoRow *row)
+check_overtaken(TriggerData *trigdata, WoBinding *binding, WoChangeKind kind, const WoRow *old, const WoRow *row)
 {
 	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
 	WoRow		again = *row;
-	WoCase		c;
+	WoEvaluation		c;
 	WoVerdict	verdict;
 
-	if (!is_sealed(binding, row, kind == WO_KIND_IMPORT ? WO_SEAL_IMPORT : WO_SEAL_ACT))
+	if (!is_sealed(binding, row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
 	if (kind != WO_KIND_CREATE && kind != WO_KIND_ACT)
 		return;
-	wo_case_begin(&c, binding, old, &again);
+	wo_evaluation_begin(&c, binding, old, &again);
 	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
-			!wo_same(binding, attnum, old, row);
+			!wo_binding_same(binding, attnum, old, row);
 	c.changed = changed;
-	if (wo_task_is_order(wo_row_text(binding, row, WO_LAST_ACTION)))
+	if (wo_task_command_is_one(wo_binding_text(binding, row, WO_LAST_ACTION)))
 	{
 		for (int i = 0; i < binding->desc->natts; i++)
 			if (changed[i])
 				refuse_meddling(trigdata, "a column was changed by an order that changes none");
 		return;
 	}
-	if (!wo_permit(&c, wo_flow_action(c.flow, wo_row_text(binding, row, WO_LAST_ACTION)), false, &verdict))
-		wo_refuse(&c, linitial(verdict.reasons));
+	if (!wo_permit(&c, wo_flow_action(c.flow, wo_binding_text(binding, row, WO_LAST_ACTION)), false, &verdict))
+		wo_reason_raise(&c, linitial(verdict.reasons));
 }
 
 /*
@@ -768,8 +768,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 	Relation	rel;
 	WoBinding  *binding;
-	WoJournalLine line;
-	WoKind		kind;
+	WoJournalEntry line;
+	WoChangeKind		kind;
 	bool		together;
 	WoRow		old;
 	WoRow		row;
@@ -787,37 +787,37 @@ workorder_record_row(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
-		row = wo_row(binding, trigdata->tg_trigtuple);
-		kind = wo_row_kind(binding, NULL, &row);
+		row = wo_binding_row(binding, trigdata->tg_trigtuple);
+		kind = wo_entry_kind(binding, NULL, &row);
 		count(binding, NULL, &row);
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, kind, NULL, &row);
 		if (kind == WO_KIND_IMPORT)
 			return PointerGetDatum(NULL);
-		wo_line_for_sealed(&line, binding, NULL, &row);
+		wo_entry_for_stored(&line, binding, NULL, &row);
 		append(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 		wo_task_follow(binding, NULL, &row);
 	}
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
-		old = wo_row(binding, trigdata->tg_trigtuple);
-		row = wo_row(binding, trigdata->tg_newtuple);
-		kind = wo_row_kind(binding, &old, &row);
+		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+		row = wo_binding_row(binding, trigdata->tg_newtuple);
+		kind = wo_entry_kind(binding, &old, &row);
 		if (kind == WO_KIND_NONE)
 		{
 			/* the guard let it pass because it changed nothing */
 			for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
-				if ((WoIsTold(binding, attnum) || WoIsKey(binding, attnum)) &&
-					!wo_same(binding, attnum, &old, &row))
+				if ((WoIsJournaled(binding, attnum) || WoIsKey(binding, attnum)) &&
+					!wo_binding_same(binding, attnum, &old, &row))
 					refuse_meddling(trigdata, "a column was changed");
 			return PointerGetDatum(NULL);
 		}
-		if (wo_row_revision(binding, &row) != Max(wo_row_revision(binding, &old), 0) + 1)
+		if (wo_binding_revision(binding, &row) != Max(wo_binding_revision(binding, &old), 0) + 1)
 			refuse_meddling(trigdata, "the revision was changed");
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, kind, &old, &row);
-		wo_line_for_sealed(&line, binding, &old, &row);
+		wo_entry_for_stored(&line, binding, &old, &row);
 		append(binding, &line, &old, &row, together);
 		count(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
@@ -827,9 +827,9 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	{
 		const WoActor *actor = wo_actor_current();
 
-		old = wo_row(binding, trigdata->tg_trigtuple);
-		wo_line_for_change(&line, binding, &old, NULL);
-		line.at = Max(wo_now(), line.at);
+		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+		wo_entry_for_change(&line, binding, &old, NULL);
+		line.at = Max(wo_settings_now(), line.at);
 		line.actor = actor->id;
 		/* no row is left to say so */
 		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
@@ -854,9 +854,9 @@ workorder_record_flush(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("workorder.record_flush() is a trigger"),
 				 errhint("Let workorder.guard() make the trigger.")));
-	wo_line_forget();
+	wo_entry_forget();
 	wo_journal_flush();
 	wo_outbox_flush();
-	wo_tally_flush(((TriggerData *) fcinfo->context)->tg_relation);
+	wo_state_count_flush(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

@@ -23,10 +23,10 @@ typedef struct WoSpan
 } WoSpan;
 
 /*
- * wo_http_hex returns the byte that two hexadecimal digits stand for, or -1.
+ * wo_ascii_hex returns the byte that two hexadecimal digits stand for, or -1.
  */
 static inline int
-wo_http_hex(const char *two)
+wo_ascii_hex(const char *two)
 {
 	int			byte = 0;
 
@@ -48,11 +48,11 @@ wo_http_hex(const char *two)
 }
 
 /*
- * wo_http_is_text tells whether bytes are valid UTF-8 (no overlong forms, no
+ * wo_ascii_is_text tells whether bytes are valid UTF-8 (no overlong forms, no
  * surrogates, nothing beyond U+10FFFF) without a NUL.
  */
 static inline bool
-wo_http_is_text(WoSpan span)
+wo_ascii_is_text(WoSpan span)
 {
 	const unsigned char *p = (const unsigned char *) span.data;
 	const unsigned char *end = p + span.len;
@@ -102,35 +102,35 @@ wo_http_is_text(WoSpan span)
 }
 
 /*
- * wo_http_is_token_character tells whether a byte may stand in a token of
+ * wo_ascii_is_token_character tells whether a byte may stand in a token of
  * RFC 9110.
  */
 static inline bool
-wo_http_is_token_character(char c)
+wo_ascii_is_token_character(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 		(c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /*
- * wo_http_is_token tells whether bytes are a token of RFC 9110, such as the
+ * wo_ascii_is_token tells whether bytes are a token of RFC 9110, such as the
  * name of a header.
  */
 static inline bool
-wo_http_is_token(WoSpan span)
+wo_ascii_is_token(WoSpan span)
 {
 	for (size_t i = 0; i < span.len; i++)
-		if (!wo_http_is_token_character(span.data[i]))
+		if (!wo_ascii_is_token_character(span.data[i]))
 			return false;
 	return span.len > 0;
 }
 
 /*
- * wo_http_same_word compares with a word in lower case, ASCII letters of any
+ * wo_ascii_same_word compares with a word in lower case, ASCII letters of any
  * case being equal.
  */
 static inline bool
-wo_http_same_word(WoSpan span, const char *word)
+wo_ascii_same_word(WoSpan span, const char *word)
 {
 	if (span.len != strlen(word))
 		return false;

@@ -20,7 +20,7 @@
  * Only what was read with the newest snapshot may be kept.  The snapshot of a
  * transaction that is REPEATABLE READ, and that of a parallel query, are older
  * than invalidations that this backend has heard already, and would bring back
- * what those have made stale.  So rows are read by wo_lookup_begin(), or with
+ * what those have made stale.  So rows are read by wo_catalog_begin(), or with
  * GetCatalogSnapshot(), which may be had in parallel mode too; nothing that SPI
  * or an active snapshot has read is kept longer than the statement.
  *

@@ -126,7 +126,7 @@ fold_char(Oid collation, pg_wchar c, pg_wchar *folded)
 
 	unicode_to_utf8(c, utf8);
 	lower = str_tolower((char *) utf8, pg_utf_mblen(utf8), collation);
-	for (unsigned char *p = (unsigned char *) lower; *p != '\0' && n < WO_FOLD_MAX; p += pg_utf_mblen(p))
+	for (unsigned char *p = (unsigned char *) lower; *p != '\0' && n < WO_CASEFOLD_MAX; p += pg_utf_mblen(p))
 	{
 		folded[n] = unify(utf8_to_unicode(p));
 		if (folded[n] != 0)
@@ -142,7 +142,7 @@ fold_char(Oid collation, pg_wchar c, pg_wchar *folded)
 static pg_noinline uint32
 learn(WoCaseFold *fold, pg_wchar c)
 {
-	pg_wchar	folded[WO_FOLD_MAX];
+	pg_wchar	folded[WO_CASEFOLD_MAX];
 	uint32	  **page = &fold->pages[c >> PAGE_BITS];
 	uint32		entry;
 
@@ -164,11 +164,11 @@ learn(WoCaseFold *fold, pg_wchar c)
 }
 
 /*
- * wo_fold_start begins to read a text in UTF8, which the extension is created
+ * wo_casefold_start begins to read a text in UTF8, which the extension is created
  * for only.  Raises an error for an unknown collation.
  */
 void
-wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len)
+wo_casefold_start(WoCaseFoldReader *reader, Oid collation, const char *text, size_t len)
 {
 	reader->fold = find_fold(collation);
 	reader->next = (const unsigned char *) text;
@@ -182,7 +182,7 @@ wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len)
  * whatever comes, this stays inside the text and the table.
  */
 static inline pg_wchar
-read_char(WoFoldReader *reader)
+read_char(WoCaseFoldReader *reader)
 {
 	const unsigned char *p = reader->next;
 	pg_wchar	c;
@@ -204,10 +204,10 @@ read_char(WoFoldReader *reader)
 }
 
 /*
- * wo_fold_next returns the next folded code point, 0 at the end.
+ * wo_casefold_next returns the next folded code point, 0 at the end.
  */
 pg_wchar
-wo_fold_next(WoFoldReader *reader)
+wo_casefold_next(WoCaseFoldReader *reader)
 {
 	if (reader->npending > 0)
 		return reader->pending[--reader->npending];
@@ -222,7 +222,7 @@ wo_fold_next(WoFoldReader *reader)
 			entry = learn(reader->fold, c);
 		if (entry == SEVERAL)
 		{
-			pg_wchar	folded[WO_FOLD_MAX];
+			pg_wchar	folded[WO_CASEFOLD_MAX];
 			int			n = fold_char(reader->fold->collation, c, folded);
 
 			while (n > 1)

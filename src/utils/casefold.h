@@ -11,22 +11,22 @@
 #include "mb/pg_wchar.h"
 
 /* Room for what one character becomes; Unicode knows of three at most */
-#define WO_FOLD_MAX 8
+#define WO_CASEFOLD_MAX 8
 
 typedef struct WoCaseFold WoCaseFold;
 
 /* A text being read; the text must stay where it is meanwhile. */
-typedef struct WoFoldReader
+typedef struct WoCaseFoldReader
 {
 	WoCaseFold	   *fold;
 	const unsigned char *next;
 	const unsigned char *end;
 	bool		dropped;		/* a character has become nothing */
 	int			npending;		/* what one character became and was not read yet, last first */
-	pg_wchar	pending[WO_FOLD_MAX];
-} WoFoldReader;
+	pg_wchar	pending[WO_CASEFOLD_MAX];
+} WoCaseFoldReader;
 
-extern void wo_fold_start(WoFoldReader *reader, Oid collation, const char *text, size_t len);
-extern pg_wchar wo_fold_next(WoFoldReader *reader);
+extern void wo_casefold_start(WoCaseFoldReader *reader, Oid collation, const char *text, size_t len);
+extern pg_wchar wo_casefold_next(WoCaseFoldReader *reader);
 
 #endif							/* WO_CASEFOLD_H */

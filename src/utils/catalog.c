@@ -42,12 +42,12 @@ static bool index_serves(Relation index, const ScanKeyData *keys, int nkeys);
 static int	index_position(Form_pg_index form, AttrNumber attnum);
 
 /*
- * wo_lookup_table finds one of the tables that workorder.install() makes;
+ * wo_catalog_table finds one of the tables that workorder.install() makes;
  * InvalidOid if it is not there and may be missing.  The answer is not to be
  * kept over an invalidation: the table may be dropped and made again.
  */
 Oid
-wo_lookup_table(const char *name, bool missing_ok)
+wo_catalog_table(const char *name, bool missing_ok)
 {
 	Oid			schema = get_namespace_oid(WO_SCHEMA, true);
 	Oid			table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
@@ -72,10 +72,10 @@ wo_lookup_table(const char *name, bool missing_ok)
 }
 
 /*
- * wo_relation_owner returns whose a table is.
+ * wo_catalog_owner returns whose a table is.
  */
 Oid
-wo_relation_owner(Oid relid)
+wo_catalog_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -88,28 +88,28 @@ wo_relation_owner(Oid relid)
 }
 
 /*
- * wo_lookup_begin starts a scan of the rows in which every key column equals
+ * wo_catalog_begin starts a scan of the rows in which every key column equals
  * its value.  A btree index that starts with these columns, in any order, is
  * used; without one the whole table is read.
  */
 void
-wo_lookup_begin(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys)
+wo_catalog_begin(WoCatalogScan *lookup, Oid table, const WoCatalogKey *keys, int nkeys)
 {
 	/* GetLatestSnapshot() may not be called in parallel mode, which this is for */
-	wo_lookup_begin_in(lookup, table, keys, nkeys, GetCatalogSnapshot(table));
+	wo_catalog_begin_in(lookup, table, keys, nkeys, GetCatalogSnapshot(table));
 }
 
 /*
- * wo_lookup_begin_in does so for the rows of a snapshot, for who compares them
+ * wo_catalog_begin_in does so for the rows of a snapshot, for who compares them
  * with other rows of the same.
  */
 void
-wo_lookup_begin_in(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nkeys, Snapshot snapshot)
+wo_catalog_begin_in(WoCatalogScan *lookup, Oid table, const WoCatalogKey *keys, int nkeys, Snapshot snapshot)
 {
-	ScanKeyData scankeys[WO_LOOKUP_KEYS];
+	ScanKeyData scankeys[WO_CATALOG_KEYS];
 	Oid			index;
 
-	Assert(nkeys <= WO_LOOKUP_KEYS);
+	Assert(nkeys <= WO_CATALOG_KEYS);
 	lookup->rel = table_open(table, AccessShareLock);
 	/* a partitioned table has no rows of its own, and a foreign one is elsewhere */
 	if (lookup->rel->rd_rel->relkind != RELKIND_RELATION)
@@ -138,18 +138,18 @@ wo_lookup_begin_in(WoLookup *lookup, Oid table, const WoLookupKey *keys, int nke
 }
 
 /*
- * wo_lookup_next returns the next row, or NULL.  It is good until the next
- * call of this or wo_lookup_end().
+ * wo_catalog_next returns the next row, or NULL.  It is good until the next
+ * call of this or wo_catalog_end().
  */
 HeapTuple
-wo_lookup_next(WoLookup *lookup)
+wo_catalog_next(WoCatalogScan *lookup)
 {
 	CHECK_FOR_INTERRUPTS();
 	return systable_getnext(lookup->scan);
 }
 
 void
-wo_lookup_end(WoLookup *lookup)
+wo_catalog_end(WoCatalogScan *lookup)
 {
 	systable_endscan(lookup->scan);
 	UnregisterSnapshot(lookup->snapshot);
@@ -157,10 +157,10 @@ wo_lookup_end(WoLookup *lookup)
 }
 
 /*
- * wo_lookup_int64 returns a bigint column, 0 for null.
+ * wo_catalog_int64 returns a bigint column, 0 for null.
  */
 int64
-wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column)
+wo_catalog_int64(WoCatalogScan *lookup, HeapTuple tuple, const char *column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, INT8OID),
@@ -170,10 +170,10 @@ wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
- * wo_lookup_int32 returns an integer column, 0 for null.
+ * wo_catalog_int32 returns an integer column, 0 for null.
  */
 int32
-wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column)
+wo_catalog_int32(WoCatalogScan *lookup, HeapTuple tuple, const char *column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, INT4OID),
@@ -183,10 +183,10 @@ wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
- * wo_lookup_bool returns a boolean column, false for null.
+ * wo_catalog_bool returns a boolean column, false for null.
  */
 bool
-wo_lookup_bool(WoLookup *lookup, HeapTuple tuple, const char *column)
+wo_catalog_bool(WoCatalogScan *lookup, HeapTuple tuple, const char *column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, BOOLOID),
@@ -196,11 +196,11 @@ wo_lookup_bool(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
- * wo_lookup_text returns a copy of a text column in the current memory
+ * wo_catalog_text returns a copy of a text column in the current memory
  * context, NULL for null.
  */
 char *
-wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column)
+wo_catalog_text(WoCatalogScan *lookup, HeapTuple tuple, const char *column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, TEXTOID),
@@ -210,11 +210,11 @@ wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
- * wo_lookup_bytea returns a copy of a bytea column in the current memory
+ * wo_catalog_bytea returns a copy of a bytea column in the current memory
  * context, NULL for null.
  */
 bytea *
-wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column)
+wo_catalog_bytea(WoCatalogScan *lookup, HeapTuple tuple, const char *column)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, column_number(lookup->rel, column, BYTEAOID),
@@ -224,10 +224,10 @@ wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column)
 }
 
 /*
- * wo_lookup_datum returns a column of any type that is passed by value.
+ * wo_catalog_datum returns a column of any type that is passed by value.
  */
 Datum
-wo_lookup_datum(WoLookup *lookup, HeapTuple tuple, const char *column, Oid type, bool *isnull)
+wo_catalog_datum(WoCatalogScan *lookup, HeapTuple tuple, const char *column, Oid type, bool *isnull)
 {
 	return heap_getattr(tuple, column_number(lookup->rel, column, type),
 						RelationGetDescr(lookup->rel), isnull);

@@ -14,39 +14,39 @@
 
 #include "utils/workorder.h"
 
-#define WO_LOOKUP_KEYS	4
+#define WO_CATALOG_KEYS	4
 
 /* column = value; the column is bigint, int or text */
-typedef struct WoLookupKey
+typedef struct WoCatalogKey
 {
 	const char *column;
 	Oid			type;			/* INT8OID, INT4OID or TEXTOID */
 	Datum		value;
-} WoLookupKey;
+} WoCatalogKey;
 
 /* A scan in progress; the fields are private to catalog.c. */
-typedef struct WoLookup
+typedef struct WoCatalogScan
 {
 	Relation	rel;
 	SysScanDesc scan;
 	Snapshot	snapshot;
-} WoLookup;
+} WoCatalogScan;
 
-extern Oid	wo_lookup_table(const char *name, bool missing_ok);
-extern Oid	wo_relation_owner(Oid relid);
-extern void wo_lookup_begin(WoLookup *lookup, Oid table,
-							const WoLookupKey *keys, int nkeys);
-extern void wo_lookup_begin_in(WoLookup *lookup, Oid table,
-							   const WoLookupKey *keys, int nkeys, Snapshot snapshot);
-extern HeapTuple wo_lookup_next(WoLookup *lookup);
-extern void wo_lookup_end(WoLookup *lookup);
+extern Oid	wo_catalog_table(const char *name, bool missing_ok);
+extern Oid	wo_catalog_owner(Oid relid);
+extern void wo_catalog_begin(WoCatalogScan *lookup, Oid table,
+							const WoCatalogKey *keys, int nkeys);
+extern void wo_catalog_begin_in(WoCatalogScan *lookup, Oid table,
+							   const WoCatalogKey *keys, int nkeys, Snapshot snapshot);
+extern HeapTuple wo_catalog_next(WoCatalogScan *lookup);
+extern void wo_catalog_end(WoCatalogScan *lookup);
 
-extern int64 wo_lookup_int64(WoLookup *lookup, HeapTuple tuple, const char *column);
-extern int32 wo_lookup_int32(WoLookup *lookup, HeapTuple tuple, const char *column);
-extern bool wo_lookup_bool(WoLookup *lookup, HeapTuple tuple, const char *column);
-extern char *wo_lookup_text(WoLookup *lookup, HeapTuple tuple, const char *column);
-extern bytea *wo_lookup_bytea(WoLookup *lookup, HeapTuple tuple, const char *column);
-extern Datum wo_lookup_datum(WoLookup *lookup, HeapTuple tuple, const char *column, Oid type,
+extern int64 wo_catalog_int64(WoCatalogScan *lookup, HeapTuple tuple, const char *column);
+extern int32 wo_catalog_int32(WoCatalogScan *lookup, HeapTuple tuple, const char *column);
+extern bool wo_catalog_bool(WoCatalogScan *lookup, HeapTuple tuple, const char *column);
+extern char *wo_catalog_text(WoCatalogScan *lookup, HeapTuple tuple, const char *column);
+extern bytea *wo_catalog_bytea(WoCatalogScan *lookup, HeapTuple tuple, const char *column);
+extern Datum wo_catalog_datum(WoCatalogScan *lookup, HeapTuple tuple, const char *column, Oid type,
 							 bool *isnull);
 
 #endif							/* WO_CATALOG_H */

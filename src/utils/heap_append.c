@@ -108,10 +108,10 @@ is_plain(const WoTable *table, Relation rel)
 }
 
 /*
- * wo_store_open opens a table, looking it up only if it may have changed.
+ * wo_heap_append_open opens a table, looking it up only if it may have changed.
  */
 Relation
-wo_store_open(WoTable *table, LOCKMODE lockmode)
+wo_heap_append_open(WoTable *table, LOCKMODE lockmode)
 {
 	Relation	rel;
 	uint64		begun;
@@ -120,7 +120,7 @@ wo_store_open(WoTable *table, LOCKMODE lockmode)
 		return table_open(table->oid, lockmode);
 
 	begun = wo_cache_begin(&table->cache);
-	table->oid = wo_lookup_table(table->name, false);
+	table->oid = wo_catalog_table(table->name, false);
 	wo_cache_follow(&table->cache, 0, table->oid);
 	rel = table_open(table->oid, lockmode);
 	if (RelationGetDescr(rel)->natts < table->natts)
@@ -132,11 +132,11 @@ wo_store_open(WoTable *table, LOCKMODE lockmode)
 }
 
 /*
- * wo_store_form makes a row of our columns; those that users have added are
+ * wo_heap_append_form makes a row of our columns; those that users have added are
  * null until it is stored.
  */
 HeapTuple
-wo_store_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls)
+wo_heap_append_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls)
 {
 	int			natts = RelationGetDescr(rel)->natts;
 	Datum	   *all_values = palloc0(sizeof(Datum) * natts);
@@ -263,12 +263,12 @@ insert_index_entries(Relation table, Oid indexoid, TupleTableSlot **slots, int n
 }
 
 /*
- * wo_store writes rows into a table that wo_store_open() has opened, and
+ * wo_heap_append writes rows into a table that wo_heap_append_open() has opened, and
  * leaves in the tuples where they are; the array may get others.  duplicate is
  * NULL where no key of ours can be taken.
  */
 void
-wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate)
+wo_heap_append(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	TupleTableSlot **slots = NULL;
@@ -278,7 +278,7 @@ wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoD
 
 	if (!table->plain)
 	{
-		wo_as_owner_begin(&section, rel->rd_rel->relowner, WO_SECTION_RESTRICTED);
+		wo_owner_spi_begin(&section, rel->rd_rel->relowner, WO_SECTION_RESTRICTED);
 		estate = CreateExecutorState();
 		complete_rows(table, rel, tuples, ntuples, estate);
 	}
@@ -314,7 +314,7 @@ wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoD
 	if (estate != NULL)
 	{
 		FreeExecutorState(estate);
-		wo_as_owner_end(&section);
+		wo_owner_spi_end(&section);
 	}
 }
 
@@ -399,16 +399,16 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 		{
 			while (n > 0 && SUBID(pending, n - 1) >= subid)
 				n--;
-			wo_pending_keep(pending, n);
+			wo_heap_append_keep_deferred(pending, n);
 		}
 	}
 }
 
 /*
- * wo_pending_add adds a row of this subtransaction, all zero but for that.
+ * wo_heap_append_defer adds a row of this subtransaction, all zero but for that.
  */
 void *
-wo_pending_add(WoPending *pending)
+wo_heap_append_defer(WoPending *pending)
 {
 	char	   *row;
 
@@ -448,10 +448,10 @@ wo_pending_add(WoPending *pending)
 }
 
 /*
- * wo_pending_first returns where the rows of this subtransaction begin.
+ * wo_heap_append_first_deferred returns where the rows of this subtransaction begin.
  */
 int
-wo_pending_first(const WoPending *pending)
+wo_heap_append_first_deferred(const WoPending *pending)
 {
 	SubTransactionId subid = pending->n > 0 ? GetCurrentSubTransactionId() : InvalidSubTransactionId;
 	int			first = pending->n;
@@ -462,10 +462,10 @@ wo_pending_first(const WoPending *pending)
 }
 
 /*
- * wo_pending_keep forgets all but the first rows.
+ * wo_heap_append_keep_deferred forgets all but the first rows.
  */
 void
-wo_pending_keep(WoPending *pending, int n)
+wo_heap_append_keep_deferred(WoPending *pending, int n)
 {
 	pending->n = n;
 	if (n == 0 && pending->context != NULL)

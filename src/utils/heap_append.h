@@ -49,12 +49,12 @@ typedef struct WoPending
 	struct WoPending *next;
 } WoPending;
 
-extern Relation wo_store_open(WoTable *table, LOCKMODE lockmode);
-extern HeapTuple wo_store_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls);
-extern void wo_store(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate);
+extern Relation wo_heap_append_open(WoTable *table, LOCKMODE lockmode);
+extern HeapTuple wo_heap_append_form(const WoTable *table, Relation rel, const Datum *values, const bool *nulls);
+extern void wo_heap_append(const WoTable *table, Relation rel, HeapTuple *tuples, int ntuples, WoDuplicate duplicate);
 
-extern void *wo_pending_add(WoPending *pending);
-extern int	wo_pending_first(const WoPending *pending);
-extern void wo_pending_keep(WoPending *pending, int n);
+extern void *wo_heap_append_defer(WoPending *pending);
+extern int	wo_heap_append_first_deferred(const WoPending *pending);
+extern void wo_heap_append_keep_deferred(WoPending *pending, int n);
 
 #endif							/* WO_HEAP_APPEND_H */

@@ -13,8 +13,8 @@
  * A container is begun, its values are written one after the other, keys of an
  * object first, and each is added once it is there:
  *
- *	 wo_container_begin(&array, out, JB_FARRAY | n);
- *	 n times: wo_container_add(&array, out, wo_container_put(out, value));
+ *	 wo_jsonb_writer_begin(&array, out, JB_FARRAY | n);
+ *	 n times: wo_jsonb_writer_add(&array, out, wo_jsonb_writer_put(out, value));
  *
  * A value may be a container that is begun and filled in between.  Nothing is
  * kept here; the buffer is the caller's.
@@ -54,7 +54,7 @@
 
 /* Begins a document in a new buffer of about that size. */
 void
-wo_container_begin_jsonb(StringInfo out, Size size)
+wo_jsonb_writer_begin_jsonb(StringInfo out, Size size)
 {
 	out->data = palloc(size + VARHDRSZ);
 	out->maxlen = size + VARHDRSZ;
@@ -63,7 +63,7 @@ wo_container_begin_jsonb(StringInfo out, Size size)
 }
 
 Jsonb *
-wo_container_end_jsonb(StringInfo out)
+wo_jsonb_writer_end_jsonb(StringInfo out)
 {
 	SET_VARSIZE(out->data, out->len);
 	return (Jsonb *) out->data;
@@ -71,20 +71,20 @@ wo_container_end_jsonb(StringInfo out)
 
 /* Appends zeros up to what numbers and containers are aligned to. */
 void
-wo_container_align(StringInfo out)
+wo_jsonb_writer_align(StringInfo out)
 {
 	appendBinaryStringInfo(out, "\0\0\0", INTALIGN(out->len) - out->len);
 }
 
 /* Begins a container; header is its kind and the number of items or pairs. */
 void
-wo_container_begin(WoContainer *container, StringInfo out, uint32 header)
+wo_jsonb_writer_begin(WoJsonbWriter *container, StringInfo out, uint32 header)
 {
 	int			size = (header & JB_CMASK) * sizeof(JEntry);
 
 	if (header & JB_FOBJECT)
 		size *= 2;
-	wo_container_align(out);
+	wo_jsonb_writer_align(out);
 	appendBinaryStringInfo(out, (char *) &header, sizeof(header));
 	enlargeStringInfo(out, size);
 	container->entries = out->len;
@@ -95,7 +95,7 @@ wo_container_begin(WoContainer *container, StringInfo out, uint32 header)
 
 /* Adds what has been written since the last call, of the given type. */
 void
-wo_container_add(WoContainer *container, StringInfo out, JEntry type)
+wo_jsonb_writer_add(WoJsonbWriter *container, StringInfo out, JEntry type)
 {
 	int			offset = out->len - container->data;
 	JEntry		entry;
@@ -117,7 +117,7 @@ wo_container_add(WoContainer *container, StringInfo out, JEntry type)
 
 /* Writes a value behind what is there; returns its type. */
 JEntry
-wo_container_put(StringInfo out, const JsonbValue *value)
+wo_jsonb_writer_put(StringInfo out, const JsonbValue *value)
 {
 	JsonbValue	scalar;
 
@@ -131,15 +131,15 @@ wo_container_put(StringInfo out, const JsonbValue *value)
 			appendBinaryStringInfo(out, value->val.string.val, value->val.string.len);
 			return JENTRY_ISSTRING;
 		case jbvNumeric:
-			wo_container_align(out);
+			wo_jsonb_writer_align(out);
 			appendBinaryStringInfo(out, (char *) value->val.numeric, VARSIZE_ANY(value->val.numeric));
 			return JENTRY_ISNUMERIC;
 		case jbvBinary:
 			/* a scalar alone is kept as an array of one */
 			if (JsonContainerIsScalar(value->val.binary.data) &&
 				JsonbExtractScalar(value->val.binary.data, &scalar))
-				return wo_container_put(out, &scalar);
-			wo_container_align(out);
+				return wo_jsonb_writer_put(out, &scalar);
+			wo_jsonb_writer_align(out);
 			appendBinaryStringInfo(out, (char *) value->val.binary.data, value->val.binary.len);
 			return JENTRY_ISCONTAINER;
 		default:
@@ -351,10 +351,10 @@ workorder_slice(PG_FUNCTION_ARGS)
 	const char *data = (const char *) (list->children + n);
 	uint32		offset = count == 0 ? 0 : getJsonbOffset(list, start);
 	StringInfoData out;
-	WoContainer slice;
+	WoJsonbWriter slice;
 
-	wo_container_begin_jsonb(&out, 1024);
-	wo_container_begin(&slice, &out, JB_FARRAY | count);
+	wo_jsonb_writer_begin_jsonb(&out, 1024);
+	wo_jsonb_writer_begin(&slice, &out, JB_FARRAY | count);
 	for (int i = 0; i < count; i++)
 	{
 		JEntry		entry = list->children[start + i];
@@ -366,10 +366,10 @@ workorder_slice(PG_FUNCTION_ARGS)
 		if (JBE_ISNUMERIC(entry) || JBE_ISCONTAINER(entry))
 		{
 			begin = INTALIGN(begin);
-			wo_container_align(&out);
+			wo_jsonb_writer_align(&out);
 		}
 		appendBinaryStringInfo(&out, data + begin, offset - begin);
-		wo_container_add(&slice, &out, entry & JENTRY_TYPEMASK);
+		wo_jsonb_writer_add(&slice, &out, entry & JENTRY_TYPEMASK);
 	}
-	PG_RETURN_JSONB_P(wo_container_end_jsonb(&out));
+	PG_RETURN_JSONB_P(wo_jsonb_writer_end_jsonb(&out));
 }

@@ -6,7 +6,7 @@
  * The engine's tables are read and written as their owner, whoever acts, and
  * a due timer moves a ticket as the owner of its table, as referential-
  * integrity checks work.  All of that happens in a section, which begins with
- * wo_as_owner_begin():
+ * wo_owner_spi_begin():
  *
  * - the role is taken in a way that code which is reached from there cannot
  *	 get out of (SECURITY_LOCAL_USERID_CHANGE), and row-level security that is
@@ -25,7 +25,7 @@
  *	 engine's own tables is not: users may give these tables deferrable
  *	 constraints, and whose they are is who has installed the engine.
  *
- * An error needs no wo_as_owner_end(): the end of the transaction or of the
+ * An error needs no wo_owner_spi_end(): the end of the transaction or of the
  * subtransaction that it began in takes back role and settings.
  *
  * Plans of statements are kept for the life of the backend, and never freed:
@@ -53,10 +53,10 @@
 #define STREAM_ROWS	256
 
 /*
- * wo_as_owner_begin takes somebody's rights until wo_as_owner_end().
+ * wo_owner_spi_begin takes somebody's rights until wo_owner_spi_end().
  */
 void
-wo_as_owner_begin(WoSection *section, Oid role, WoSectionKind kind)
+wo_owner_spi_begin(WoSection *section, Oid role, WoSectionKind kind)
 {
 	GetUserIdAndSecContext(&section->user, &section->security);
 	SetUserIdAndSecContext(role,
@@ -69,10 +69,10 @@ wo_as_owner_begin(WoSection *section, Oid role, WoSectionKind kind)
 }
 
 /*
- * wo_as_owner_end gives them back, and every setting its value.
+ * wo_owner_spi_end gives them back, and every setting its value.
  */
 void
-wo_as_owner_end(const WoSection *section)
+wo_owner_spi_end(const WoSection *section)
 {
 	AtEOXact_GUC(false, section->settings);
 	SetUserIdAndSecContext(section->user, section->security);
@@ -107,11 +107,11 @@ wrong_result(int code)
 }
 
 /*
- * wo_expect makes sure that SPI has executed the kind of statement that it was
+ * wo_owner_spi_expect makes sure that SPI has executed the kind of statement that it was
  * given.
  */
 void
-wo_expect(int code, int expected)
+wo_owner_spi_expect(int code, int expected)
 {
 	if (code != expected)
 		wrong_result(code);
@@ -124,11 +124,11 @@ wo_expect(int code, int expected)
 static Relation
 execute(WoSection *section, WoStatement *statement, Datum *values, const char *nulls)
 {
-	Relation	table = table_open(wo_lookup_table(statement->table, false),
+	Relation	table = table_open(wo_catalog_table(statement->table, false),
 								   statement->reads ? AccessShareLock : RowExclusiveLock);
 	int			code;
 
-	wo_as_owner_begin(section, table->rd_rel->relowner,
+	wo_owner_spi_begin(section, table->rd_rel->relowner,
 					  statement->reads ? WO_SECTION_RESTRICTED : WO_SECTION_FULL);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -149,27 +149,27 @@ static void
 finish(const WoSection *section, Relation table)
 {
 	SPI_finish();
-	wo_as_owner_end(section);
+	wo_owner_spi_end(section);
 	table_close(table, NoLock);
 }
 
 /*
- * wo_run_as_owner executes a statement.  True if it processed a row; then
+ * wo_owner_spi_run executes a statement.  True if it processed a row; then
  * *result is the first column of the first row returned, a bigint, unless
  * result is NULL.
  */
 bool
-wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result)
+wo_owner_spi_run(WoStatement *statement, Datum *values, int64 *result)
 {
-	return wo_run_as_owner_with_nulls(statement, values, NULL, result);
+	return wo_owner_spi_run_with_nulls(statement, values, NULL, result);
 }
 
 /*
- * wo_run_as_owner_with_nulls does so where arguments may be null: those for
+ * wo_owner_spi_run_with_nulls does so where arguments may be null: those for
  * which nulls has an 'n'.
  */
 bool
-wo_run_as_owner_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result)
+wo_owner_spi_run_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result)
 {
 	WoSection	section;
 	Relation	table = execute(&section, statement, values, nulls);
@@ -186,12 +186,12 @@ wo_run_as_owner_with_nulls(WoStatement *statement, Datum *values, const char *nu
 }
 
 /*
- * wo_read_as_owner adds the rows of a SELECT to the result of a set-returning
+ * wo_owner_spi_read adds the rows of a SELECT to the result of a set-returning
  * function, which has begun it by InitMaterializedSRF().  If it only reads, it
  * sees what the caller's statement sees.
  */
 void
-wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result)
+wo_owner_spi_read(WoStatement *statement, Datum *values, ReturnSetInfo *result)
 {
 	WoSection	section;
 	Relation	table = execute(&section, statement, values, NULL);
@@ -202,38 +202,38 @@ wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result)
 }
 
 /*
- * wo_execute_as executes a statement that is made up, with somebody's rights,
+ * wo_owner_spi_execute executes a statement that is made up, with somebody's rights,
  * in the SPI connection of the caller.  It sees what this transaction has
  * changed.
  */
 void
-wo_execute_as(Oid role, WoSectionKind kind, const char *query, int expected,
+wo_owner_spi_execute(Oid role, WoSectionKind kind, const char *query, int expected,
 			  int nargs, Oid *types, Datum *values)
 {
 	WoSection	section;
 	int			code;
 
-	wo_as_owner_begin(&section, role, kind);
+	wo_owner_spi_begin(&section, role, kind);
 	code = SPI_execute_plan(prepare(query, nargs, types, CURSOR_OPT_GENERIC_PLAN), values, NULL, false, 0);
-	wo_as_owner_end(&section);
-	wo_expect(code, expected);
+	wo_owner_spi_end(&section);
+	wo_owner_spi_expect(code, expected);
 }
 
 /*
- * wo_stream_open opens a cursor on a query over a table, as the table's owner.
+ * wo_owner_spi_stream_open opens a cursor on a query over a table, as the table's owner.
  */
 void
-wo_stream_open(WoStream *stream, Oid relid, const char *query,
+wo_owner_spi_stream_open(WoStream *stream, Oid relid, const char *query,
 			   int nargs, Oid *types, Datum *values)
 {
-	wo_stream_open_as(stream, wo_relation_owner(relid), query, nargs, types, values);
+	wo_owner_spi_stream_open_as(stream, wo_catalog_owner(relid), query, nargs, types, values);
 }
 
 /*
- * wo_stream_open_as does so as somebody whose rights suffice for the query.
+ * wo_owner_spi_stream_open_as does so as somebody whose rights suffice for the query.
  */
 void
-wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+wo_owner_spi_stream_open_as(WoStream *stream, Oid role, const char *query,
 				  int nargs, Oid *types, Datum *values)
 {
 	WoSection	section;
@@ -241,19 +241,19 @@ wo_stream_open_as(WoStream *stream, Oid role, const char *query,
 
 	memset(stream, 0, sizeof(*stream));
 	stream->role = role;
-	wo_as_owner_begin(&section, role, WO_SECTION_RESTRICTED);
+	wo_owner_spi_begin(&section, role, WO_SECTION_RESTRICTED);
 	plan = prepare(query, nargs, types, CURSOR_OPT_NO_SCROLL);
 	stream->portal = SPI_cursor_open(NULL, plan, values, NULL, true);
 	SPI_freeplan(plan);
-	wo_as_owner_end(&section);
+	wo_owner_spi_end(&section);
 }
 
 /*
- * wo_stream_next returns the next row, good until the next call; NULL at the
+ * wo_owner_spi_stream_next returns the next row, good until the next call; NULL at the
  * end.  Functions in the query run now, not when it was opened.
  */
 HeapTuple
-wo_stream_next(WoStream *stream)
+wo_owner_spi_stream_next(WoStream *stream)
 {
 	if (stream->next == stream->n)
 	{
@@ -261,9 +261,9 @@ wo_stream_next(WoStream *stream)
 
 		if (stream->batch != NULL)
 			SPI_freetuptable(stream->batch);
-		wo_as_owner_begin(&section, stream->role, WO_SECTION_RESTRICTED);
+		wo_owner_spi_begin(&section, stream->role, WO_SECTION_RESTRICTED);
 		SPI_cursor_fetch(stream->portal, true, STREAM_ROWS);
-		wo_as_owner_end(&section);
+		wo_owner_spi_end(&section);
 		stream->batch = SPI_tuptable;
 		stream->n = SPI_processed;
 		stream->next = 0;
@@ -274,7 +274,7 @@ wo_stream_next(WoStream *stream)
 }
 
 void
-wo_stream_close(WoStream *stream)
+wo_owner_spi_stream_close(WoStream *stream)
 {
 	if (stream->batch != NULL)
 		SPI_freetuptable(stream->batch);

@@ -52,22 +52,22 @@ typedef struct WoStream
 	uint64		n;
 } WoStream;
 
-extern void wo_as_owner_begin(WoSection *section, Oid role, WoSectionKind kind);
-extern void wo_as_owner_end(const WoSection *section);
+extern void wo_owner_spi_begin(WoSection *section, Oid role, WoSectionKind kind);
+extern void wo_owner_spi_end(const WoSection *section);
 
-extern void wo_expect(int code, int expected);
+extern void wo_owner_spi_expect(int code, int expected);
 
-extern bool wo_run_as_owner(WoStatement *statement, Datum *values, int64 *result);
-extern bool wo_run_as_owner_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result);
-extern void wo_read_as_owner(WoStatement *statement, Datum *values, ReturnSetInfo *result);
-extern void wo_execute_as(Oid role, WoSectionKind kind, const char *query, int expected,
+extern bool wo_owner_spi_run(WoStatement *statement, Datum *values, int64 *result);
+extern bool wo_owner_spi_run_with_nulls(WoStatement *statement, Datum *values, const char *nulls, int64 *result);
+extern void wo_owner_spi_read(WoStatement *statement, Datum *values, ReturnSetInfo *result);
+extern void wo_owner_spi_execute(Oid role, WoSectionKind kind, const char *query, int expected,
 						  int nargs, Oid *types, Datum *values);
 
-extern void wo_stream_open(WoStream *stream, Oid relid, const char *query,
+extern void wo_owner_spi_stream_open(WoStream *stream, Oid relid, const char *query,
 						   int nargs, Oid *types, Datum *values);
-extern void wo_stream_open_as(WoStream *stream, Oid role, const char *query,
+extern void wo_owner_spi_stream_open_as(WoStream *stream, Oid role, const char *query,
 							  int nargs, Oid *types, Datum *values);
-extern HeapTuple wo_stream_next(WoStream *stream);
-extern void wo_stream_close(WoStream *stream);
+extern HeapTuple wo_owner_spi_stream_next(WoStream *stream);
+extern void wo_owner_spi_stream_close(WoStream *stream);
 
 #endif							/* WO_OWNER_SPI_H */

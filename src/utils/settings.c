@@ -112,11 +112,11 @@ assign_now(const char *newval, void *extra)
 }
 
 /*
- * wo_now returns the time of the act: the real clock, read now and not at the
+ * wo_settings_now returns the time of the act: the real clock, read now and not at the
  * start of the transaction, since the row lock may have been waited for.
  */
 TimestampTz
-wo_now(void)
+wo_settings_now(void)
 {
 	if (now_text != NULL && now_text[0] != '\0')
 		return fixed_now;
@@ -124,12 +124,12 @@ wo_now(void)
 }
 
 /*
- * wo_ensure_durable makes the transaction wait for its WAL, and for a
+ * wo_settings_ensure_durable makes the transaction wait for its WAL, and for a
  * synchronous standby if there is one: what is acknowledged must survive a
  * crash, whatever the session asked for.
  */
 void
-wo_ensure_durable(void)
+wo_settings_ensure_durable(void)
 {
 	if (durable)
 		durability_wanted = true;
@@ -162,10 +162,10 @@ at_transaction_event(XactEvent event, void *arg)
 }
 
 /*
- * wo_shown shortens a name that somebody gave to what fits into a message.
+ * wo_errors_shorten shortens a name that somebody gave to what fits into a message.
  */
 const char *
-wo_shown(const char *name)
+wo_errors_shorten(const char *name)
 {
 	int			len = pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1);
 
@@ -173,12 +173,12 @@ wo_shown(const char *name)
 }
 
 /*
- * workorder_clock is wo_now() for SQL.
+ * workorder_clock is wo_settings_now() for SQL.
  */
 Datum
 workorder_clock(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(wo_now());
+	PG_RETURN_TIMESTAMPTZ(wo_settings_now());
 }
 
 /*

@@ -103,7 +103,7 @@ wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result)
 		encode_jsonb(value, false, result);
 		return;
 	}
-	wo_type_lookup(type, &info);
+	wo_value_type_lookup(type, &info);
 	encode_guarded(&info, value, false, result);
 }
 
@@ -115,7 +115,7 @@ wo_value_to_json(Oid type, Datum value, bool isnull, JsonbValue *result)
  * they are, and in arrays and composite values, which it never gives as text.
  */
 Jsonb *
-wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
+wo_value_of_row(TupleDesc desc, const Datum *values, const bool *isnull)
 {
 	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	item;
@@ -128,17 +128,17 @@ wo_row_to_jsonb(TupleDesc desc, const Datum *values, const bool *isnull)
 
 		if (att->attisdropped)
 			continue;
-		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
+		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (isnull[i])
 			item.type = jbvNull;
 		else if (!encode_plain(att->atttypid, values[i], &item))
 		{
 			WoTypeInfo	info;
 
-			wo_type_lookup(att->atttypid, &info);
+			wo_value_type_lookup(att->atttypid, &info);
 			encode_guarded(&info, values[i], true, &item);
 		}
-		wo_push_value(&state, WJB_VALUE, &item);
+		wo_value_push(&state, WJB_VALUE, &item);
 	}
 	result = wo_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);
@@ -162,7 +162,7 @@ wo_value_from_jsonb(Jsonb *jsonb, JsonbValue *result)
  * that array into the document.
  */
 void
-wo_push_value(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
+wo_value_push(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
 {
 	JsonbValue	scalar;
 
@@ -174,7 +174,7 @@ wo_push_value(WoJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
 
 /* Pushes a text: a key, an element or a value; it must last as long as state. */
 void
-wo_push_string(WoJsonbState *state, JsonbIteratorToken token, const char *text)
+wo_value_push_string(WoJsonbState *state, JsonbIteratorToken token, const char *text)
 {
 	JsonbValue	value;
 
@@ -345,7 +345,7 @@ encode_guarded(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *r
 	int			nest = -1;
 
 	if (!info->settled)
-		nest = wo_type_pin_output();
+		nest = wo_value_type_pin_output();
 
 	encode(info, value, readable, false, result);
 
@@ -454,7 +454,7 @@ wo_value_parse_json(char *string, JsonbValue *result)
 	}
 	PG_END_TRY();
 
-	if (parsed != NULL && wo_json_problem(parsed) == NULL)
+	if (parsed != NULL && wo_value_size_problem(parsed) == NULL)
 		wo_value_from_jsonb(parsed, result);
 	else
 		wo_value_set_string(result, string);
@@ -474,7 +474,7 @@ encode_array(const WoTypeInfo *info, Datum value, bool readable, JsonbValue *res
 	int			n;
 	int			next = 0;
 
-	wo_type_lookup(info->element, &element);
+	wo_value_type_lookup(info->element, &element);
 	if (!readable && ARR_NDIM(array) > 0)
 	{
 		if (element.kind == WO_TYPE_JSON || element.kind == WO_TYPE_JSONB || element.kind == WO_TYPE_ARRAY)
@@ -519,7 +519,7 @@ push_dimension(WoJsonbState *state, const ArrayType *array, int dimension,
 		if (dimension + 1 < ARR_NDIM(array))
 			push_dimension(state, array, dimension + 1, elements, next, result);
 		else
-			wo_push_value(state, WJB_ELEM, &elements[(*next)++]);
+			wo_value_push(state, WJB_ELEM, &elements[(*next)++]);
 	}
 	*result = wo_push_jsonb(state, WJB_END_ARRAY, NULL);
 }
@@ -557,18 +557,18 @@ encode_composite(Datum value, bool readable, JsonbValue *result)
 
 		if (att->attisdropped)
 			continue;
-		wo_push_string(&state, WJB_KEY, NameStr(att->attname));
+		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (nulls[i])
 			item.type = jbvNull;
 		else
 		{
 			WoTypeInfo	field;
 
-			wo_type_lookup(att->atttypid, &field);
+			wo_value_type_lookup(att->atttypid, &field);
 			exact = encode(&field, values[i], readable, true, &item);
 		}
 		if (exact)
-			wo_push_value(&state, WJB_VALUE, &item);
+			wo_value_push(&state, WJB_VALUE, &item);
 	}
 	if (exact)
 		wo_value_from_jsonb(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)), result);
@@ -582,8 +582,8 @@ wrap(JsonbValue *content, JsonbValue *result)
 	WoJsonbState state = WO_JSONB_START;
 
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_push_string(&state, WJB_KEY, WO_VALUE_WRAP);
-	wo_push_value(&state, WJB_VALUE, content);
+	wo_value_push_string(&state, WJB_KEY, WO_VALUE_WRAP);
+	wo_value_push(&state, WJB_VALUE, content);
 	wo_value_from_jsonb(JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL)), result);
 }
 
@@ -643,7 +643,7 @@ wo_value_from_json(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	if (!wo_value_unwrap(value, &content))
 		return type == JSONBOID ? JsonbPGetDatum(value) : populate(value, type, typmod, isnull);
 
-	wo_type_lookup(type, &info);
+	wo_value_type_lookup(type, &info);
 	if (info.kind == WO_TYPE_JSONB)
 	{
 		Jsonb	   *jsonb = JsonbValueToJsonb(&content);
@@ -669,7 +669,7 @@ wo_value_readable(Oid type, JsonbValue *value)
 
 	if (value->type != jbvBinary || !wo_value_unwrap(JsonbValueToJsonb(value), &content))
 		return;
-	wo_type_lookup(type, &info);
+	wo_value_type_lookup(type, &info);
 	if (info.kind == WO_TYPE_JSONB)
 		*value = content;
 	else if (info.kind == WO_TYPE_JSON && content.type == jbvString)
@@ -706,7 +706,7 @@ wo_value_blank(Oid type, Datum value, bool isnull)
 		case BPCHAROID:
 			break;
 		default:
-			wo_type_lookup(type, &info);
+			wo_value_type_lookup(type, &info);
 			type = info.base;
 			if (info.kind == WO_TYPE_ARRAY)
 				return ARR_NDIM(DatumGetArrayTypeP(value)) == 0;
@@ -868,9 +868,9 @@ populate(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	row = heap_form_tuple(desc, &null, &yes);
 
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
-	wo_push_string(&state, WJB_KEY, "value");
+	wo_value_push_string(&state, WJB_KEY, "value");
 	wo_value_from_jsonb(value, &item);
-	wo_push_value(&state, WJB_VALUE, &item);
+	wo_value_push(&state, WJB_VALUE, &item);
 	value = JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 
 	fmgr_info(F_JSONB_POPULATE_RECORD, &function);
@@ -884,7 +884,7 @@ populate(Jsonb *value, Oid type, int32 typmod, bool *isnull)
 	fcinfo->args[1].value = JsonbPGetDatum(value);
 	fcinfo->args[1].isnull = false;
 
-	nest = wo_type_pin_input();
+	nest = wo_value_type_pin_input();
 	result = FunctionCallInvoke(fcinfo);
 	if (nest >= 0)
 		AtEOXact_GUC(true, nest);

@@ -37,11 +37,11 @@ static const char *array_problem(const WoTypeInfo *info, Datum value, int *nlong
 static const char *composite_problem(Datum value, int *nlong);
 
 /*
- * wo_json_problem says what is too large in a JSON value, NULL if nothing is.
+ * wo_value_size_problem says what is too large in a JSON value, NULL if nothing is.
  * All but its numbers is as large as it looks.
  */
 const char *
-wo_json_problem(Jsonb *json)
+wo_value_size_problem(Jsonb *json)
 {
 	JsonbIterator *it = JsonbIteratorInit(&json->root);
 	JsonbValue	value;
@@ -63,10 +63,10 @@ wo_json_problem(Jsonb *json)
 }
 
 /*
- * wo_value_check_size refuses a value of a column that is too large.
+ * wo_value_size_check refuses a value of a column that is too large.
  */
 void
-wo_value_check_size(const char *column, Oid type, Datum value)
+wo_value_size_check(const char *column, Oid type, Datum value)
 {
 	const char *problem;
 	int			nlong = 0;
@@ -103,11 +103,11 @@ wo_value_check_size(const char *column, Oid type, Datum value)
 }
 
 /*
- * wo_value_check_note refuses a note, or what is kept like one, that is too
+ * wo_value_size_check_note refuses a note, or what is kept like one, that is too
  * long.  Nothing is written out to find that out.
  */
 void
-wo_value_check_note(const char *name, Datum text)
+wo_value_size_check_note(const char *name, Datum text)
 {
 	/* of what is compressed, the length that it has when it is not */
 	if (toast_raw_datum_size(text) - VARHDRSZ > WO_NOTE_MAX_BYTES)
@@ -169,13 +169,13 @@ value_problem(Oid type, Datum value, int *nlong)
 {
 	WoTypeInfo	info;
 
-	wo_type_lookup(type, &info);
+	wo_value_type_lookup(type, &info);
 	switch (info.kind)
 	{
 		case WO_TYPE_PLAIN:
 			return info.base == NUMERICOID ? number_problem(DatumGetNumeric(value), nlong) : NULL;
 		case WO_TYPE_JSONB:
-			return wo_json_problem(DatumGetJsonbP(value));
+			return wo_value_size_problem(DatumGetJsonbP(value));
 		case WO_TYPE_ARRAY:
 			return array_problem(&info, value, nlong);
 		case WO_TYPE_COMPOSITE:
@@ -200,7 +200,7 @@ array_problem(const WoTypeInfo *info, Datum value, int *nlong)
 	int			n;
 	const char *problem = NULL;
 
-	wo_type_lookup(info->element, &element);
+	wo_value_type_lookup(info->element, &element);
 	if (element.kind == WO_TYPE_JSON || element.kind == WO_TYPE_TEXT ||
 		(element.kind == WO_TYPE_PLAIN && element.base != NUMERICOID))
 		return NULL;

@@ -67,7 +67,7 @@ static int	pin(const Pin *pins, int npins);
 
 /* Copies out what is known about a type, asking the catalog the first time. */
 void
-wo_type_lookup(Oid type, WoTypeInfo *info)
+wo_value_type_lookup(Oid type, WoTypeInfo *info)
 {
 	WoTypeInfo   *entry;
 	TypeCacheEntry *typcache;
@@ -135,7 +135,7 @@ wo_type_lookup(Oid type, WoTypeInfo *info)
 		 * that of a plain type may follow a setting that encode_plain() does
 		 * not.
 		 */
-		wo_type_lookup(info->element, &element);
+		wo_value_type_lookup(info->element, &element);
 		info->settled = element.kind == WO_TYPE_PLAIN ? is_settled(element.base)
 			: (element.kind == WO_TYPE_TEXT && element.settled);
 	}
@@ -153,17 +153,17 @@ wo_type_lookup(Oid type, WoTypeInfo *info)
  * AtEOXact_GUC(true, level).
  */
 int
-wo_type_pin_output(void)
+wo_value_type_pin_output(void)
 {
 	return pin(output_pins, lengthof(output_pins));
 }
 
 /*
- * Pins the settings that input functions follow, as wo_type_pin_output()
+ * Pins the settings that input functions follow, as wo_value_type_pin_output()
  * does; -1 if they are as they should be.
  */
 int
-wo_type_pin_input(void)
+wo_value_type_pin_input(void)
 {
 	if (strcmp(locale_monetary, "C") == 0 && xmloption == XMLOPTION_CONTENT)
 		return -1;

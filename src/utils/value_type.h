@@ -34,9 +34,9 @@ typedef struct WoTypeInfo
 	char		elmalign;
 } WoTypeInfo;
 
-extern void wo_type_lookup(Oid type, WoTypeInfo *info);
-extern int	wo_type_pin_output(void);
-extern int	wo_type_pin_input(void);
+extern void wo_value_type_lookup(Oid type, WoTypeInfo *info);
+extern int	wo_value_type_pin_output(void);
+extern int	wo_value_type_pin_input(void);
 
 /* value.c */
 extern bool wo_value_unwrap(Jsonb *value, JsonbValue *content);

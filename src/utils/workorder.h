@@ -47,8 +47,8 @@ extern char *wo_gateway_roles;	/* workorder.gateway_roles, from the configuratio
 extern bool wo_login_claims;	/* workorder.login_claims, the same */
 
 extern void wo_settings_init(void);
-extern TimestampTz wo_now(void);
-extern void wo_ensure_durable(void);
-extern const char *wo_shown(const char *name);
+extern TimestampTz wo_settings_now(void);
+extern void wo_settings_ensure_durable(void);
+extern const char *wo_errors_shorten(const char *name);
 
 #endif							/* WORKORDER_H */

@@ -89,9 +89,9 @@ static void verify_tickets(WoVerify *v, const int64 *ticket);
 static char *row_query(const WoBinding *binding, Relation rel, bool one);
 static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
 static int	compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket);
-static void check_line(WoVerify *v, const WoJournalLine *line, bool sealed);
-static JsonbValue *old_value(const WoJournalLine *line, Form_pg_attribute att);
-static void check_digest(WoVerify *v, const WoJournalLine *line, bool sealed);
+static void check_line(WoVerify *v, const WoJournalEntry *line, bool sealed);
+static JsonbValue *old_value(const WoJournalEntry *line, Form_pg_attribute att);
+static void check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed);
 static void check_row(WoVerify *v, int64 ticket, const WoRow *row);
 static void check_tasks(WoVerify *v, int64 ticket, const WoRow *row);
 static char *column_list(const WoBinding *binding, const Bitmapset *columns);
@@ -130,7 +130,7 @@ workorder_verify(PG_FUNCTION_ARGS)
 		verify_apart(&v, lfirst(lc), ticket, OidIsValid(relid));
 	if (!OidIsValid(relid))
 	{
-		wo_verify_engine(&v, tables);
+		wo_verify_rules_engine(&v, tables);
 		verify_maintenance(&v);
 	}
 	SPI_finish();
@@ -224,14 +224,14 @@ list_guarded(Oid relid)
 	List	   *result = NIL;
 	HeapTuple	tuple;
 
-	wo_stream_open(&stream, wo_lookup_table("guarded", false),
+	wo_owner_spi_stream_open(&stream, wo_catalog_table("guarded", false),
 				   OidIsValid(relid) ?
 				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
 				   " FROM workorder.guarded WHERE relation::pg_catalog.oid OPERATOR(pg_catalog.=) $1" :
 				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
 				   " FROM workorder.guarded ORDER BY id",
 				   OidIsValid(relid) ? 1 : 0, types, values);
-	while ((tuple = wo_stream_next(&stream)) != NULL)
+	while ((tuple = wo_owner_spi_stream_next(&stream)) != NULL)
 	{
 		WoGuarded  *guarded = palloc0(sizeof(WoGuarded));
 		TupleDesc	desc = stream.batch->tupdesc;
@@ -244,7 +244,7 @@ list_guarded(Oid relid)
 		guarded->active = DatumGetBool(SPI_getbinval(tuple, desc, 5, &isnull));
 		result = lappend(result, guarded);
 	}
-	wo_stream_close(&stream);
+	wo_owner_spi_stream_close(&stream);
 	return result;
 }
 
@@ -323,7 +323,7 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 				 errhint("Do it as the table's owner or as a superuser."),
 				 errtable(rel)));
 
-	if (!wo_verify_is_protected(rel))
+	if (!wo_verify_rules_is_protected(rel))
 	{
 		if (named || guarded->active)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "unguarded",
@@ -341,8 +341,8 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 	v->rel = rel;
 	v->binding = bind(rel, guarded);
 	if (ticket == NULL)
-		wo_verify_protection(v, rel, guarded);
-	v->fold = wo_fold_create(v->binding);
+		wo_verify_rules_protection(v, rel, guarded);
+	v->fold = wo_replay_state_create(v->binding);
 	v->defaults = palloc0(sizeof(WoColumnDefault) * v->binding->desc->natts);
 	v->tasks = 0;
 	v->nparts = 0;
@@ -353,7 +353,7 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool 
 		if (!v->retask && wo_task_count(v->binding) != v->tasks)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "tasks",
 							 "workorder.task does not hold as many tasks as the votes of the tickets");
-		if (!v->retask && wo_part_count(v->binding) != v->nparts)
+		if (!v->retask && wo_task_count_participants(v->binding) != v->nparts)
 			wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, "participants",
 							 "workorder.participant does not hold as many rows as the journal tells of");
 	}
@@ -415,7 +415,7 @@ verify_maintenance(WoVerify *v)
 	bool		sealed = false;
 	uint8		digest[WO_DIGEST_LENGTH];
 	uint8		expected[WO_DIGEST_LENGTH];
-	const WoJournalLine *line;
+	const WoJournalEntry *line;
 
 	v->relid = InvalidOid;
 	while ((line = wo_replay_next(replay)) != NULL)
@@ -433,7 +433,7 @@ verify_maintenance(WoVerify *v)
 		if (line->revision != revision + 1)
 			wo_verify_report(v, ticket, line->revision, "gap",
 							 "maintenance entry %d follows %d", line->revision, revision);
-		wo_journal_digest(line, sealed ? digest : NULL, expected);
+		wo_digest_compute(line, sealed ? digest : NULL, expected);
 		if (!replay->sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
 			wo_verify_report(v, ticket, line->revision, "digest",
 							 "the maintenance entry is not what was written, or one before it is missing");
@@ -458,7 +458,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 	WoReplay   *replay;
 	WoStream	rows;
 	HeapTuple	tuple;
-	const WoJournalLine *line;
+	const WoJournalEntry *line;
 	WoRow		row;
 
 	if (ticket != NULL)
@@ -466,14 +466,14 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		values[0] = Int64GetDatum(*tenant);
 		values[1] = Int64GetDatum(*ticket);
 	}
-	wo_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
+	wo_owner_spi_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
 				   ticket != NULL ? 2 : 0, types, values);
 	replay = wo_replay_open(binding->guarded_id, tenant, ticket);
 	wo_verify_timers_open(v, tenant, ticket);
 	row.values = palloc(sizeof(Datum) * binding->desc->natts);
 	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
 
-	tuple = wo_stream_next(&rows);
+	tuple = wo_owner_spi_stream_next(&rows);
 	line = wo_replay_next(replay);
 	while (tuple != NULL || line != NULL)
 	{
@@ -500,7 +500,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 			}
 		}
 
-		wo_fold_reset(v->fold);
+		wo_replay_state_reset(v->fold);
 		v->flow_told = false;
 		v->takers = NIL;
 		v->parts = NIL;
@@ -516,29 +516,29 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 		}
 
 		old = MemoryContextSwitchTo(v->context);
-		timed = wo_verify_timed(v, current_tenant, current);
+		timed = wo_verify_timers_are_set(v, current_tenant, current);
 		if (there)
 		{
 			check_row(v, current, &row);
 			check_tasks(v, current, &row);
-			wo_verify_parts(v, current_tenant, current);
-			wo_verify_timers(v, current_tenant, current, &row, timed);
+			wo_verify_people_participants(v, current_tenant, current);
+			wo_verify_timers_compare(v, current_tenant, current, &row, timed);
 		}
 		else if (timed)
-			wo_verify_stray_timers(v, current_tenant, current);
+			wo_verify_timers_stray(v, current_tenant, current);
 		if (!there && v->fold->exists)
 			wo_verify_report(v, current, v->fold->revision, "row_missing",
 							 "the journal does not tell that the ticket was deleted, but it is gone");
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(v->context);
 		if (there)
-			tuple = wo_stream_next(&rows);
+			tuple = wo_owner_spi_stream_next(&rows);
 	}
 	/* whatever has timers after the last ticket is none */
-	(void) wo_verify_timed(v, PG_INT64_MAX, PG_INT64_MAX);
-	wo_stream_close(&v->timers);
+	(void) wo_verify_timers_are_set(v, PG_INT64_MAX, PG_INT64_MAX);
+	wo_owner_spi_stream_close(&v->timers);
 	wo_replay_close(replay);
-	wo_stream_close(&rows);
+	wo_owner_spi_stream_close(&rows);
 }
 
 /* Writes the query that gives the rows in the order of the journal. */
@@ -594,10 +594,10 @@ compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket)
 
 /* Checks a line against those before it, and adds it to the fold. */
 static void
-check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
+check_line(WoVerify *v, const WoJournalEntry *line, bool sealed)
 {
-	WoFold	   *fold = v->fold;
-	bool		base = wo_line_is_base(line);
+	WoReplayState	   *fold = v->fold;
+	bool		base = wo_replay_is_base(line);
 	Bitmapset  *surprises = NULL;
 	Jsonb	   *before;
 	bool	   *known;
@@ -626,22 +626,22 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 			wo_verify_report(v, line->ticket, line->revision, "time",
 							 "the entry is earlier than the one before it");
 	}
-	wo_verify_step(v, line);
+	wo_verify_rules_step(v, line);
 
-	before = wo_verify_history(v);
+	before = wo_verify_report_history(v);
 	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
-	if (!wo_fold_apply(fold, line, sealed, &surprises))
+	if (!wo_replay_apply(fold, line, sealed, &surprises))
 		wo_verify_report(v, line->ticket, line->revision, "changes",
 						 "the entry's changes are not {\"column\": [old, new], ...}");
-	wo_verify_clocks(v, line, before);
-	wo_verify_follow(v, line);
+	wo_verify_timers_follow(v, line, before);
+	wo_verify_people_follow(v, line);
 	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
 	{
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 
 		/* A column that no line has told of may have come with a default. */
-		if (v->binding->role_of[attnum - 1] == WO_UNTOLD ||
-			(!known[attnum - 1] && old_value(line, att) != NULL && wo_verify_default(v, attnum, old_value(line, att))))
+		if (v->binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED ||
+			(!known[attnum - 1] && old_value(line, att) != NULL && wo_verify_rules_default(v, attnum, old_value(line, att))))
 			surprises = bms_del_member(surprises, attnum);
 	}
 	if (!bms_is_empty(surprises))
@@ -652,7 +652,7 @@ check_line(WoVerify *v, const WoJournalLine *line, bool sealed)
 
 /* Returns what a line says a column was before it. */
 static JsonbValue *
-old_value(const WoJournalLine *line, Form_pg_attribute att)
+old_value(const WoJournalEntry *line, Form_pg_attribute att)
 {
 	JsonbValue *change = getKeyJsonValueFromContainer(&line->changes->root, NameStr(att->attname),
 													  strlen(NameStr(att->attname)), NULL);
@@ -665,11 +665,11 @@ old_value(const WoJournalLine *line, Form_pg_attribute att)
 
 /* Checks that a line, and the one before it, are what was written. */
 static void
-check_digest(WoVerify *v, const WoJournalLine *line, bool sealed)
+check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed)
 {
 	uint8		expected[WO_DIGEST_LENGTH];
 
-	wo_journal_digest(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
+	wo_digest_compute(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
 	if (!sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
 		wo_verify_report(v, line->ticket, line->revision, "digest",
 						 "the entry is not what was written, or one before it is missing");
@@ -680,8 +680,8 @@ static void
 check_row(WoVerify *v, int64 ticket, const WoRow *row)
 {
 	const WoBinding *binding = v->binding;
-	WoFold	   *fold = v->fold;
-	int			revision = wo_row_revision(binding, row);
+	WoReplayState	   *fold = v->fold;
+	int			revision = wo_binding_revision(binding, row);
 	Bitmapset  *differ = NULL;
 
 	if (!fold->begun)
@@ -709,10 +709,10 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 		JsonbValue	item;
 		JsonbValue	wanted;
 
-		if (att->attisdropped || binding->role_of[attnum - 1] == WO_UNTOLD ||
+		if (att->attisdropped || binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED ||
 			attnum == binding->engine[WO_REVISION] ||
 			/* a row need not know its digest; the journal does */
-			(attnum == binding->engine[WO_DIGEST] && wo_row_digest(binding, row) == NULL) ||
+			(attnum == binding->engine[WO_DIGEST] && wo_entry_row_digest(binding, row) == NULL) ||
 			(row->nulls[attnum - 1] && expected == NULL))
 			continue;
 		wo_value_to_json(att->atttypid, row->values[attnum - 1], row->nulls[attnum - 1], &item);
@@ -723,7 +723,7 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 				wo_value_same(att->atttypid, att->atttypmod, &wanted, &item))
 				continue;
 		}
-		if (!fold->known[attnum - 1] && wo_verify_default(v, attnum, &item))
+		if (!fold->known[attnum - 1] && wo_verify_rules_default(v, attnum, &item))
 			continue;
 		differ = bms_add_member(differ, attnum);
 	}
@@ -773,7 +773,7 @@ column_list(const WoBinding *binding, const Bitmapset *columns)
 static void
 next_group(WoStream *stream, Holding *group)
 {
-	HeapTuple	tuple = wo_stream_next(stream);
+	HeapTuple	tuple = wo_owner_spi_stream_next(stream);
 	bool		isnull;
 
 	group->there = tuple != NULL;
@@ -820,8 +820,8 @@ verify_totals(WoVerify *v)
 					 tenant, state,
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(v->rel)),
 												RelationGetRelationName(v->rel)), state);
-	wo_stream_open(&tally, wo_lookup_table("state_count", false), tally_query, 1, types, values);
-	wo_stream_open(&rows, v->relid, query.data, 0, NULL, NULL);
+	wo_owner_spi_stream_open(&tally, wo_catalog_table("state_count", false), tally_query, 1, types, values);
+	wo_owner_spi_stream_open(&rows, v->relid, query.data, 0, NULL, NULL);
 	next_group(&tally, &told);
 	next_group(&rows, &held);
 	while (told.there || held.there)
@@ -839,6 +839,6 @@ verify_totals(WoVerify *v)
 		if (order >= 0)
 			next_group(&rows, &held);
 	}
-	wo_stream_close(&tally);
-	wo_stream_close(&rows);
+	wo_owner_spi_stream_close(&tally);
+	wo_owner_spi_stream_close(&rows);
 }

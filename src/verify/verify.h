@@ -45,7 +45,7 @@ typedef struct WoVerify
 	Oid			relid;
 	Relation	rel;
 	WoBinding  *binding;
-	WoFold	   *fold;
+	WoReplayState	   *fold;
 	WoColumnDefault *defaults;	/* [natts] */
 	MemoryContext context;		/* of one row; reset with each ticket */
 	MemoryContext table_context;	/* of one table: binding aside, all of the above */
@@ -67,28 +67,28 @@ typedef struct WoVerify
 /* verify_report.c */
 extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
 							 const char *fmt,...) pg_attribute_printf(5, 6);
-extern const WoFlow *wo_verify_flow(WoVerify *v);
-extern Jsonb *wo_verify_history(WoVerify *v);
-extern Jsonb *wo_verify_parse_history(JsonbValue *text);
+extern const WoFlow *wo_verify_report_flow(WoVerify *v);
+extern Jsonb *wo_verify_report_history(WoVerify *v);
+extern Jsonb *wo_verify_report_parse_history(JsonbValue *text);
 
 /* verify_rules.c */
-extern bool wo_verify_is_protected(Relation rel);
-extern void wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
-extern void wo_verify_engine(WoVerify *v, List *tables);
-extern void wo_verify_step(WoVerify *v, const WoJournalLine *line);
-extern bool wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
+extern bool wo_verify_rules_is_protected(Relation rel);
+extern void wo_verify_rules_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
+extern void wo_verify_rules_engine(WoVerify *v, List *tables);
+extern void wo_verify_rules_step(WoVerify *v, const WoJournalEntry *line);
+extern bool wo_verify_rules_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
 
 /* verify_people.c */
-extern void wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
+extern void wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, List *candidates,
 							 int from, int to, JsonbValue *votes);
-extern void wo_verify_follow(WoVerify *v, const WoJournalLine *line);
-extern void wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line);
+extern void wo_verify_people_participants(WoVerify *v, int64 tenant, int64 ticket);
 
 /* verify_timers.c */
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
-extern bool wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket);
-extern void wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket);
-extern void wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before);
-extern void wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
+extern bool wo_verify_timers_are_set(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_timers_stray(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before);
+extern void wo_verify_timers_compare(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
 
 #endif							/* WO_VERIFY_H */

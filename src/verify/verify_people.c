@@ -172,7 +172,7 @@ person_in(WoVerify *v, AttrNumber attnum)
  * transition.
  */
 static bool
-is_excluded(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const WoCandidate *candidate)
+is_excluded(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const WoTransition *candidate)
 {
 	int			i = -1;
 	ListCell   *lc;
@@ -200,7 +200,7 @@ is_excluded(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const Wo
  * on; NULL if nothing is.
  */
 static const char *
-check_quorum(const WoFlow *flow, const WoCandidate *candidate, const char *person, Jsonb *before, bool moved, int leads)
+check_quorum(const WoFlow *flow, const WoTransition *candidate, const char *person, Jsonb *before, bool moved, int leads)
 {
 	const char *action = flow->actions[candidate->action];
 	JsonbContainer *votes = votes_for(before, action, strlen(action));
@@ -221,9 +221,9 @@ check_quorum(const WoFlow *flow, const WoCandidate *candidate, const char *perso
  * check_decision does the same where approvers decide by name.
  */
 static const char *
-check_decision(const WoJournalLine *line, const WoFlow *flow, const WoCandidate *candidate, Jsonb *before, bool moved)
+check_decision(const WoJournalEntry *line, const WoFlow *flow, const WoTransition *candidate, Jsonb *before, bool moved)
 {
-	WoRound    *round = wo_round_read(before);
+	WoApprovalState    *round = wo_approval_state_read(before);
 	int64		person = line->for_actor != 0 ? line->for_actor : line->actor;
 	WoTask	   *decided = NULL;
 	ListCell   *lc;
@@ -235,25 +235,25 @@ check_decision(const WoJournalLine *line, const WoFlow *flow, const WoCandidate 
 	{
 		WoTask	   *task = lfirst(lc);
 
-		if (wo_task_open(round, task) && task->owner == 0 &&
+		if (wo_approval_state_task_open(round, task) && task->owner == 0 &&
 			(task->who == person || (task->who == 0 && decided == NULL)))
 			decided = task;
 	}
 	if (decided == NULL)
 		return psprintf("nobody had asked who decided by \"%s\"", flow->actions[candidate->action]);
 	decided->vote = candidate->against != NULL ? -1 : 1;
-	if (moved && !wo_approval_tally(candidate->approvers, round->tasks, candidate->against != NULL))
+	if (moved && !wo_approval_is_met(candidate->approvers, round->tasks, candidate->against != NULL))
 		return psprintf("\"%s\" took effect before enough people had decided", flow->actions[candidate->action]);
 	return NULL;
 }
 
 /*
- * wo_verify_people checks who took a step.  The candidates are the transitions
+ * wo_verify_people_check checks who took a step.  The candidates are the transitions
  * that lead from where the ticket was to where it went: one of them was taken,
  * so it is enough that one of them could be.
  */
 void
-wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, List *candidates,
+wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, List *candidates,
 				 int from, int to, JsonbValue *votes)
 {
 	char	   *person = psprintf(INT64_FORMAT, line->actor);
@@ -266,7 +266,7 @@ wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, Lis
 
 	foreach(lc, candidates)
 	{
-		const WoCandidate *candidate = lfirst(lc);
+		const WoTransition *candidate = lfirst(lc);
 		const char *wrong = NULL;
 
 		if (is_excluded(v, line, flow, candidate))
@@ -282,7 +282,7 @@ wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, Lis
 			counted = true;
 			wrong = check_quorum(flow, candidate, person, before, from != to,
 								 flow->approving || candidate->target < 0 ||
-								 wo_flow_enter(flow, candidate->target, wo_verify_history(v)) == from ? -1 : candidate->target);
+								 wo_flow_enter(flow, candidate->target, wo_verify_report_history(v)) == from ? -1 : candidate->target);
 		}
 		if (wrong != NULL)
 		{
@@ -303,7 +303,7 @@ wo_verify_people(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, Lis
 }
 
 static void
-add_part(WoVerify *v, const WoJournalLine *line, const char *kind, int64 person)
+add_part(WoVerify *v, const WoJournalEntry *line, const char *kind, int64 person)
 {
 	Part	   *part = palloc(sizeof(Part));
 
@@ -316,13 +316,13 @@ add_part(WoVerify *v, const WoJournalLine *line, const char *kind, int64 person)
 }
 
 /*
- * wo_verify_follow remembers what people had to do with a line that has just
+ * wo_verify_people_follow remembers what people had to do with a line that has just
  * been folded.
  */
 void
-wo_verify_follow(WoVerify *v, const WoJournalLine *line)
+wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line)
 {
-	const WoFlow *flow = wo_verify_flow(v);
+	const WoFlow *flow = wo_verify_report_flow(v);
 	MemoryContext old;
 
 	if (line->action == NULL)
@@ -344,16 +344,16 @@ wo_verify_follow(WoVerify *v, const WoJournalLine *line)
 	/* the same as task.c says when it happens */
 	if (line->to_state == NULL)
 		v->parts = NIL;
-	else if (flow != NULL && flow->approving && !wo_line_is_base(line) &&
+	else if (flow != NULL && flow->approving && !wo_replay_is_base(line) &&
 			 strcmp(line->action, WO_ACTION_MAINTENANCE) != 0)
 	{
-		WoRound    *round = wo_round_read(kept_votes(v));
+		WoApprovalState    *round = wo_approval_state_read(kept_votes(v));
 		ListCell   *lc;
 
 		v->approving = true;
 		if (line->from_state == NULL && line->actor != 0)
 			add_part(v, line, "started", line->actor);
-		if (round->right != NULL && !wo_task_is_order(line->action))
+		if (round->right != NULL && !wo_task_command_is_one(line->action))
 		{
 			add_part(v, line, "decided", line->actor);
 			if (round->for_actor != 0)
@@ -366,11 +366,11 @@ wo_verify_follow(WoVerify *v, const WoJournalLine *line)
 }
 
 /*
- * wo_verify_parts compares the lists of a ticket's people with its lines, or
+ * wo_verify_people_participants compares the lists of a ticket's people with its lines, or
  * makes them so.
  */
 void
-wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_people_participants(WoVerify *v, int64 tenant, int64 ticket)
 {
 	int			n = list_length(v->parts);
 	Datum	   *columns[5];
@@ -400,10 +400,10 @@ wo_verify_parts(WoVerify *v, int64 tenant, int64 ticket)
 	values[7] = PointerGetDatum(construct_array(columns[4], n, TEXTOID, -1, false, TYPALIGN_INT));
 	if (v->retask)
 	{
-		(void) wo_run_as_owner(&set_parts, values, NULL);
+		(void) wo_owner_spi_run(&set_parts, values, NULL);
 		return;
 	}
-	(void) wo_run_as_owner(&check_parts, values, &shown);
+	(void) wo_owner_spi_run(&check_parts, values, &shown);
 	if (shown < 0)
 		wo_verify_report(v, ticket, v->fold->revision, "participants",
 						 "who has started, decided or been copied in is not what the journal tells");

@@ -60,11 +60,11 @@ wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, co
 }
 
 /*
- * wo_verify_flow returns the flow that the fold says the ticket is on, NULL if
+ * wo_verify_report_flow returns the flow that the fold says the ticket is on, NULL if
  * it is none.
  */
 const WoFlow *
-wo_verify_flow(WoVerify *v)
+wo_verify_report_flow(WoVerify *v)
 {
 	AttrNumber	attnum = v->binding->engine[WO_FLOW_ID];
 	bool		isnull;
@@ -73,15 +73,15 @@ wo_verify_flow(WoVerify *v)
 	if (v->fold->values[attnum - 1] == NULL)
 		return NULL;
 	id = wo_binding_value(v->binding, attnum, v->fold->values[attnum - 1], &isnull);
-	return isnull ? NULL : wo_flow_by_id(DatumGetInt32(id));
+	return isnull ? NULL : wo_flow_cache_by_id(DatumGetInt32(id));
 }
 
 /*
- * wo_verify_history returns what the ticket remembers of the states it left,
+ * wo_verify_report_history returns what the ticket remembers of the states it left,
  * by the fold so far; NULL for nothing.
  */
 Jsonb *
-wo_verify_history(WoVerify *v)
+wo_verify_report_history(WoVerify *v)
 {
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
 	JsonbValue	text;
@@ -89,15 +89,15 @@ wo_verify_history(WoVerify *v)
 	if (kept == NULL)
 		return NULL;
 	wo_value_from_jsonb(kept, &text);
-	return wo_verify_parse_history(&text);
+	return wo_verify_report_parse_history(&text);
 }
 
 /*
- * wo_verify_parse_history parses what a row remembers of the states it left;
+ * wo_verify_report_parse_history parses what a row remembers of the states it left;
  * NULL if it is not that.
  */
 Jsonb *
-wo_verify_parse_history(JsonbValue *text)
+wo_verify_report_parse_history(JsonbValue *text)
 {
 	JsonbValue	history;
 

@@ -112,21 +112,21 @@ static void check_children(WoVerify *v, Relation rel);
 static bool calls(const Trigger *trigger, const char *function);
 static bool covers(const Trigger *trigger, int16 type);
 static bool is_of(const Trigger *trigger, const WoGuarded *guarded);
-static void check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path);
-static bool is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to,
+static void check_leaf(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const char *path);
+static bool is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, int to,
 					List **candidates);
-static List *that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to,
-					   Jsonb *before, Jsonb *after, const WoRound *round);
-static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round);
+static List *that_lead(List *found, const WoFlow *flow, const WoTransitionList *list, int from, int to,
+					   Jsonb *before, Jsonb *after, const WoApprovalState *round);
+static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoApprovalState *round);
 static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen);
-static bool is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history);
-static Pin flow_of(WoVerify *v, const WoJournalLine *line, int *id);
-static JsonbValue *new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column);
+static bool is_order(const WoFlow *flow, const WoApprovalState *round, int from, int to, Jsonb *history);
+static Pin flow_of(WoVerify *v, const WoJournalEntry *line, int *id);
+static JsonbValue *new_value(WoVerify *v, const WoJournalEntry *line, WoEngineColumn column);
 static WoColumnDefault *find_default(WoVerify *v, AttrNumber attnum);
 
 /* Tells whether any trigger of ours is left on a table. */
 bool
-wo_verify_is_protected(Relation rel)
+wo_verify_rules_is_protected(Relation rel)
 {
 	TriggerDesc *triggers = rel->trigdesc;
 
@@ -142,7 +142,7 @@ wo_verify_is_protected(Relation rel)
  * partitions, its policies and rights, and that it has no children.
  */
 void
-wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
+wo_verify_rules_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
 {
 	if (v->retime || v->retask)
 		return;
@@ -163,7 +163,7 @@ wo_verify_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
  * its initial state or where "create" leads from there.
  */
 void
-wo_verify_step(WoVerify *v, const WoJournalLine *line)
+wo_verify_rules_step(WoVerify *v, const WoJournalEntry *line)
 {
 	const char *action = line->action != NULL ? line->action : "(none)";
 	const WoFlow *flow;
@@ -176,7 +176,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 	/* Of a history whose beginning is lost, that much is told elsewhere. */
 	if (pin == PIN_UNKNOWN)
 		return;
-	flow = id != 0 ? wo_flow_by_id(id) : NULL;
+	flow = id != 0 ? wo_flow_cache_by_id(id) : NULL;
 	if (flow == NULL)
 	{
 		if (!v->flow_told)
@@ -188,7 +188,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 
 	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
 	if (line->to_state != NULL &&
-		(wo_line_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+		(wo_replay_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
 		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
 		check_leaf(v, line, flow, line->to_state);
@@ -217,7 +217,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
 						 flow->version, flow->name, action, line->from_state,
 						 line->to_state != NULL ? line->to_state : "(none)");
 	else
-		wo_verify_people(v, line, flow, candidates, from, to, new_value(v, line, WO_VOTES));
+		wo_verify_people_check(v, line, flow, candidates, from, to, new_value(v, line, WO_VOTES));
 }
 
 /*
@@ -225,7 +225,7 @@ wo_verify_step(WoVerify *v, const WoJournalLine *line)
  * written it in.
  */
 bool
-wo_verify_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
+wo_verify_rules_default(WoVerify *v, AttrNumber attnum, JsonbValue *value)
 {
 	WoColumnDefault *known = find_default(v, attnum);
 	Jsonb	   *jsonb = JsonbValueToJsonb(value);
@@ -340,7 +340,7 @@ is_of(const Trigger *trigger, const WoGuarded *guarded)
 
 /* Checks that a ticket may rest in a state at all. */
 static void
-check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const char *path)
+check_leaf(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const char *path)
 {
 	int			state = wo_flow_state(flow, path, strlen(path));
 
@@ -355,12 +355,12 @@ check_leaf(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, const cha
  * again: what they knew is not on record.
  */
 static bool
-is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, int to, List **candidates)
+is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, int to, List **candidates)
 {
 	int			action = line->action != NULL ? wo_flow_action(flow, line->action) : -1;
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
 	Jsonb	   *votes = v->fold->values[v->binding->engine[WO_VOTES] - 1];
-	WoRound    *round = NULL;
+	WoApprovalState    *round = NULL;
 	Jsonb	   *before = NULL;
 	Jsonb	   *after;
 	JsonbValue	value;
@@ -368,16 +368,16 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 	if (kept != NULL)
 	{
 		wo_value_from_jsonb(kept, &value);
-		before = wo_verify_parse_history(&value);
+		before = wo_verify_report_parse_history(&value);
 	}
 	/* A transition that leaves a state remembers it before it enters the next. */
-	after = wo_verify_parse_history(new_value(v, line, WO_HISTORY));
+	after = wo_verify_report_parse_history(new_value(v, line, WO_HISTORY));
 	if (after == NULL)
 		after = before;
 
 	if (flow->approving)
-		round = wo_round_read(votes);
-	if (action < 0 && round != NULL && line->action != NULL && wo_task_is_order(line->action))
+		round = wo_approval_state_read(votes);
+	if (action < 0 && round != NULL && line->action != NULL && wo_task_command_is_one(line->action))
 		return is_order(flow, round, from, to, after);
 	for (int s = from; s >= 0; s = flow->states[s].parent)
 	{
@@ -399,12 +399,12 @@ is_edge(WoVerify *v, const WoJournalLine *line, const WoFlow *flow, int from, in
 
 /* Adds those of a state's transitions that lead from one leaf to another. */
 static List *
-that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from, int to, Jsonb *before, Jsonb *after,
-		  const WoRound *round)
+that_lead(List *found, const WoFlow *flow, const WoTransitionList *list, int from, int to, Jsonb *before, Jsonb *after,
+		  const WoApprovalState *round)
 {
 	for (int i = 0; i < list->n; i++)
 	{
-		WoCandidate *candidate = &list->item[i];
+		WoTransition *candidate = &list->item[i];
 
 		/* Nothing moves, or a vote was not the last one. */
 		if (from == to && (candidate->target < 0 || candidate->quorum != WO_QUORUM_NONE ||
@@ -424,7 +424,7 @@ that_lead(List *found, const WoFlow *flow, const WoCandidateList *list, int from
  * at once to where it came from.
  */
 static bool
-arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoRound *round)
+arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoApprovalState *round)
 {
 	Bitmapset  *seen = NULL;
 	ListCell   *lc;
@@ -453,7 +453,7 @@ passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **se
 
 	if (leaf == to)
 		return true;
-	if (approvers == NULL || approvers->none != WO_NOBODY_SKIP || bms_is_member(leaf, *seen))
+	if (approvers == NULL || approvers->none != WO_IF_NONE_SKIP || bms_is_member(leaf, *seen))
 		return false;
 	*seen = bms_add_member(*seen, leaf);
 	for (int i = 0; i < flow->states[leaf].on[approvers->action].n; i++)
@@ -465,7 +465,7 @@ passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **se
 
 /* Tells whether an order about tasks leads from a leaf to another: it stays, or goes back the way it came. */
 static bool
-is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *history)
+is_order(const WoFlow *flow, const WoApprovalState *round, int from, int to, Jsonb *history)
 {
 	Bitmapset  *seen = NULL;
 	ListCell   *lc;
@@ -474,7 +474,7 @@ is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *hist
 		return true;
 	foreach(lc, round->trail)
 	{
-		const char *state = ((WoTrailStep *) lfirst(lc))->state;
+		const char *state = ((WoReturnStep *) lfirst(lc))->state;
 		int			leaf = wo_flow_state(flow, state, strlen(state));
 
 		if (leaf >= 0 && passes_over(flow, leaf, to, history, &seen))
@@ -488,7 +488,7 @@ is_order(const WoFlow *flow, const WoRound *round, int from, int to, Jsonb *hist
  * and whether the ticket was on it before.
  */
 static Pin
-flow_of(WoVerify *v, const WoJournalLine *line, int *id)
+flow_of(WoVerify *v, const WoJournalEntry *line, int *id)
 {
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_FLOW_ID] - 1];
 	JsonbValue *told = new_value(v, line, WO_FLOW_ID);
@@ -518,7 +518,7 @@ flow_of(WoVerify *v, const WoJournalLine *line, int *id)
 
 /* Returns what a line says an engine column becomes, NULL if it says nothing. */
 static JsonbValue *
-new_value(WoVerify *v, const WoJournalLine *line, WoEngineColumn column)
+new_value(WoVerify *v, const WoJournalEntry *line, WoEngineColumn column)
 {
 	const char *name = NameStr(TupleDescAttr(v->binding->desc, v->binding->engine[column] - 1)->attname);
 	JsonbValue *change;
@@ -691,7 +691,7 @@ check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
 static Oid
 as_keeper(const char *name, Oid argument)
 {
-	Oid			keeper = wo_relation_owner(wo_lookup_table("guarded", false));
+	Oid			keeper = wo_catalog_owner(wo_catalog_table("guarded", false));
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
 										   PointerGetDatum(buildoidvector(&argument, 1)),
 										   ObjectIdGetDatum(get_namespace_oid(WO_SCHEMA, false)));
@@ -723,10 +723,10 @@ report_all(WoVerify *v, const char *function, Oid type, Datum argument)
 	WoStream	stream;
 	HeapTuple	tuple;
 
-	wo_stream_open_as(&stream, as_keeper(function, type),
+	wo_owner_spi_stream_open_as(&stream, as_keeper(function, type),
 					  psprintf("SELECT relation, code, message FROM %s.%s($1)", WO_SCHEMA, function),
 					  1, &type, &argument);
-	while ((tuple = wo_stream_next(&stream)) != NULL)
+	while ((tuple = wo_owner_spi_stream_next(&stream)) != NULL)
 	{
 		TupleDesc	desc = stream.batch->tupdesc;
 		bool		isnull;
@@ -736,7 +736,7 @@ report_all(WoVerify *v, const char *function, Oid type, Datum argument)
 		wo_verify_report(v, WO_NO_TICKET, WO_NO_REVISION, SPI_getvalue(tuple, desc, 2), "%s",
 						 SPI_getvalue(tuple, desc, 3));
 	}
-	wo_stream_close(&stream);
+	wo_owner_spi_stream_close(&stream);
 }
 
 /*
@@ -749,11 +749,11 @@ report_rights(WoVerify *v)
 }
 
 /*
- * wo_verify_engine tells what is not as it was installed, of the engine that
+ * wo_verify_rules_engine tells what is not as it was installed, of the engine that
  * guards these tables.
  */
 void
-wo_verify_engine(WoVerify *v, List *tables)
+wo_verify_rules_engine(WoVerify *v, List *tables)
 {
 	Datum	   *guarded = palloc(sizeof(Datum) * Max(list_length(tables), 1));
 	ListCell   *lc;

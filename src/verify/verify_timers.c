@@ -53,14 +53,14 @@ wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
 		values[1] = Int64GetDatum(*tenant);
 		values[2] = Int64GetDatum(*ticket);
 	}
-	wo_stream_open(&v->timers, wo_lookup_table("timer", false),
+	wo_owner_spi_stream_open(&v->timers, wo_catalog_table("timer", false),
 				   ticket != NULL ?
 				   "SELECT DISTINCT tenant_id, ticket_id FROM workorder.timer WHERE guarded_id OPERATOR(pg_catalog.=) $1"
 				   " AND tenant_id OPERATOR(pg_catalog.=) $2 AND ticket_id OPERATOR(pg_catalog.=) $3" :
 				   "SELECT DISTINCT tenant_id, ticket_id FROM workorder.timer"
 				   " WHERE guarded_id OPERATOR(pg_catalog.=) $1 ORDER BY tenant_id, ticket_id",
 				   ticket != NULL ? 3 : 1, types, values);
-	v->timed = wo_stream_next(&v->timers);
+	v->timed = wo_owner_spi_stream_next(&v->timers);
 }
 
 /*
@@ -85,16 +85,16 @@ clear(WoVerify *v, int64 tenant, int64 ticket, const WoClocks *keep)
 	}
 	values[3] = PointerGetDatum(construct_array(states, n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[4] = PointerGetDatum(construct_array(delays, n, TEXTOID, -1, false, TYPALIGN_INT));
-	if (wo_run_as_owner(&keep_only, values, NULL))
+	if (wo_owner_spi_run(&keep_only, values, NULL))
 		v->touched = true;
 }
 
 /*
- * wo_verify_timed tells whether a ticket has timers.  The tickets come in
+ * wo_verify_timers_are_set tells whether a ticket has timers.  The tickets come in
  * order; what has timers and is passed over is not there.
  */
 bool
-wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_timers_are_set(WoVerify *v, int64 tenant, int64 ticket)
 {
 	while (v->timed != NULL)
 	{
@@ -106,19 +106,19 @@ wo_verify_timed(WoVerify *v, int64 tenant, int64 ticket)
 
 		if (reached && (timed_tenant != tenant || timed != ticket))
 			return false;
-		v->timed = wo_stream_next(&v->timers);
+		v->timed = wo_owner_spi_stream_next(&v->timers);
 		if (reached)
 			return true;
-		wo_verify_stray_timers(v, timed_tenant, timed);
+		wo_verify_timers_stray(v, timed_tenant, timed);
 	}
 	return false;
 }
 
 /*
- * wo_verify_stray_timers deals with timers of a ticket that is not there.
+ * wo_verify_timers_stray deals with timers of a ticket that is not there.
  */
 void
-wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_timers_stray(WoVerify *v, int64 tenant, int64 ticket)
 {
 	WoClocks	none = {0};
 
@@ -137,7 +137,7 @@ wo_verify_stray_timers(WoVerify *v, int64 tenant, int64 ticket)
  * that name the one that was due first.
  */
 static void
-mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalLine *line)
+mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalEntry *line)
 {
 	WoClock    *found = NULL;
 
@@ -158,13 +158,13 @@ mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalLine *line)
 }
 
 /*
- * wo_verify_clocks carries the clocks along a line that has just been folded;
+ * wo_verify_timers_follow carries the clocks along a line that has just been folded;
  * before is what the ticket remembered until then.
  */
 void
-wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before)
+wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before)
 {
-	const WoFlow *flow = wo_verify_flow(v);
+	const WoFlow *flow = wo_verify_report_flow(v);
 	AttrNumber	entered = v->binding->engine[WO_ENTERED_AT];
 	const char *name = NameStr(TupleDescAttr(v->binding->desc, entered - 1)->attname);
 	TimestampTz at = line->at;
@@ -191,7 +191,7 @@ wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before)
 		 /* it stayed where it was */ ;
 	else
 	{
-		if (wo_line_is_base(line) && v->fold->values[entered - 1] != NULL)
+		if (wo_replay_is_base(line) && v->fold->values[entered - 1] != NULL)
 		{
 			bool		isnull;
 			Datum		since = wo_binding_value(v->binding, entered, v->fold->values[entered - 1], &isnull);
@@ -199,10 +199,10 @@ wo_verify_clocks(WoVerify *v, const WoJournalLine *line, Jsonb *before)
 			if (!isnull)
 				at = DatumGetTimestampTz(since);
 		}
-		wo_clocks_move(&v->clocks, flow, from, to,
+		wo_clock_move(&v->clocks, flow, from, to,
 					   from < 0 || to < 0 || v->clocks.flow != flow ? -1 :
 					   wo_clock_domain(flow, line->action != NULL ? line->action : "", from, to, before,
-									   wo_verify_history(v)), at);
+									   wo_verify_report_history(v)), at);
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -246,11 +246,11 @@ describe(const WoFlow *flow, const WoClock *clock)
 }
 
 /*
- * wo_verify_timers compares a ticket's timers with what they should be, or
+ * wo_verify_timers_compare compares a ticket's timers with what they should be, or
  * makes them so.  Of a ticket without a journal only the row tells.
  */
 void
-wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed)
+wo_verify_timers_compare(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed)
 {
 	WoClocks   *wanted = &v->clocks;
 	WoClocks	actual = {0};
@@ -260,15 +260,15 @@ wo_verify_timers(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool
 	{
 		AttrNumber	flow_att = v->binding->engine[WO_FLOW_ID];
 		AttrNumber	entered = v->binding->engine[WO_ENTERED_AT];
-		char	   *state = wo_row_text(v->binding, row, WO_STATE);
+		char	   *state = wo_binding_text(v->binding, row, WO_STATE);
 		const WoFlow *flow = row->nulls[flow_att - 1] ? NULL :
-			wo_flow_by_id(DatumGetInt32(row->values[flow_att - 1]));
+			wo_flow_cache_by_id(DatumGetInt32(row->values[flow_att - 1]));
 		int			leaf = flow == NULL || state == NULL ? -1 : wo_flow_state(flow, state, strlen(state));
 
 		wanted->tenant = tenant;
 		wanted->uncounted = !v->retime;
 		if (flow != NULL && leaf >= 0 && !row->nulls[entered - 1])
-			wo_clocks_move(wanted, flow, -1, leaf, -1, DatumGetTimestampTz(row->values[entered - 1]));
+			wo_clock_move(wanted, flow, -1, leaf, -1, DatumGetTimestampTz(row->values[entered - 1]));
 	}
 	if (wanted->flow == NULL || (!timed && wanted->n == 0))
 		return;

@@ -106,7 +106,7 @@ in_c=$(source | grep -oE "MAKE_SQLSTATE\('W', ?'O', ?'[0-9]', ?'[0-9]', ?'[0-9]'
 is 'docs/errors.md explains every SQLSTATE of ours' "$(documented SQLSTATE | grep '^WO')" "$(printf '%s\n' "$in_sql" "$in_c" | LC_ALL=C sort -u)"
 is 'every answer of the dispatcher' "$(documented HTTP)" \
   "$(source | words '\[WO_REASON_[A-Z_]+\] = \{"[a-z_]+", *[45][0-9]{2}' '"[a-z_]+"')"
-is 'every reason' "$(documented Reasons)" "$(source | words '[^a-z_](wo_reason|conflict)\( *"[a-z_]+"' '"[a-z_]+"')"
+is 'every reason' "$(documented Reasons)" "$(source | words '[^a-z_](wo_reason_make|conflict)\( *"[a-z_]+"' '"[a-z_]+"')"
 is 'every finding of check_flow' "$(documented 'Findings of check_flow')" \
   "$({
     source | words '[a-z]_(defect|broken|path|add_finding)\([^,()]+, *"[a-z_]+"' '"[a-z_]+"'

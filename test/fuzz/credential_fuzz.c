@@ -45,7 +45,7 @@ check_credential(const WoCredential *credential)
 
 	promise(memchr(credential->username, '\0', sizeof(credential->username)) != NULL, "the name ends");
 	promise(name.len > 0, "there is a name");
-	promise(wo_http_is_text(name), "the name is text");
+	promise(wo_ascii_is_text(name), "the name is text");
 	for (size_t i = 0; i < name.len; i++)
 		if (((unsigned char) name.data[i] & 0xC0) != 0x80)
 			characters++;

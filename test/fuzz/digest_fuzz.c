@@ -362,7 +362,7 @@ read_document(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	WoJournalLine line = {0};
+	WoJournalEntry line = {0};
 	uint8_t		previous[WO_DIGEST_LENGTH];
 	uint8_t		content[WO_DIGEST_LENGTH];
 	bool		chained;
@@ -398,7 +398,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	add_token(WJB_DONE);
 	ntokens--;
 
-	wo_journal_digest(&line, chained ? previous : NULL, line.digest);
+	wo_digest_compute(&line, chained ? previous : NULL, line.digest);
 
 	promise(nhashes == 2, "two digests are computed");
 	at = hashed[0];

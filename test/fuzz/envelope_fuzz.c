@@ -74,13 +74,13 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	/* the values may have line ends in them, though an input's lines have none */
 	if (values.hint == NULL && values.detail != NULL)
 		values.hint = "a\nb";
-	filled = wo_http_fill_template(template, &values);
+	filled = wo_answer_fill_template(template, &values);
 	if (is_json(template))
 	{
 		promise(is_json(filled), "a template that is JSON becomes JSON");
 		promise(count(template, '$') > 0 || strcmp(filled, template) == 0, "without variables it stays as it is");
 	}
-	filled = wo_http_fill_text(template, &values);
+	filled = wo_answer_fill_text(template, &values);
 	promise(count(template, '$') > 0 || strcmp(filled, template) == 0, "a text without variables stays as it is");
 	give_back();
 	return 0;

@@ -37,7 +37,7 @@ check_path(const char *data, size_t len)
 {
 	WoHttpPath	path;
 	WoHttpPath	again;
-	WoHttpRefusal refusal = wo_http_parse_path(data, len, &path);
+	WoHttpRefusal refusal = wo_request_parse_path(data, len, &path);
 	char	   *clean;
 	size_t		n = 0;
 
@@ -50,7 +50,7 @@ check_path(const char *data, size_t len)
 		WoSpan		segment = path.segment[i];
 
 		promise(segment.len > 0, "no segment is empty");
-		promise(wo_http_is_text(segment), "a segment is text");
+		promise(wo_ascii_is_text(segment), "a segment is text");
 		promise(memchr(segment.data, '/', segment.len) == NULL, "no segment has a slash");
 		promise(!(segment.len == 1 && segment.data[0] == '.'), "no segment is .");
 		promise(!(segment.len == 2 && memcmp(segment.data, "..", 2) == 0), "no segment is ..");
@@ -67,7 +67,7 @@ check_path(const char *data, size_t len)
 		return;
 	if (path.nsegments == 0 || n > WO_HTTP_MAX_URI)
 		return;
-	promise(wo_http_parse_path(clean, n, &again) == WO_HTTP_FINE, "an encoded path is taken");
+	promise(wo_request_parse_path(clean, n, &again) == WO_HTTP_FINE, "an encoded path is taken");
 	promise(again.nsegments == path.nsegments, "it has as many segments");
 	for (int i = 0; i < path.nsegments; i++)
 		promise(again.segment[i].len == path.segment[i].len &&
@@ -85,14 +85,14 @@ check_fields(WoHttpRefusal refusal, const WoHttpFields *fields)
 		const WoHttpField *field = &fields->item[i];
 
 		promise(field->name.len > 0 && field->name.len <= WO_HTTP_MAX_NAME, "a field has a name");
-		promise(wo_http_is_text(field->name), "the name is text");
+		promise(wo_ascii_is_text(field->name), "the name is text");
 		touch(field->value);
 		touch(field->media_type);
 		if (refusal != WO_HTTP_FINE)
 			continue;
 		if (!field->file)
-			promise(wo_http_is_text(field->value), "a value is text");
-		promise(wo_http_is_text(field->filename), "a filename is text");
+			promise(wo_ascii_is_text(field->value), "a value is text");
+		promise(wo_ascii_is_text(field->filename), "a filename is text");
 		promise(field->filename.len == 0 || (memchr(field->filename.data, '/', field->filename.len) == NULL &&
 											 memchr(field->filename.data, '\\', field->filename.len) == NULL),
 				"a filename has no directories");
@@ -107,7 +107,7 @@ check_media_type(const char *data, size_t len)
 {
 	WoMediaType type;
 
-	if (wo_http_parse_media_type(data, len, &type) != WO_HTTP_FINE)
+	if (wo_request_parse_media_type(data, len, &type) != WO_HTTP_FINE)
 		return;
 	touch(type.charset);
 	touch(type.boundary);
@@ -136,7 +136,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			check_path(data, len);
 			break;
 		case 1:
-			refusal = wo_http_parse_fields(data, len, &fields);
+			refusal = wo_request_parse_fields(data, len, &fields);
 			check_fields(refusal, &fields);
 			break;
 		case 2:
@@ -152,7 +152,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 					len -= boundary.len + 1;
 					data = memcpy(palloc(len), end + 1, len);
 				}
-				refusal = wo_http_parse_multipart(data, len, boundary, &fields);
+				refusal = wo_request_parse_multipart(data, len, boundary, &fields);
 				check_fields(refusal, &fields);
 				break;
 			}
@@ -160,7 +160,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 			check_media_type(data, len);
 			break;
 		case 4:
-			(void) wo_http_is_unwieldy(data, len);
+			(void) wo_request_parse_is_too_large(data, len);
 			break;
 	}
 	give_back();

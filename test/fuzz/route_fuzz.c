@@ -131,12 +131,12 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	int			ntaken = 0;
 	int			allowed = 0;
 
-	if (line[0] == '\0' || wo_http_parse_path(line + 1, strlen(line + 1), &path) != WO_HTTP_FINE)
+	if (line[0] == '\0' || wo_request_parse_path(line + 1, strlen(line + 1), &path) != WO_HTTP_FINE)
 	{
 		give_back();
 		return 0;
 	}
-	wo_trie_init(&trie);
+	wo_route_trie_init(&trie);
 	while (rest != NULL && ntaken < MAX_ROUTES)
 	{
 		Taken	   *new = &taken[ntaken];
@@ -146,7 +146,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		line = strsep(&rest, "\n");
 		if (line[0] == '\0')
 			continue;
-		node = wo_trie_place(&trie, line + 1, &params);
+		node = wo_route_trie_place(&trie, line + 1, &params);
 		if (node == WO_NOWHERE)
 			continue;
 		promise(node < trie.nnodes, "a place is a node");
@@ -167,7 +167,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 
 	memset(&match, 0, sizeof(match));
-	wo_trie_search(&trie, &path, method, &match);
+	wo_route_trie_search(&trie, &path, method, &match);
 	promise(match.route == (best == NULL ? NULL : &best->route), "the route is the one that trying finds");
 	promise((match.allowed & ~allowed) == 0, "no method is allowed that has no route");
 	promise(best != NULL || match.allowed == allowed, "all are that have one");

@@ -153,13 +153,13 @@ is_like(const char *p, const char *pend, const char *t, const char *tend)
 static size_t
 fold(const char *data, size_t len, pg_wchar **folded)
 {
-	WoFoldReader reader;
+	WoCaseFoldReader reader;
 	pg_wchar	c;
 	size_t		n = 0;
 
 	*folded = palloc((2 * len + 1) * sizeof(pg_wchar));	/* lower() above makes no more of a byte */
-	wo_fold_start(&reader, COLLATION, data, len);
-	while ((c = wo_fold_next(&reader)) != 0)
+	wo_casefold_start(&reader, COLLATION, data, len);
+	while ((c = wo_casefold_next(&reader)) != 0)
 		(*folded)[n++] = c;
 	return n;
 }
