@@ -3,7 +3,8 @@
 
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import processes from '../tools/process.js';
 import { ask, sendAgain, sendAndFind, session, sql, stack, token } from './client.mjs';
 
@@ -77,6 +78,72 @@ test('PostgREST is killed, and comes back', async () => {
   assert.ok([502, 503].includes(native.status));
   assert.deepEqual(Object.keys(native.json).sort(), ['code', 'details', 'hint', 'message']);
   stack('up');
+  assert.equal((await list()).status, 200);
+});
+
+// What PostgREST says of a connection to the database that is dead, by something
+// that says it when told to.
+test('a read that met a dead connection is sent again, a write never', async () => {
+  kill(pid('postgrest'), 'SIGKILL');
+  await gone(pid('postgrest'));
+  const socket = `${place.web}/postgrest.sock`;
+  rmSync(socket, { force: true });
+  let script = [];
+  let seen = [];
+  const fake = createServer((request, response) => {
+    request.resume().on('end', () => {
+      seen.push(`${request.method} ${request.url}`);
+      const [status, headers = {}] = script.shift() ?? [200];
+      response.writeHead(status, { 'content-type': 'application/json', ...headers });
+      response.end(request.method === 'HEAD' ? '' : JSON.stringify({ code: 'from PostgREST', times: seen.length }));
+    });
+  });
+  await new Promise((done) => fake.listen(socket, done));
+  chmodSync(socket, 0o777);
+  const given = async (answers, method, target, options) => {
+    script = answers;
+    seen = [];
+    return ask(method, target, { as: cr, ...options });
+  };
+  const own = (status) => [status, { 'x-workorder-error': `{"status":${status},"message":"own","data":[]}` }];
+  try {
+    for (const status of [400, 503]) {
+      for (const target of [`${prefix}/orders?page=1`, '/rest/orders?select=id']) {
+        for (const method of ['GET', 'HEAD']) {
+          const answer = await given([[status]], method, target);
+          assert.equal(answer.status, 200, `${method} ${target} after ${status}`);
+          assert.equal(seen.length, 2);
+          assert.equal(seen[0], seen[1], 'the same request');
+        }
+      }
+      // once
+      isRefusal(await given([[status], [status], [status]], 'GET', `${prefix}/orders`), 503, 'service unavailable');
+      assert.equal(seen.length, 2);
+      const native = await given([[status], [status], [status]], 'GET', '/rest/orders');
+      assert.equal(native.status, status);
+      assert.deepEqual(native.json, { code: 'from PostgREST', times: 2 });
+      // a write, or what the database itself has refused
+      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+        isRefusal(await given([[status]], method, `${prefix}/orders/1`, { body: {} }), 503, 'service unavailable');
+        assert.equal(seen.length, 1, method);
+        const written = await given([[status]], method, '/rest/orders', { body: {} });
+        assert.equal(written.status, status);
+        assert.deepEqual(written.json, { code: 'from PostgREST', times: 1 });
+      }
+      isRefusal(await given([own(status)], 'GET', `${prefix}/orders`), status, 'own');
+      assert.equal(seen.length, 1);
+    }
+    // what is no sign of it
+    for (const status of [404, 500]) {
+      await given([[status]], 'GET', '/rest/orders');
+      assert.equal(seen.length, 1, `${status}`);
+    }
+  } finally {
+    fake.closeAllConnections();
+    await new Promise((done) => fake.close(done));
+    rmSync(socket, { force: true });
+    stack('up');
+  }
   assert.equal((await list()).status, 200);
 });
 
