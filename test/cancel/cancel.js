@@ -1,20 +1,24 @@
 'use strict';
-// cancel.js <times> <file>: runs every statement of the file once to its end
-// and so many times more, in which it is cancelled in between, and undoes what
-// it did.  A statement is a line "name: SQL"; what begins with "-- " is none.
+// cancel.js <times> <most> <file>: runs every statement of the file once to its
+// end and cancels it so many times more in between, and undoes what it did.  A
+// statement is a line "name: SQL"; what begins with "-- " is none.
 //
 // Prints a line for each: name, milliseconds of the processor that it takes in
-// all, and the most that it went on for after it was cancelled; tab-separated.
-// These are milliseconds of a processor that takes 100 of them for a certain
-// statement of PostgreSQL's own, which is measured beside each: so neither a
-// busy nor a slow machine is told to be late.  A statement that ends with
-// anything but query_canceled is an error.
+// all, and how far the latest of the cancelled went on; tab-separated.  How far
+// is counted in thousands of rows: what PostgreSQL's own sum() of so many takes
+// of the same processor in the same session, before and after.  So it is the
+// work that is judged, and the machine may be as slow or as busy as it likes.
+// Whoever does not listen is late whenever it is tried, and a machine that does
+// something else is not: a cancel that was noticed after more than <most> is
+// tried again at the same place, up to five times, and the least counts.  A
+// statement that ends with anything but query_canceled is an error.
 
 const fs = require('fs');
 const { PgError, Session } = require('../property/pg.js');
 
 const times = Number(process.argv[2]);
-const cases = fs.readFileSync(process.argv[3], 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('--'));
+const most = Number(process.argv[3]);
+const cases = fs.readFileSync(process.argv[4], 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('--'));
 const { pause, signal } = require('../tools/process.js');
 
 // Milliseconds of the processor that a process has had.
@@ -51,29 +55,45 @@ async function run(session, sql, at) {
   return { all: ended - begun, late: cancelled === null || error === null ? null : ended - cancelled };
 }
 
-// How many milliseconds this processor takes for what takes 100 elsewhere.
+// Milliseconds of the processor that a thousand rows take here, now.
+const thousands = 450;
 async function pace(session) {
-  const { all } = await run(session, 'BEGIN; SELECT sum(n % 7) FROM generate_series(1, 450000) n', Infinity);
-  return Math.max(all, 100) / 100;
+  const { all } = await run(session, `BEGIN; SELECT sum(n % 7) FROM generate_series(1, ${thousands}000) n`, Infinity);
+  return all / thousands;
 }
 
-// A statement that takes less than this is done again and again, for a cancel
-// to fall into it: whoever sends it may have to wait for a processor himself.
-const least = 400;
+// A statement is done again and again until it takes as long as so many thousand
+// rows, for a cancel to fall into it: whoever sends it may have to wait for a
+// processor himself.
+const least = 4 * thousands;
+const attempts = 5;
 
 async function measure(session, name, sql) {
+  let row = await pace(session);
   const { all } = await run(session, `BEGIN; ${sql}`, Infinity);
-  const often = Math.ceil(least / Math.max(all, 1));
+  const often = Math.ceil((least * row) / Math.max(all, 0.1));
   const sequence = Array(often).fill(`BEGIN; ${sql}`).join('; ROLLBACK; ');
   const late = [];
-  for (let tries = 0; late.length < times && tries < 20 * times; tries++) {
-    // anywhere in the first two thirds, and sooner where it was over before
-    const slow = await pace(session);
-    const part = (2 * (late.length + Math.random())) / (3 * times) / (1 + (tries - late.length) / 2);
-    const one = await run(session, sequence, all * often * part);
-    if (one.late !== null) late.push(one.late / Math.max(slow, await pace(session)));
+  for (let place = 0; place < times; place++) {
+    let best = Infinity;
+    // anywhere in a part of the first two thirds, and sooner where it was over before
+    let part = (2 * (place + Math.random())) / (3 * times);
+    for (let attempt = 0, missed = 0; attempt < attempts && missed < 20 && best > most; attempt++) {
+      const one = await run(session, sequence, all * often * part);
+      const before = row;
+      row = await pace(session);
+      if (one.late === null) {
+        attempt--;
+        missed++;
+        part *= 0.8;
+      } else {
+        best = Math.min(best, one.late / ((before + row) / 2));
+      }
+    }
+    late.push(best);
   }
-  console.log(`${name}\t${Math.round(all)}\t${late.length === times ? Math.ceil(Math.max(...late)) : 'was not cancelled'}`);
+  const worst = Math.max(...late);
+  console.log(`${name}\t${Math.round(all)}\t${worst === Infinity ? 'was not cancelled' : Math.ceil(worst)}`);
 }
 
 (async () => {
