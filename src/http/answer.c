@@ -211,7 +211,7 @@ find_message(const WoApi *api, const char *key, int *status, const char **templa
 }
 
 /*
- * wo_answer_refuse answers with a refusal of the door's own.  name is that of
+ * wo_answer_refuse answers with a refusal of the dispatcher's own.  name is that of
  * the field that is to blame, empty if none is.
  */
 void

@@ -12,7 +12,7 @@
 
 /*
  * A function that was found and may be called again: reset when any function
- * changes.  While it is busy, who wants to call it makes one of his own.
+ * changes.  While it is busy, an inner call makes one of its own.
  */
 typedef struct WoHandler
 {

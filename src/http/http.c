@@ -6,7 +6,7 @@
  * The gateway calls workorder.http_read(bytea) or http_write(bytea) with the
  * body and says in request.headers what method, URI and content type the
  * client sent.  These headers carry routing and nothing else: who acts is
- * actor.c's to say, what he may do the policies' and the engine's.
+ * actor.c's to say, what they may do the policies' and the engine's.
  *
  * The order of checks is the same for every API: the route (404, 405), the
  * body's size and type (413, 415), somebody acting (401), the body and the
@@ -301,7 +301,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	bool		somebody = wo_actor_current()->id != 0;
 	WoHttpReason reason;
 	WoSection	section;
-	bool		lent = false;
+	bool		borrowed = false;
 	Datum		datum;
 	Datum		response;
 	bool		isnull;
@@ -325,7 +325,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 		if (api->run_as != NULL && (identified || api->run_as_anonymous))
 		{
 			run_as(&section, api->run_as);
-			lent = true;
+			borrowed = true;
 		}
 		somebody = identified;
 	}
@@ -334,12 +334,12 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	reason = wo_idempotency_begin(request, &once, answer);
 	if (reason != WO_REASON_NONE || answer->status != 0)
 	{
-		if (lent)
+		if (borrowed)
 			wo_owner_spi_end(&section);
 		return reason;
 	}
 	response = wo_handler_call(&route->handler, response_type, datum, &isnull);
-	if (lent)
+	if (borrowed)
 		wo_owner_spi_end(&section);
 
 	if (isnull)
@@ -366,7 +366,7 @@ is_member(const WoApi *api)
 }
 
 /*
- * identify asks the API's own function who acts, and lets him.  It runs with
+ * identify asks the API's own function who acts, and lets them.  It runs with
  * the rights of the owner of workorder.api, who has named it there: whoever
  * asks is nobody yet and may read nothing.
  */

@@ -11,8 +11,8 @@
  * was understood.
  *
  * Only what leaves the outermost statement is changed.  Functions, triggers
- * and the door catch the error as it was raised.  Whoever sets request.method
- * by himself changes nothing but the form of his own errors.
+ * and the dispatcher catch the error as it was raised.  A session that
+ * sets request.method itself changes nothing but the form of its own errors.
  *
  *-------------------------------------------------------------------------
  */

@@ -100,9 +100,9 @@ wo_request_read_query(WoHttpRequest *request)
 WoSpan
 wo_request_offending_field(const WoHttpRequest *request)
 {
-	if (request->form.culprit.data != NULL)
-		return request->form.culprit;
-	return request->query.culprit;
+	if (request->form.offending.data != NULL)
+		return request->form.offending;
+	return request->query.offending;
 }
 
 static WoHttpReason

@@ -176,7 +176,7 @@ decode_segment(const char *from, const char *to, char **out, WoSpan *segment)
 /*
  * wo_request_parse_fields reads a query or an application/x-www-form-urlencoded
  * body.  Fields come in the order in which they were sent.  A value that is
- * no text is refused; its field is the culprit.
+ * no text is refused; its field is the offending one.
  */
 WoHttpRefusal
 wo_request_parse_fields(const char *data, size_t len, WoHttpFields *fields)
@@ -210,7 +210,7 @@ wo_request_parse_fields(const char *data, size_t len, WoHttpFields *fields)
 			field->value = value;
 			if (!refused && !wo_ascii_is_text(value))
 			{
-				fields->culprit = field->name;
+				fields->offending = field->name;
 				refused = true;
 			}
 		}
@@ -434,7 +434,7 @@ wo_request_parse_is_too_large(const char *json, size_t len)
 
 /*
  * wo_request_parse_multipart reads a multipart/form-data body.  A text field that
- * is no text is refused; it is the culprit.
+ * is no text is refused; it is the offending one.
  */
 WoHttpRefusal
 wo_request_parse_multipart(const char *data, size_t len, WoSpan boundary, WoHttpFields *fields)
@@ -467,7 +467,7 @@ wo_request_parse_multipart(const char *data, size_t len, WoSpan boundary, WoHttp
 			return found;
 		if (found == WO_HTTP_VALUE && refusal == WO_HTTP_FINE)
 		{
-			fields->culprit = fields->item[fields->n - 1].name;
+			fields->offending = fields->item[fields->n - 1].name;
 			refusal = found;
 		}
 	}
@@ -618,7 +618,7 @@ find_line_end(const char *from, const char *end)
 
 /*
  * parse_header reads one header of a part; of most nothing is wanted.  *out is
- * room for what has to be decoded.
+ * where what has to be decoded goes.
  */
 static WoHttpRefusal
 parse_header(const char *from, const char *end, char **out, PartHead *head)

@@ -76,7 +76,7 @@ typedef struct WoHttpFields
 	int			n;
 	int			allocated;
 	WoHttpField *item;
-	WoSpan		culprit;		/* name of the field refused with WO_HTTP_VALUE */
+	WoSpan		offending;		/* name of the field refused with WO_HTTP_VALUE */
 } WoHttpFields;
 
 typedef struct WoMediaType

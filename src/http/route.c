@@ -118,7 +118,7 @@ wo_route_method(const char *name)
 }
 
 /*
- * wo_route_owner returns the owner of workorder.api: who configures the door.
+ * wo_route_owner returns the owner of workorder.api: who configures the APIs.
  */
 Oid
 wo_route_owner(void)

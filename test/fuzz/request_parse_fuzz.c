@@ -75,7 +75,7 @@ check_path(const char *data, size_t len)
 				"they are the same");
 }
 
-/* fields have sound names; their values are text, or the culprit is named */
+/* fields have sound names; their values are text, or the offending field is named */
 static void
 check_fields(WoHttpRefusal refusal, const WoHttpFields *fields)
 {
@@ -98,7 +98,7 @@ check_fields(WoHttpRefusal refusal, const WoHttpFields *fields)
 				"a filename has no directories");
 	}
 	if (refusal == WO_HTTP_VALUE)
-		promise(fields->culprit.data != NULL && fields->culprit.len > 0, "the culprit is named");
+		promise(fields->offending.data != NULL && fields->offending.len > 0, "the offending field is named");
 }
 
 /* the type is lower case with one slash, the parameters are within the input */
