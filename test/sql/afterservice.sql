@@ -19,8 +19,8 @@ SELECT afterservice.install();
 SELECT count(*) FROM workorder.flow;
 SELECT * FROM workorder.check_flow(afterservice.flow(), 'afterservice.orders');
 
--- Everything happens at ten o'clock.
-SET workorder.now = '2024-01-02 10:00:00';
+-- Everything happens at ten o'clock, where the API's times are told.
+SET workorder.now = '2024-01-02 10:00:00+08';
 
 -- The fixture, loaded afresh by :load; :CR and so on make somebody act, as the
 -- role that a web server would have.
@@ -166,6 +166,31 @@ SELECT ask($$put_order(2, '{"operation":"reject","operator_name":"王经理"}')$
 SELECT ask($$put_order(1, '{"operation":"done","customer_name":"新厂","deductions":[{"compensation":5}],"remark":"note"}')$$,
   'status', 'customer_name', 'charge_number', 'remark');
 
+--
+-- AS-3 with the parts of an order: what has endpoints of its own is written as there
+--
+:load
+:SV
+SELECT ask($$put_order(2, '{"duty_report":{"abnormal_type":"质量","DutyDate":"2018-03-05","duty_to":"华东模具厂","duty_to_id":999},"abnormal_products":[{"skuCode":"M-001","remark":"划伤"}]}')$$, 'duty_report', 'abnormal_products');
+-- an id is kept by who names it, or sends the item as it is; partly is as AS-11
+SELECT ask($$put_order(2, '{"abnormal_products":[{"skuCode":"M-009"},{"skuCode":"M-001","remark":"划伤"},{"sku_code":"M-009","remark":""}]}')$$, 'abnormal_products');
+SELECT ask($$put_order(2, '{"abnormal_products":[{"id":"5","remark":"缺角"},{"id":3,"skuCode":"M-001","remark":"划伤"},{"skuCode":"M-009"}]}')$$, 'abnormal_products');
+SELECT ask($$put_order(2, '{"abnormal_products":[{"id":5},{"id":5}]}')$$), ask($$put_order(2, '{"abnormal_products":[{"id":2,"skuCode":"of order 1"}]}')$$), ask($$put_order(2, '{"abnormal_products":[{"id":{}}]}')$$);
+SELECT ask($$put_order(2, '{"abnormal_products":[{"skuCode":"a"},{"remark":"x"}]}')$$), ask($$put_order(2, '{"abnormal_products":[{"skuCode":"a"},5]}')$$), ask($$put_order(2, '{"abnormal_products":null}')$$), ask($$put_order(2, '{"abnormal_products":{}}')$$);
+SELECT ask($$put_order(2, '{"duty_report":null}')$$), ask($$put_order(2, '{"duty_report":[]}')$$), ask($$put_order(2, '{"duty_report":{"compensation":"1; DELETE"}}')$$), ask($$put_order(2, '{"duty_report":{"DutyDate":"2018-02-30"}}')$$);
+SELECT ask($$put_order(2, format('{"abnormal_products":%s}', (SELECT jsonb_agg('{"skuCode":"x"}'::jsonb) FROM generate_series(1, 201)))::jsonb)$$);
+SELECT ask($$put_order(2, '{}')$$, 'duty_report', 'abnormal_products');
+-- sent back whole it changes nothing of its parts
+SELECT ask($$put_order(2, (afterservice.order_json(2) || '{"saler": "李专员"}'))$$, 'duty_report', 'abnormal_products', 'tracks');
+-- with a step, in one
+SELECT ask($$put_order(2, '{"operation":"done","duty_report":{"compensation":"12.50"},"abnormal_products":[]}')$$, 'status', 'duty_report', 'abnormal_products');
+RESET ROLE;
+SELECT h.action, h.changes -> 'compensation' AS compensation, h.changes ? 'abnormal_products' AS products FROM workorder.history h
+WHERE h.relation = 'afterservice.orders'::regclass AND h.ticket_id = 2 ORDER BY h.revision DESC LIMIT 1;
+-- nobody else, and not in another status
+:CR
+SELECT ask($$put_order(2, '{"duty_report":{"abnormal_type":"交期"}}')$$), ask($$put_order(5, '{"abnormal_products":[]}')$$);
+RESET ROLE;
 --
 -- AS-5
 --
@@ -405,7 +430,7 @@ UPDATE afterservice.orders SET state = 'done' WHERE id = 1;
 SET workorder.actor = '';
 UPDATE afterservice.orders SET action = 'done' WHERE id = 1;
 TRUNCATE afterservice.orders;
-SELECT workorder.as_of('afterservice.orders', 2, '2018-03-02 08:30:00') ->> 'state' AS state_of_2_at_half_past_eight;
+SELECT workorder.as_of('afterservice.orders', 2, '2018-03-02 08:30:00+08') ->> 'state' AS state_of_2_at_half_past_eight;
 
 --
 -- The administrator: halt, resume, cancel, overdue
@@ -443,8 +468,10 @@ SELECT workorder.enrol('SV2', '周专员', '{afterservice.creator}') AS sv2;
 :SV2
 SELECT ask($$put_order(2, '{"operation":"done"}')$$);
 :AD
--- only the flow's own steps are in the API's journal
-SELECT ask('journals(3)', 'id', 'operation', 'from_status', 'to_status');
+-- the API's journal has the steps, and changes of the workflow status by whoever; not the specialist's change of orders 2 and 3
+SELECT ask('journals(3)');
+SELECT ask('journals(5)', 'id', 'operation', 'from_status', 'to_status', 'workflow_status', 'operator_name');
+SELECT ask($$journals(5, '2', '2')$$, 'id', 'operation'), ask('journals(2)', 'operation');
 SELECT h.revision, h.action, h.from_state, h.to_state, h.actor, h.note FROM workorder.history h
 WHERE h.relation = 'afterservice.orders'::regclass AND h.ticket_id = 3 ORDER BY h.revision;
 -- overdue by the clock, if the tenant wants it
@@ -462,6 +489,7 @@ SELECT workorder.sweep(), workorder.sweep();
 SELECT h.ticket_id, h.actor, h.action, h.from_state, h.to_state FROM workorder.history h WHERE h.actor = 'system' ORDER BY h.ticket_id;
 :AD
 SELECT ask($$list_orders(workflow_status => 'overdue')$$, 'id', 'status');
+SELECT ask('journals(1)', 'operation', 'from_status', 'to_status', 'workflow_status', 'operator_name');
 SELECT ask('resume_order(1)', 'status');
 RESET ROLE;
 SELECT afterservice.set_overdue_after(NULL) AS retimed;
@@ -489,6 +517,27 @@ SELECT ask('list_orders()'), ask('journals(2)'), ask('all_products()'), ask('sup
 SELECT ask($$put_order(1, '{"remark":"x"}')$$), ask('delete_order(1)'), ask($$add_abnormal_products(1, '{"skuCode":"x"}')$$);
 SELECT ask($$create_order('{"type":"any","customer_name":"华东模具厂","accuser_name":"Y","creator_name":"Otto","reason":"no dictionary","remark":"r"}')$$, 'serial_number', 'saler', 'status');
 RESET ROLE;
+
+-- Numbers carry the day of the zone: the system's, else the one of all systems, else Asia/Shanghai.
+SET workorder.tenant = '1';
+SET workorder.now = '2024-01-02 18:00:00+00';
+CREATE FUNCTION numbered() RETURNS text LANGUAGE sql
+RETURN ask($$create_order('{"type":"t","customer_name":"X","accuser_name":"Y","creator_name":"张三","reason":"漏发","remark":"r"}')$$, 'serial_number', 'created_at');
+:CR
+SELECT public.numbered();
+RESET ROLE;
+SELECT workorder.set_setting('workorder', 'time_zone', 'America/New_York');
+:CR
+SELECT public.numbered();
+RESET ROLE;
+SELECT workorder.set_setting('afterservice', 'time_zone', 'Asia/Tokyo');
+:CR
+SELECT public.numbered();
+RESET ROLE;
+SELECT workorder.set_setting('workorder', 'time_zone', 'Nowhere/Land');
+SELECT workorder.set_setting('workorder', 'time_zone', NULL), workorder.set_setting('afterservice', 'time_zone', NULL);
+SET workorder.now = '2024-01-02 10:00:00+08';
+SET workorder.tenant = '2';
 
 -- Everything that happened adds up, in both tenants.
 SELECT * FROM workorder.verify('afterservice.orders');

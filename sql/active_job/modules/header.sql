@@ -14,6 +14,6 @@ COMMENT ON FUNCTION active_job.wording() IS
 
 CREATE FUNCTION active_job.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.setting('active_job', 'time_zone', 'Asia/Shanghai');
+RETURN workorder.time_zone('active_job', 'Asia/Shanghai');
 COMMENT ON FUNCTION active_job.time_zone() IS
-  'Time zone in which the current tenant reads and writes times. Contract 4.0.';
+  'Time zone in which the current tenant reads and writes times: workorder.set_setting(''active_job'', ''time_zone'', ...), or for all systems workorder.set_setting(''workorder'', ''time_zone'', ...), else Asia/Shanghai. Contract 4.0.';

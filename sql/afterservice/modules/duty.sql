@@ -1,35 +1,45 @@
-CREATE FUNCTION afterservice.put_duty_report(order_id bigint, body jsonb) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION afterservice.duty_changes(body jsonb, place text DEFAULT '') RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  o jsonb;
-  changes jsonb;
-  given_date text;
-BEGIN
-  PERFORM afterservice.object_of(body);
-  o := afterservice.lock_order(order_id);
-  PERFORM afterservice.require_in_progress(o);
-  PERFORM afterservice.require_owner(o);
-
-  changes := afterservice.read_fields(body, '[
+  changes jsonb := afterservice.read_fields(body, '[
     {"name": "abnormal_type", "kind": "text", "max": 200, "null": true},
     {"name": "abnormal_reason", "kind": "text", "max": 200, "null": true},
     {"name": "publishment", "kind": "text", "max": 200, "null": true},
     {"name": "publish_to", "kind": "text", "max": 200, "null": true},
     {"name": "duty_to", "kind": "text", "max": 200, "null": true},
     {"name": "compensation", "kind": "money", "null": true, "blank": false},
-    {"name": "duty_date", "from": ["DutyDate"], "kind": "text", "null": true}]');
+    {"name": "duty_date", "from": ["DutyDate"], "kind": "text", "null": true}]', place);
   -- A day or a time, kept as it was written once it is known to exist.
-  given_date := changes ->> 'duty_date';
+  given_date CONSTANT text := changes ->> 'duty_date';
+BEGIN
   IF given_date !~ '^[0-9-]{10}( [0-9:]{8})?$' OR (given_date IS NOT NULL AND workorder.input_time(given_date, false, false) IS NULL) THEN
-    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', 'duty_date', 'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', place || 'duty_date',
+      'It must be a day, "2018-03-05", or a time, "2018-03-05 10:00:00".');
   END IF;
   IF changes ? 'duty_to' THEN
     changes := changes || jsonb_build_object('duty_to_id', afterservice.supplier_named(changes ->> 'duty_to'));
   END IF;
+  RETURN changes;
+END
+$$;
+COMMENT ON FUNCTION afterservice.duty_changes(jsonb, text) IS
+  'The columns that a duty report which was sent changes, in the order''s row; place goes before names in messages ("duty_report."). Raises WO400. Contract AS-13.';
 
-  PERFORM workorder.act('afterservice.orders', order_id, 'update', changes => changes);
+CREATE FUNCTION afterservice.put_duty_report(order_id bigint, body jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  o jsonb;
+BEGIN
+  PERFORM afterservice.object_of(body);
+  o := afterservice.lock_order(order_id);
+  PERFORM afterservice.require_in_progress(o);
+  PERFORM afterservice.require_owner(o);
+
+  PERFORM workorder.act('afterservice.orders', order_id, 'update', changes => afterservice.duty_changes(body));
   RETURN afterservice.order_json(order_id) -> 'duty_report';
 END
 $$;

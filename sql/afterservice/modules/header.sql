@@ -84,9 +84,9 @@ COMMENT ON FUNCTION afterservice.object_of(jsonb) IS
 
 CREATE FUNCTION afterservice.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.setting('afterservice', 'time_zone', current_setting('TimeZone'));
+RETURN workorder.time_zone('afterservice', 'Asia/Shanghai');
 COMMENT ON FUNCTION afterservice.time_zone() IS
-  'Time zone in which the current tenant is told times and numbers its days: workorder.set_setting(''afterservice'', ''time_zone'', ''Asia/Shanghai''), else that of the session.';
+  'Time zone in which the current tenant reads and writes times and numbers its days: workorder.set_setting(''afterservice'', ''time_zone'', ...), or for all systems workorder.set_setting(''workorder'', ''time_zone'', ...), else Asia/Shanghai. Contract 4.0.';
 
 CREATE FUNCTION afterservice.page_number(page text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -85,35 +85,55 @@ DECLARE
   size CONSTANT int := afterservice.page_size(per_page);
   skipped CONSTANT bigint := (afterservice.page_number(page) - 1) * size;
   zone CONSTANT text := afterservice.time_zone();
+  present text;
 BEGIN
-  PERFORM FROM afterservice.orders o
+  SELECT afterservice.status(o.state, o.history) INTO present
+  FROM afterservice.orders o
   WHERE o.tenant_id = workorder.tenant_id() AND o.id = order_id;
   IF NOT FOUND THEN
     PERFORM workorder.refuse('WO404', 'order not found',
       'There is no such order, or you may not see it.', 'Check the id.');
   END IF;
-  SELECT coalesce(max(h.total), 0),
-    coalesce(json_agg(json_build_object(
-      'id', h.revision,
-      'order_id', order_id,
-      'operation', h.action,
-      'from_status', afterservice.status(h.from_state, NULL),
-      'to_status', afterservice.status(h.to_state, NULL),
-      'workflow_status', afterservice.workflow_status(h.to_state),
-      'remark', coalesce(h.note, ''),
-      'operator_name', coalesce(h.actor, ''),
-      'created_at', workorder.time_text(h.at, zone)) ORDER BY h.revision)
-      FILTER (WHERE h.n > skipped AND h.n <= skipped + size), '[]')
-  INTO total, data
-  FROM (
-    SELECT l.*, count(*) OVER () AS total, row_number() OVER (ORDER BY l.revision) AS n
+  WITH entry AS (
+    SELECT l.*,
+      -- The status before and after, where the states tell; those outside in_progress keep the one there was.
+      CASE WHEN l.from_state ~ '^(in_progress\.|done$)' THEN afterservice.status(l.from_state, NULL) END AS from_status,
+      CASE WHEN l.to_state ~ '^(in_progress\.|done$)' THEN afterservice.status(l.to_state, NULL) END AS to_status,
+      -- A change of the workflow status is one of the flow, whoever made it.
+      l.action IN ('create', 'done', 'reject')
+        OR afterservice.workflow_status(l.from_state) <> afterservice.workflow_status(l.to_state) AS shown
     FROM workorder.history l
-    WHERE l.relation = 'afterservice.orders'::regclass AND l.ticket_id = order_id
-      AND l.action IN ('create', 'done', 'reject')) AS h;
+    WHERE l.relation = 'afterservice.orders'::regclass AND l.ticket_id = order_id),
+  kept AS (
+    SELECT e.*, count(*) OVER () AS total, row_number() OVER (ORDER BY e.revision) AS n
+    FROM entry e WHERE e.shown)
+  SELECT coalesce(max(k.total), 0),
+    coalesce(json_agg(json_build_object(
+      'id', k.revision,
+      'order_id', order_id,
+      'operation', CASE WHEN k.action IN ('create', 'done', 'reject') THEN k.action
+        WHEN k.to_state LIKE 'in\_progress.%' THEN 'resume' ELSE k.to_state END,
+      'from_status', CASE WHEN k.from_state IS NOT NULL THEN coalesce(k.from_status, k.to_status, s.status) END,
+      'to_status', coalesce(k.to_status, k.from_status, s.status),
+      'workflow_status', afterservice.workflow_status(k.to_state),
+      'remark', coalesce(k.note, ''),
+      'operator_name', coalesce(k.actor, ''),
+      'created_at', workorder.time_text(k.at, zone)) ORDER BY k.revision)
+      FILTER (WHERE k.n > skipped AND k.n <= skipped + size), '[]')
+  INTO total, data
+  FROM kept k
+  LEFT JOIN LATERAL (
+    -- From one state outside to another: what was before, or else what came after, tells.
+    SELECT coalesce(
+      (SELECT coalesce(e.to_status, e.from_status) FROM entry e
+       WHERE e.revision < k.revision AND coalesce(e.to_status, e.from_status) IS NOT NULL ORDER BY e.revision DESC LIMIT 1),
+      (SELECT coalesce(e.from_status, e.to_status) FROM entry e
+       WHERE e.revision > k.revision AND coalesce(e.from_status, e.to_status) IS NOT NULL ORDER BY e.revision LIMIT 1),
+      present) AS status) AS s ON k.from_status IS NULL AND k.to_status IS NULL AND k.n > skipped AND k.n <= skipped + size;
 END
 $$;
 COMMENT ON FUNCTION afterservice.journals(bigint, text, text) IS
-  'AS-7: a page of an order''s flow history, oldest first, and its length; content edits and the administrator''s steps are left out. An entry''s id is the revision of the order. Raises WO404.';
+  'AS-7: a page of an order''s flow history, oldest first, and its length: steps, and changes of the workflow status by whoever; content edits are left out. An entry''s id is the revision of the order. Raises WO404.';
 
 CREATE FUNCTION afterservice.all_products(page text DEFAULT NULL, per_page text DEFAULT NULL, OUT total bigint, OUT data json)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED

@@ -236,6 +236,19 @@ BEGIN
       {"name": "compensation", "kind": "money", "required": true},
       {"name": "has_receipt", "kind": "flag", "default": false, "blank": false},
       {"name": "remark", "kind": "text", "max": 2000, "default": ""}]')));
+  IF body ? 'duty_report' THEN
+    IF jsonb_typeof(body -> 'duty_report') <> 'object' THEN
+      PERFORM workorder.refuse_input(afterservice.wording(), 'object', 'duty_report');
+    END IF;
+    -- What the order has already is no change, and is never refused.
+    changes := changes || afterservice.duty_changes((
+      SELECT coalesce(jsonb_object_agg(d.key, d.value), '{}')
+      FROM jsonb_each(body -> 'duty_report') AS d
+      WHERE d.value IS DISTINCT FROM o -> CASE d.key WHEN 'DutyDate' THEN 'duty_date' ELSE d.key END), 'duty_report.');
+  END IF;
+  IF body ? 'abnormal_products' AND body -> 'abnormal_products' <> o -> 'abnormal_products' THEN
+    changes := changes || jsonb_build_object('abnormal_products', afterservice.replaced_products(body -> 'abnormal_products', o));
+  END IF;
 
   PERFORM workorder.act('afterservice.orders', order_id, coalesce(operation, 'update'), note, changes);
   RETURN afterservice.order_json(order_id);

@@ -37,6 +37,24 @@ $$;
 COMMENT ON FUNCTION afterservice.put_parts(bigint, jsonb) IS
   'Replaces the abnormal products of an order, which is an update of the order.';
 
+CREATE FUNCTION afterservice.numbered_products(list jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  result jsonb := '[]';
+  item jsonb;
+BEGIN
+  FOR item IN SELECT e.value FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
+    result := result || CASE WHEN item ? 'id' THEN item
+      ELSE item || jsonb_build_object('id', workorder.next_number('afterservice.abnormal_product')) END;
+  END LOOP;
+  RETURN result;
+END
+$$;
+COMMENT ON FUNCTION afterservice.numbered_products(jsonb) IS
+  'The same abnormal products, each with its id; those that have none get the next numbers.';
+
 CREATE FUNCTION afterservice.add_abnormal_products(order_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -45,7 +63,7 @@ DECLARE
   o jsonb;
   item jsonb;
   added jsonb := '[]';
-  numbered jsonb := '[]';
+  numbered jsonb;
   i int := 0;
 BEGIN
   IF jsonb_typeof(body) IS DISTINCT FROM 'array' THEN
@@ -70,9 +88,7 @@ BEGIN
   END IF;
 
   -- Numbers are taken once nothing can be refused any more.
-  FOR item IN SELECT e.value FROM jsonb_array_elements(added) WITH ORDINALITY AS e (value, n) ORDER BY e.n LOOP
-    numbered := numbered || (item || jsonb_build_object('id', workorder.next_number('afterservice.abnormal_product')));
-  END LOOP;
+  numbered := afterservice.numbered_products(added);
   PERFORM afterservice.put_parts(order_id, (o -> 'abnormal_products') || numbered);
   RETURN numbered;
 END
@@ -99,6 +115,51 @@ END
 $$;
 COMMENT ON FUNCTION afterservice.find_abnormal_product(jsonb, bigint) IS
   'The abnormal product of an order''s row with this id; raises WO404 "abnormal product not found".';
+
+CREATE FUNCTION afterservice.replaced_products(list jsonb, o jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  place text := 'abnormal_products';
+  held jsonb := o -> 'abnormal_products';  -- not yet taken by an item of the list
+  result jsonb := '[]';
+  item jsonb;
+  current jsonb;
+  i int;
+BEGIN
+  IF jsonb_typeof(list) IS DISTINCT FROM 'array' OR jsonb_array_length(list) > 200 THEN
+    PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', place, 'It must be a list of at most 200 objects.');
+  END IF;
+  FOR item, i IN SELECT e.value, e.n - 1 FROM jsonb_array_elements(list) WITH ORDINALITY AS e (value, n)
+              -- What names its id goes first, so that nothing else takes it for its own.
+              ORDER BY coalesce(e.value -> 'id', 'null') = 'null', e.n LOOP
+    place := format('abnormal_products[%s]', i);
+    IF jsonb_typeof(item) <> 'object' THEN
+      PERFORM workorder.refuse_input(afterservice.wording(), 'invalid', place, 'It must be an object.');
+    END IF;
+    IF coalesce(item -> 'id', 'null') <> 'null' THEN
+      current := afterservice.find_abnormal_product(jsonb_build_object('abnormal_products', held), workorder.path_id(item ->> 'id'));
+      item := current || CASE WHEN item @> current THEN '{}' ELSE afterservice.abnormal_product_of(item, place || '.', current) END;
+    ELSE
+      -- Clients that know no ids send back what they were shown.
+      SELECT e.value INTO current FROM jsonb_array_elements(held) WITH ORDINALITY AS e (value, n)
+      WHERE e.value - 'id' = jsonb_build_object(
+        'skuCode', coalesce(item -> 'skuCode', item -> 'sku_code'), 'remark', coalesce(item -> 'remark', '""')) ORDER BY e.n LIMIT 1;
+      item := coalesce(current, afterservice.abnormal_product_of(item, place || '.', NULL));
+    END IF;
+    held := (SELECT coalesce(jsonb_agg(e.value ORDER BY e.n), '[]')
+             FROM jsonb_array_elements(held) WITH ORDINALITY AS e (value, n) WHERE e.value IS DISTINCT FROM current);
+    result := result || item;
+  END LOOP;
+  -- By id, and what is new after that in the order sent.
+  RETURN afterservice.numbered_products((
+    SELECT coalesce(jsonb_agg(e.value ORDER BY (e.value ->> 'id')::bigint NULLS LAST, e.n), '[]')
+    FROM jsonb_array_elements(result) WITH ORDINALITY AS e (value, n)));
+END
+$$;
+COMMENT ON FUNCTION afterservice.replaced_products(jsonb, jsonb) IS
+  'The abnormal products that an order''s row holds once a list is sent in their place: an item that names its id, or is what the row has, keeps it, the others are new. Raises WO400, and WO404 for an id that the order does not have. Contract AS-3.';
 
 CREATE FUNCTION afterservice.put_abnormal_product(order_id bigint, product_id bigint, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

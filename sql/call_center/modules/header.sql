@@ -53,9 +53,9 @@ COMMENT ON FUNCTION call_center.refuse_unknown() IS
 
 CREATE FUNCTION call_center.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.setting('call_center', 'time_zone', 'Asia/Taipei');
+RETURN workorder.time_zone('call_center', 'Asia/Taipei');
 COMMENT ON FUNCTION call_center.time_zone() IS
-  'The zone in which the tenant reads and writes times: workorder.set_setting(''call_center'', ''time_zone'', ...), else Asia/Taipei. Contract 4.0.';
+  'Time zone in which the current tenant reads and writes times: workorder.set_setting(''call_center'', ''time_zone'', ...), or for all systems workorder.set_setting(''workorder'', ''time_zone'', ...), else Asia/Taipei. Contract 4.0.';
 
 CREATE FUNCTION call_center.number(value jsonb) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -32,9 +32,9 @@ COMMENT ON FUNCTION cloud_support.time_text(timestamptz, text) IS
 
 CREATE FUNCTION cloud_support.time_zone() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN workorder.setting('cloud_support', 'time_zone', 'UTC');
+RETURN workorder.time_zone('cloud_support', 'Asia/Shanghai');
 COMMENT ON FUNCTION cloud_support.time_zone() IS
-  'Time zone in which the current tenant is told times: workorder.set_setting(''cloud_support'', ''time_zone'', ''Asia/Shanghai''). Contract 4.0.';
+  'Time zone in which the current tenant reads and writes times: workorder.set_setting(''cloud_support'', ''time_zone'', ...), or for all systems workorder.set_setting(''workorder'', ''time_zone'', ...), else Asia/Shanghai. Contract 4.0.';
 
 CREATE FUNCTION cloud_support.types() RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -213,6 +213,12 @@ $$;
 COMMENT ON FUNCTION workorder.setting(text, text, text) IS
 'What the current tenant has set for a system, else the fallback.';
 
+CREATE FUNCTION workorder.time_zone(system text, fallback text) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN workorder.setting(system, 'time_zone', workorder.setting('workorder', 'time_zone', fallback));
+COMMENT ON FUNCTION workorder.time_zone(text, text) IS
+'Time zone in which the current tenant reads and writes the times of a system: what is set for the system, set_setting(system, ''time_zone'', ...), else for all systems, set_setting(''workorder'', ''time_zone'', ...), else the fallback.';
+
 CREATE FUNCTION workorder.set_setting(system text, name text, value text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
