@@ -96,6 +96,7 @@ web_configure() {
   cluster_psql "$cluster" -d "$database" -At -c "SELECT value FROM workorder.secret WHERE name = 'jwt'" |
     tr -d '\n' | web_file jwt
   cluster_psql "$cluster" -d "$database" -At -f "$root/deploy/apis.sql" | web_file apis.conf
+  "$root/deploy/proxies" "${WORKORDER_PROXIES:-}" | web_file proxies.conf
   fill postgrest.conf WORKORDER_RUN="$web" WORKORDER_JWT="$web/jwt" WORKORDER_URL="http://127.0.0.1:$port" \
     WORKORDER_POOL="${WORKORDER_POOL:-70}" WORKORDER_DB="host=$cluster/socket port=5432 dbname=$database user=authenticator" | web_file postgrest.conf
   fill nginx.conf WORKORDER_RUN="$web" WORKORDER_LOG="$web" WORKORDER_LISTEN="127.0.0.1:$port" WORKORDER_ORIGIN='*' \

@@ -479,6 +479,15 @@ resolve_settings(const char *login, const char *tenant_text, Oid session_user)
 }
 
 /*
+ * wo_actor_is_gateway tells whether the session is a gateway's.
+ */
+bool
+wo_actor_is_gateway(void)
+{
+	return is_gateway(GetSessionUserId(), setting(wo_gateway_roles));
+}
+
+/*
  * is_gateway tells whether a session user's claims are believed.  A list that
  * cannot be read names nobody.
  */

@@ -36,6 +36,9 @@ extern const WoActor *wo_actor_by_login(int64 tenant, const char *login);
 extern bool wo_actor_has_role(const WoActor *actor, const char *role);
 extern List *wo_actor_holders(int64 tenant, const char *role);	/* List of int64 *, active people */
 
+/* Whether the session user's word on who sends a request is taken. */
+extern bool wo_actor_is_gateway(void);
+
 /*
  * For C code that has authenticated somebody itself: he acts until the end of
  * this transaction, or until the subtransaction that said so is rolled back.

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * auth.c
- *	  What proves who somebody is: passwords, the tokens of a gateway, and
- *	  credentials that come encrypted with every request.
+ *	  What proves who somebody is: passwords, the tokens and headers of a
+ *	  gateway, credentials that come encrypted with every request, and addresses
+ *	  that are signed.
  *
  * Whoever asks may read none of the tables that are needed, so workorder.actor,
  * password and secret are read directly: no privilege has to be given away, and
@@ -43,6 +44,13 @@
  * cannot make the server compute a password's hash; for who has it, all that is
  * said above about time is true.
  *
+ * SIGNED ADDRESSES.  Whoever holds one may ask one thing, its subject, as the
+ * person who was shown it, until it expires.  What that person may not see any
+ * more is not seen with it.  It is <tenant>.<person>.<expires>.<HMAC-SHA256>,
+ * the last in base64url; the key is the row "address" of workorder.secret, or
+ * "address_previous", so that a key can be changed while addresses are out.
+ * All failures are one answer, and take as long.
+ *
  * Copies of passwords and keys are wiped after use, after errors, too; what
  * pgcrypto itself copies lies in memory that is given back at once.  Called from
  * SQL only.
@@ -70,6 +78,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -79,6 +88,7 @@
 #include "actor/throttle.h"
 #include "utils/ascii.h"
 #include "utils/catalog.h"
+#include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_sign_in);
 PG_FUNCTION_INFO_V1(workorder_token);
@@ -840,4 +850,221 @@ who(int64 tenant, const WoCredential *credential, const unsigned char *password)
 	Person	person = password_check(tenant, credential->username, (const char *) password, whole);
 
 	return whole ? person.id : 0;
+}
+
+/*
+ * What a gateway says, a password with each request, and signed addresses.
+ */
+
+#define HEADERS			"request.headers"
+#define ADDRESS_KEY		"address"
+#define PREVIOUS_ADDRESS_KEY	"address_previous"
+#define MAC_DIGITS		43		/* of 32 bytes, without padding */
+#define LONGEST			128		/* bytes of a signature */
+#define STEPS			24		/* addresses of one lifetime that differ */
+
+/* What a signature says besides its HMAC. */
+typedef struct Claim
+{
+	int64		tenant;
+	int64		actor;
+	int64		expires;		/* seconds since 1970 */
+} Claim;
+
+static int64 now_seconds(void);
+static char *write_claim(const Claim *claim);
+static bool read_claim(const char *text, Claim *claim, const char **mac);
+static bool compute_mac(const char *key_name, const Claim *claim, const text *subject, char *mac);
+
+PG_FUNCTION_INFO_V1(workorder_gateway_header);
+PG_FUNCTION_INFO_V1(workorder_check_password);
+PG_FUNCTION_INFO_V1(workorder_sign_address);
+PG_FUNCTION_INFO_V1(workorder_open_address);
+
+/*
+ * workorder_gateway_header returns a header of the request that is served.
+ * Anybody can set request.headers, so it means nothing outside a gateway's
+ * session.
+ */
+Datum
+workorder_gateway_header(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const char *headers = GetConfigOption(HEADERS, true, false);
+	JsonbValue	value;
+
+	if (!wo_actor_is_gateway() || headers == NULL || headers[0] == '\0')
+		PG_RETURN_NULL();
+	/* what is no JSON comes back as a string */
+	wo_value_parse_json(unconstify(char *, headers), &value);
+	if (value.type != jbvBinary || !JsonContainerIsObject(value.val.binary.data) ||
+		getKeyJsonValueFromContainer(value.val.binary.data, name, strlen(name), &value) == NULL ||
+		value.type != jbvString || value.val.string.len == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.val.string.val, value.val.string.len));
+}
+
+/*
+ * workorder_check_password returns who has this login and password, null for
+ * nobody.  It is asked with every request, by many at a time: so an attempt
+ * counts once it has failed, and not before, against the login and against the
+ * address that it came from.  Whoever has to wait costs no hash.
+ */
+Datum
+workorder_check_password(PG_FUNCTION_ARGS)
+{
+	int64		tenant = wo_actor_current()->tenant;
+	char	   *login = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *password = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	/* a login that begins with "$" is nobody's */
+	char	   *address = psprintf("$%s", text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	volatile int64 id = 0;
+
+	PG_TRY();
+	{
+		if (!wo_throttle_waits(tenant, address) && !wo_throttle_waits(tenant, login))
+		{
+			id = password_check(tenant, login, password, true).id;
+			if (id == 0)
+			{
+				(void) wo_throttle_begin(tenant, address);
+				(void) wo_throttle_begin(tenant, login);
+			}
+		}
+	}
+	PG_FINALLY();
+	{
+		secret_wipe(password);
+	}
+	PG_END_TRY();
+	if (id == 0)
+		PG_RETURN_NULL();
+	wo_throttle_succeeded(tenant, address);
+	wo_throttle_succeeded(tenant, login);
+	PG_RETURN_INT64(id);
+}
+
+/*
+ * workorder_sign_address returns the signature of a subject by who acts, null
+ * for anonymous and without a key.  It is the same for a while, so that what
+ * it leads to can be kept by who has seen it.
+ */
+Datum
+workorder_sign_address(PG_FUNCTION_ARGS)
+{
+	text	   *subject = PG_GETARG_TEXT_PP(0);
+	int64		seconds = PG_GETARG_INT32(1);
+	const WoActor *actor = wo_actor_current();
+	Claim		claim = {.tenant = actor->tenant, .actor = actor->id};
+	int64		step = Max(seconds / STEPS, 1);
+	char		mac[MAC_DIGITS + 1];
+
+	if (seconds <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("lifetime of an address is out of range"),
+				 errdetail("It is a positive number of seconds."),
+				 errhint("Correct the number.")));
+	claim.expires = ((now_seconds() + seconds) / step + 1) * step;
+	if (claim.actor == 0 || !compute_mac(ADDRESS_KEY, &claim, subject, mac))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s.%s", write_claim(&claim), mac)));
+}
+
+/*
+ * workorder_open_address makes the person act who was shown an address, and
+ * returns who that is; null if the signature is not that of the subject, or
+ * has expired.
+ */
+Datum
+workorder_open_address(PG_FUNCTION_ARGS)
+{
+	static const char *const keys[] = {ADDRESS_KEY, PREVIOUS_ADDRESS_KEY};
+	text	   *subject = PG_GETARG_TEXT_PP(0);
+	char	   *signature = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Claim		claim;
+	const char *given;
+	bool		genuine = false;
+
+	if (!read_claim(signature, &claim, &given))
+		PG_RETURN_NULL();
+	for (int i = 0; i < lengthof(keys); i++)
+	{
+		char		mac[MAC_DIGITS + 1];
+
+		if (compute_mac(keys[i], &claim, subject, mac))
+			genuine |= secret_equal(mac, given, MAC_DIGITS);
+	}
+	if (!genuine || claim.expires <= now_seconds())
+		PG_RETURN_NULL();
+	wo_actor_assume(claim.tenant, claim.actor);
+	if (wo_actor_current()->id == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(claim.actor);
+}
+
+static int64
+now_seconds(void)
+{
+	return (int64) timestamptz_to_time_t(wo_settings_now());
+}
+
+static char *
+write_claim(const Claim *claim)
+{
+	return psprintf(INT64_FORMAT "." INT64_FORMAT "." INT64_FORMAT, claim->tenant, claim->actor, claim->expires);
+}
+
+/*
+ * read_claim reads a signature, in the one form that write_claim() has; what
+ * is written otherwise is none.
+ */
+static bool
+read_claim(const char *text, Claim *claim, const char **mac)
+{
+	long long	tenant;
+	long long	actor;
+	long long	expires;
+	int			end = 0;
+	size_t		length;
+
+	if (strlen(text) > LONGEST ||
+		sscanf(text, "%18lld.%18lld.%18lld.%n", &tenant, &actor, &expires, &end) != 3 || end == 0 ||
+		tenant <= 0 || actor <= 0 || expires <= 0)
+		return false;
+	claim->tenant = tenant;
+	claim->actor = actor;
+	claim->expires = expires;
+	*mac = text + end;
+	length = strlen(write_claim(claim));
+	return length == (size_t) end - 1 && strncmp(write_claim(claim), text, length) == 0 &&
+		strlen(*mac) == MAC_DIGITS;
+}
+
+/*
+ * compute_mac computes what proves that a claim was made here for a subject;
+ * false if there is no such key.
+ */
+static bool
+compute_mac(const char *key_name, const Claim *claim, const text *subject, char *mac)
+{
+	char	   *key = secret_read(key_name);
+	char	   *message;
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	char		digits[PG_SHA256_DIGEST_LENGTH * 2];
+	int			length;
+
+	if (key == NULL || key[0] == '\0')
+		return false;
+	/* the numbers end where a letter begins, whatever the subject is */
+	message = psprintf("address %s %s", write_claim(claim), text_to_cstring(subject));
+	secret_hmac(key, strlen(key), message, strlen(message), digest);
+	secret_wipe(key);
+	length = pg_b64_encode((const void *) digest, sizeof(digest), digits, sizeof(digits));
+	if (length < MAC_DIGITS)
+		elog(ERROR, "could not encode a signature");
+	for (int i = 0; i < MAC_DIGITS; i++)
+		mac[i] = digits[i] == '+' ? '-' : digits[i] == '/' ? '_' : digits[i];
+	mac[MAC_DIGITS] = '\0';
+	return true;
 }

@@ -64,6 +64,7 @@ static shmem_startup_hook_type next_startup = NULL;
 static void request_shmem(void);
 static void start_shmem(void);
 static void make_key(Counts *of);
+static bool has_to_wait(const Attempts *attempts, TimestampTz now);
 static Attempts *find(uint64 login, bool make, TimestampTz now);
 static uint64 digest(int64 tenant, const char *login);
 static void lock_counts(void);
@@ -133,7 +134,7 @@ wo_throttle_begin(int64 tenant, const char *login)
 	uint64		key;
 	TimestampTz now = wo_settings_now();
 	Attempts   *attempts;
-	bool		allowed = true;
+	bool		allowed;
 
 	if (failures_allowed == 0)
 		return true;
@@ -147,13 +148,7 @@ wo_throttle_begin(int64 tenant, const char *login)
 	key = digest(tenant, login);
 	lock_counts();
 	attempts = find(key, true, now);
-	if (attempts->failures >= failures_allowed)
-	{
-		int			doubled = Min(attempts->failures - failures_allowed, 10);
-		int64		wait = Min((int64) 1 << doubled, LONGEST_WAIT);
-
-		allowed = now - attempts->last >= wait * USECS_PER_SEC;
-	}
+	allowed = !has_to_wait(attempts, now);
 	if (allowed)
 	{
 		attempts->failures = Min(attempts->failures + 1, PG_INT16_MAX);
@@ -161,6 +156,41 @@ wo_throttle_begin(int64 tenant, const char *login)
 	}
 	unlock_counts();
 	return allowed;
+}
+
+/*
+ * wo_throttle_waits tells whether a login has to wait.
+ */
+bool
+wo_throttle_waits(int64 tenant, const char *login)
+{
+	TimestampTz now = wo_settings_now();
+	Attempts   *attempts;
+	bool		waits;
+
+	if (failures_allowed == 0 || counts == NULL)
+		return false;
+	lock_counts();
+	attempts = find(digest(tenant, login), false, now);
+	waits = attempts != NULL && has_to_wait(attempts, now);
+	unlock_counts();
+	return waits;
+}
+
+/*
+ * has_to_wait tells whether it is too early for another attempt.
+ */
+static bool
+has_to_wait(const Attempts *attempts, TimestampTz now)
+{
+	int			doubled;
+	int64		wait;
+
+	if (attempts->failures < failures_allowed)
+		return false;
+	doubled = Min(attempts->failures - failures_allowed, 10);
+	wait = Min((int64) 1 << doubled, LONGEST_WAIT);
+	return now - attempts->last < wait * USECS_PER_SEC;
 }
 
 /*

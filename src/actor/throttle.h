@@ -19,6 +19,8 @@
  * the login has to wait.
  */
 extern bool wo_throttle_begin(int64 tenant, const char *login);
+/* Whether a login has to wait; counts nothing. */
+extern bool wo_throttle_waits(int64 tenant, const char *login);
 extern void wo_throttle_succeeded(int64 tenant, const char *login);
 extern void wo_throttle_init(void);
 

@@ -129,7 +129,8 @@ answer_error(const WoApi *api, const char *template, WoEnvelope *values, WoHttpA
 	answer->content_type = JSON_CONTENT;
 	answer->body = (bytea *) cstring_to_text(body);
 	if (values->status == 401)
-		wo_answer_add_header(answer, "WWW-Authenticate", "Bearer");
+		wo_answer_add_header(answer, "WWW-Authenticate",
+							 api != NULL && api->basic ? "Basic realm=\"workorder\", charset=\"UTF-8\"" : "Bearer");
 	else if (values->status == 503)
 		wo_answer_add_header(answer, "Retry-After", "1");
 }

@@ -48,11 +48,17 @@
 
 #define HEADERS		"request.headers"
 
+#define JSON_TYPE	"application/json"
+#define FORM_TYPE	"application/x-www-form-urlencoded"
+#define TEXT_TYPE	"text/plain"
+
 static void read_headers(WoHttpRequest *request);
 static bool find_route(WoHttpRequest *request, WoHttpAnswer *answer);
 static bool check_body(WoHttpRequest *request, WoHttpAnswer *answer);
 static void answer_options(int allowed, WoHttpAnswer *answer);
 static char *list_methods(int allowed);
+static bool takes_type(const WoBodyRules *rules, const char *type);
+static bool is_unnamed_json(const WoHttpRequest *request);
 static void serve_safely(WoHttpRequest *request, WoHttpAnswer *answer);
 static WoHttpReason serve(WoHttpRequest *request, WoHttpAnswer *answer);
 static bool identify(const WoApi *api, Datum datum);
@@ -200,9 +206,11 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 	if (request->body_len == 0)
 		return true;
 	if (request->content_type[0] == '\0')
-		request->content_type = "application/json";
+		request->content_type = JSON_TYPE;
 	readable = wo_request_parse_media_type(request->content_type, strlen(request->content_type),
 										type) == WO_HTTP_FINE;
+	if (readable && is_unnamed_json(request))
+		strlcpy(type->name, JSON_TYPE, sizeof(type->name));
 
 	for (int i = 0; i < rules->nlimits && readable; i++)
 		if (strcmp(rules->limited[i], type->name) == 0)
@@ -213,8 +221,7 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 		return false;
 	}
 
-	for (int i = 0; i < rules->naccepted && !accepted && readable; i++)
-		accepted = strcmp(rules->accepted[i], type->name) == 0;
+	accepted = readable && takes_type(rules, type->name);
 	/* everything here is UTF-8; of other charsets, only that within it can be taken */
 	if (type->charset.len > 0 && !wo_ascii_same_word(type->charset, "utf-8") &&
 		!wo_ascii_same_word(type->charset, "utf8") && !wo_ascii_same_word(type->charset, "us-ascii"))
@@ -222,6 +229,36 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 	if (!accepted)
 		wo_answer_refuse(request->match.api, WO_REASON_MEDIA_TYPE, nobody, answer);
 	return accepted;
+}
+
+/*
+ * takes_type tells whether bodies of a media type are taken.
+ */
+static bool
+takes_type(const WoBodyRules *rules, const char *type)
+{
+	for (int i = 0; i < rules->naccepted; i++)
+		if (strcmp(rules->accepted[i], type) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * is_unnamed_json tells whether a body is a JSON object that is called text or
+ * a form, as browsers and curl say when a client does not choose.
+ */
+static bool
+is_unnamed_json(const WoHttpRequest *request)
+{
+	const WoBodyRules *rules = &request->match.route->body;
+	const char *type = request->media_type.name;
+	size_t		i = 0;
+
+	if (strcmp(type, FORM_TYPE) != 0 && (strcmp(type, TEXT_TYPE) != 0 || takes_type(rules, TEXT_TYPE)))
+		return false;
+	while (i < request->body_len && strchr(" \t\r\n", request->body[i]) != NULL && request->body[i] != '\0')
+		i++;
+	return i < request->body_len && request->body[i] == '{' && takes_type(rules, JSON_TYPE);
 }
 
 /*

@@ -78,6 +78,7 @@ static void add_route(RouteCache *new, const char *api, const char *method, cons
 					  const char *handler, Jsonb *settings);
 static void check_versions(void);
 static void read_settings(Jsonb *settings, WoApi *api);
+static void read_identity(Jsonb *identity, WoApi *api);
 static void read_body_rules(Jsonb *settings, WoBodyRules *rules);
 static bool find_setting(Jsonb *settings, const char *key, JsonbValue *value);
 static void ignore_setting(const char *key, const char *wanted);
@@ -427,8 +428,35 @@ read_settings(Jsonb *settings, WoApi *api)
 			ignore_setting("members", "a list of roles");
 	}
 	api->identify = text_setting(settings, "identify");
+	read_identity(object_setting(settings, "identity"), api);
 	api->run_as = text_setting(settings, "run_as");
 	api->run_as_anonymous = bool_setting(settings, "run_as_anonymous", false);
+}
+
+/*
+ * read_identity has people known otherwise than by tokens, as
+ * workorder.set_identity() has set it; that function asks the API's own
+ * "identify", too.  Whoever lets a network in without a credential reads so in
+ * the log.
+ */
+static void
+read_identity(Jsonb *identity, WoApi *api)
+{
+	const char *mode = text_setting(identity, "mode");
+	const char *login;
+
+	if (mode == NULL)
+		return;
+	api->identify = WO_SCHEMA ".identify";
+	api->basic = strcmp(mode, "basic") == 0;
+	if (strcmp(mode, "network") != 0)
+		return;
+	login = text_setting(identity, "login");
+	ereport(LOG,
+			(errmsg("API \"%s\" takes requests without a credential for those of \"%s\"",
+					wo_errors_shorten(api->name), wo_errors_shorten(login != NULL ? login : "")),
+			 errdetail("So it does with all that come from the addresses in workorder.api.settings."),
+			 errhint("workorder.set_identity(api, 'token') ends that.")));
 }
 
 /*

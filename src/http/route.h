@@ -53,6 +53,7 @@ typedef struct WoApi
 	int			nmembers;
 	const char **members;		/* roles, one of which is needed; NULL = any person */
 	const char *identify;		/* function, NULL if there is none */
+	bool		basic;			/* it takes a login and a password with each request */
 	const char *run_as;			/* role, NULL for the caller's */
 	bool		run_as_anonymous;
 } WoApi;

@@ -66,8 +66,9 @@ export function token(system, actor) {
 }
 
 // Sends one request and reads the whole answer.  headers is a list of pairs;
-// body a text, bytes, or a list of them, which is then sent in chunks.
-export function send({ method = 'GET', target = '/', headers = [], body, agent, timeout = 60000 }) {
+// body a text, bytes, or a list of them, which is then sent in chunks; from an
+// address of this machine, if it is not to be the usual one.
+export function send({ method = 'GET', target = '/', headers = [], body, agent, from, timeout = 60000 }) {
   return new Promise((done, fail) => {
     const list = headers.flat();
     const has = (name) => headers.some(([key]) => key.toLowerCase() === name);
@@ -86,6 +87,7 @@ export function send({ method = 'GET', target = '/', headers = [], body, agent, 
         path: Buffer.from(target, 'utf8').toString('latin1'),
         headers: list,
         agent,
+        localAddress: from,
         timeout,
       },
       (incoming) => {

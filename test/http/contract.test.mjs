@@ -9,9 +9,9 @@ import { difference, load, sameHeader, systems } from './contract.mjs';
 import { ask, root, sql, stack, token } from './client.mjs';
 
 const sizes = {
-  active_job: [28, 91],
-  cloud_support: [20, 69],
-  afterservice: [33, 99],
+  active_job: [29, 92],
+  cloud_support: [21, 71],
+  afterservice: [34, 101],
   call_center: [25, 76],
   dispatch: [29, 133],
 };

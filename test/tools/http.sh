@@ -13,6 +13,8 @@ client=@supabase/postgrest-js@2.109.0
 
 export WORKORDER_HOME=${WORKORDER_TEST_HOME:?}/http
 WORKORDER_PORT=$(free_port)
+# A proxy that is believed; the tests send as it by its address.
+export WORKORDER_PROXIES=127.0.0.9
 export WORKORDER_PORT WORKORDER_URL=http://127.0.0.1:$WORKORDER_PORT
 
 end() {

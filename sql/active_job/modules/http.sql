@@ -140,7 +140,7 @@ AS $$
 BEGIN
   PERFORM workorder.add_api('active_job', '/active-job', '{"code":"$status","message":"$message","data":{}}', false,
     '{"object": true, "members": ["active_job.worker"],
-      "accept": ["application/json", "application/x-www-form-urlencoded"],
+      "accept": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
       "messages": {"unauthenticated": "unauthenticated", "malformed": "malformed JSON",
         "required": "missing parameter: $name", "parameter": "invalid parameter: $name",
         "denied": "not the holder of this order", "not_found": "not found", "conflict": "order already returned"}}');

@@ -50,17 +50,17 @@ COMMENT ON FUNCTION cloud_support.refuse_page() IS
   'Raises WO404 "Invalid page.". Contract 4.0.';
 
 CREATE FUNCTION cloud_support.http_link(uri text, page bigint) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN coalesce(workorder.http_origin(), '') || CASE
   WHEN page IS NULL THEN NULL
   WHEN uri ~ '[?&]page=' THEN regexp_replace(uri, '([?&]page=)[^&]*', '\1' || page, 'g')
   -- Spelt with escapes or brackets: of several, the last counts.
   ELSE uri || '&page=' || page END;
 COMMENT ON FUNCTION cloud_support.http_link(text, bigint) IS
-  'The same path and query with another page; null for none. Contract 4.0.';
+  'The address of the same path and query with another page, as the client reaches it; null for none. Contract 4.0.';
 
 CREATE FUNCTION cloud_support.http_page(uri text, page bigint, size int, total bigint, results json) RETURNS workorder.http_response
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -105,7 +105,7 @@ BEGIN
     'recall(text, text, jsonb)', 'remember(text, text, jsonb, jsonb)', 'flow_states(jsonb)', 'state_of_code(text, text)', 'code_of_state(text, text)', 'flow_actions(jsonb)', 'api_relation(text)',
     'engine_values(regclass, bigint)', 'eligible(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'decides_for(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
-    'setting(text, text, text)', 'time_zone(text, text)', 'in_dictionary(text, text, text)',
+    'setting(text, text, text)', 'time_zone(text, text)', 'gateway_header(text)', 'http_origin()', 'sign_address(text, integer)', 'in_dictionary(text, text, text)',
     'approval_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
     'transfer_task(regclass, bigint, text, text, text)', 'delegate_task(regclass, bigint, text, text)', 'return_task(regclass, bigint, text)',
     'claim(regclass, bigint, text)', 'release(regclass, bigint, text)', 'claim_next(regclass)', 'send_back(regclass, bigint, text, text, text)',

@@ -27,7 +27,7 @@ BEGIN ATOMIC
   SELECT encode(gen_random_bytes(32), 'hex'::text);
 END;
 COMMENT ON FUNCTION workorder.random_key() IS
-'32 random bytes in hexadecimal. Used by rotate_credential_key().';
+'32 random bytes in hexadecimal. Used where a key or a secret is made up.';
 
 CREATE FUNCTION workorder.refuse_reserved(login text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

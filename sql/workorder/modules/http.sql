@@ -203,7 +203,7 @@ COMMENT ON COLUMN workorder.api.name IS 'Name, as routes give it.';
 COMMENT ON COLUMN workorder.api.prefix IS 'Paths below this one are the API''s; the longest prefix decides.';
 COMMENT ON COLUMN workorder.api.error IS 'Error body: JSON in which the strings $status, $message, $code, $reason, $detail, $data (the detail as JSON), $hint, $name and $label are replaced.';
 COMMENT ON COLUMN workorder.api.anonymous IS 'Whether requests are served when nobody acts; otherwise they are answered with 401.';
-COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, members, identify, run_as, run_as_anonymous; other keys are the add-on''s own. messages says what the API says in its own words, a text or {"status", "message", "error": a body of its own}: of what the dispatcher refuses (not_found, method, media_type, malformed, parameter ...), of what the engine refuses while a handler runs (required, of the column $name; denied, not_found, conflict; else the engine''s own words are sent), and, by SQLSTATE (WO422), the body of what handlers raise.';
+COMMENT ON COLUMN workorder.api.settings IS 'accept, max_body, object, messages, sqlstates, members, identify, identity (set_identity()), run_as, run_as_anonymous; other keys are the add-on''s own. messages says what the API says in its own words, a text or {"status", "message", "error": a body of its own}: of what the dispatcher refuses (not_found, method, media_type, malformed, parameter ...), of what the engine refuses while a handler runs (required, of the column $name; denied, not_found, conflict; else the engine''s own words are sent), and, by SQLSTATE (WO422), the body of what handlers raise.';
 
 CREATE TABLE workorder.route (
   api text NOT NULL,

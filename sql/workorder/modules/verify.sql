@@ -185,7 +185,10 @@ AS $$
       AND NOT EXISTS (SELECT FROM parts p WHERE p.kind = 'trigger' AND p.oid = o.oid AND p.name = t.tgname)),
   people AS (
     SELECT o.oid, 'system_actor', 'whoever stands for the clock is active, holds roles, or may sign in: somebody could be it'
-    FROM ours o WHERE o.relname = 'actor' AND workorder.system_is_person()),
+    FROM ours o WHERE o.relname = 'actor' AND workorder.system_is_person()
+    UNION ALL
+    SELECT o.oid, 'open_api', format('API "%s" takes requests without a credential from %s for those of "%s"', n.name, n.addresses, n.login)
+    FROM ours o, workorder.open_apis() n WHERE o.relname = 'api'),
   functions AS (
     SELECT NULL::oid, 'function_changed', format('function %s.%I() %s', c.schema, c.proname,
       CASE WHEN c.prosecdef THEN 'runs as its owner' WHEN c.lanname = 'c' THEN 'calls another library'
