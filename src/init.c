@@ -14,10 +14,11 @@
 #include "actor/throttle.h"
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
-#include "journal/entry.h"
 #include "http/postgrest_error.h"
+#include "journal/entry.h"
 #include "timer/worker.h"
-#include "utils/workorder.h"
+#include "utils/compat.h"
+#include "utils/settings.h"
 
 WO_MODULE_MAGIC;
 
@@ -30,10 +31,10 @@ _PG_init(void)
 	wo_settings_init();
 	wo_worker_init();
 	wo_throttle_init();
-	MarkGUCPrefixReserved("workorder");
-
 	wo_flow_cache_init();
 	wo_actor_init();
 	wo_entry_init();
 	wo_postgrest_error_init();
+
+	MarkGUCPrefixReserved("workorder");
 }

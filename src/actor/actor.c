@@ -46,7 +46,18 @@
 #include "actor/actor.h"
 #include "actor/people.h"
 #include "utils/cache.h"
+#include "utils/errors.h"
 #include "utils/value.h"
+
+/*
+ * The settings that say for whom the session speaks.  What names a person is
+ * superuser-set (PGC_SUSET), so that only a role that was given the parameter
+ * by GRANT SET can speak for somebody.
+ */
+static char *actor_login = NULL;	/* workorder.actor */
+static char *tenant_text = NULL;	/* workorder.tenant */
+static char *gateway_roles_text = NULL; /* workorder.gateway_roles, from the configuration file */
+static bool login_claims = true;	/* workorder.login_claims, the same */
 
 PG_FUNCTION_INFO_V1(workorder_tenant_id);
 PG_FUNCTION_INFO_V1(workorder_actor_id);
@@ -279,11 +290,50 @@ on_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 }
 
 /*
+ * check_tenant accepts a positive bigint or nothing.
+ */
+static bool
+check_tenant(char **newval, void **extra, GucSource source)
+{
+	char	   *end;
+	long long	tenant;
+
+	if (*newval == NULL || **newval == '\0')
+		return true;
+	errno = 0;
+	tenant = strtoll(*newval, &end, 10);
+	if (errno != 0 || *end != '\0' || tenant <= 0)
+	{
+		GUC_check_errdetail("A tenant is a positive whole number.");
+		return false;
+	}
+	return true;
+}
+
+/*
  * wo_actor_init registers the callbacks; they can never be taken back.
  */
 void
 wo_actor_init(void)
 {
+	DefineCustomStringVariable("workorder.actor",
+							   "Login of the person this session acts for.",
+							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
+							   &actor_login, "", PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("workorder.tenant",
+							   "Tenant this session works in.",
+							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
+							   &tenant_text, "", PGC_SUSET, 0, check_tenant, NULL, NULL);
+	DefineCustomStringVariable("workorder.gateway_roles",
+							   "Login roles whose request.jwt.claims are believed.",
+							   "A comma-separated list; PostgREST connects as one of them.",
+							   &gateway_roles_text, "authenticator", PGC_SIGHUP,
+							   GUC_LIST_INPUT, NULL, NULL, NULL);
+	DefineCustomBoolVariable("workorder.login_claims",
+							 "Believes a gateway's claims that name a person by login alone.",
+							 "Tokens of sign_in() and token() name the person's number; other issuers may know only the login.",
+							 &login_claims, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	wo_people_init();
 	RegisterXactCallback(on_transaction_event, NULL);
 	RegisterSubXactCallback(on_subtransaction_event, NULL);
@@ -378,7 +428,7 @@ static const WoActor *
 session_actor(uint64 generation)
 {
 	Oid			session_user = GetSessionUserId();
-	const char *gateway_roles = setting(wo_gateway_roles);
+	const char *gateway_roles = setting(gateway_roles_text);
 	const char *claims = NULL;
 	const char *login = NULL;
 	const char *tenant = NULL;
@@ -402,8 +452,8 @@ session_actor(uint64 generation)
 		claims = setting(GetConfigOption(CLAIMS, true, false));
 	else
 	{
-		login = setting(wo_actor_login);
-		tenant = setting(wo_tenant_text);
+		login = setting(actor_login);
+		tenant = setting(tenant_text);
 	}
 	if (last.actor != NULL && same(last.claims, claims) &&
 		same(last.login, login) && same(last.tenant, tenant))
@@ -447,7 +497,7 @@ resolve_claims(const char *text)
 		if (actor != NULL && actor->token_epoch != claims.epoch)
 			actor = NULL;
 	}
-	else if (claims.login != NULL && wo_login_claims)
+	else if (claims.login != NULL && login_claims)
 		actor = wo_people_by_login(claims.tenant, claims.login);
 	return wo_people_active_or_anonymous(actor, claims.tenant);
 }
@@ -484,7 +534,7 @@ resolve_settings(const char *login, const char *tenant_text, Oid session_user)
 bool
 wo_actor_is_gateway(void)
 {
-	return is_gateway(GetSessionUserId(), setting(wo_gateway_roles));
+	return is_gateway(GetSessionUserId(), setting(gateway_roles_text));
 }
 
 /*

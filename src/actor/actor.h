@@ -8,7 +8,7 @@
 #ifndef WO_ACTOR_H
 #define WO_ACTOR_H
 
-#include "utils/workorder.h"
+#include "nodes/pg_list.h"
 
 typedef struct WoActor
 {

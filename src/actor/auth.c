@@ -82,12 +82,16 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "actor/actor.h"
 #include "actor/credential_parse.h"
 #include "actor/throttle.h"
 #include "utils/ascii.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
+#include "utils/settings.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_sign_in);

@@ -33,6 +33,7 @@
 #include "actor/people.h"
 #include "utils/cache.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 
 /* A backend that met more people than this starts an empty directory. */
 #define DIRECTORY_LIMIT	20000

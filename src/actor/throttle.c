@@ -32,6 +32,8 @@
 #include "utils/memutils.h"
 
 #include "actor/throttle.h"
+#include "utils/errors.h"
+#include "utils/settings.h"
 
 #define TRANCHE			"workorder sign-in"
 #define SETS			1024

@@ -10,7 +10,6 @@
 #ifndef WO_THROTTLE_H
 #define WO_THROTTLE_H
 
-#include "utils/workorder.h"
 
 /* Failures in a row before a login has to wait; 0 = never. */
 

@@ -25,6 +25,7 @@
 
 #include "flow/flow.h"
 #include "flow/flow_compile.h"
+#include "utils/errors.h"
 
 PG_FUNCTION_INFO_V1(workorder_draw);
 

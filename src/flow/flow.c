@@ -20,6 +20,8 @@
 
 #include "flow/flow.h"
 #include "flow/flow_read.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /*

@@ -17,7 +17,6 @@
 #include "utils/timestamp.h"
 
 #include "actor/actor.h"
-#include "utils/workorder.h"
 
 /* What the engine itself does is called in the journal. */
 #define WO_ACTION_MAINTENANCE	"maintenance"

@@ -31,6 +31,9 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/inval.h"		/* CacheInvalidateRelcache */
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"

@@ -24,6 +24,8 @@
 #include "utils/syscache.h"
 
 #include "flow/flow_check.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 
 /* --- whether every way to a state passes another --------------------------- */
 

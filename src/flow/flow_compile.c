@@ -23,6 +23,7 @@
 
 #include "flow/flow_compile.h"
 #include "flow/flow_transition.h"
+#include "utils/compat.h"
 
 static const char *const root_keys = "Known keys here: id, description, roles, initial, on, states, after, type, meta, tags.";
 static const char *const state_keys = "Known keys here: id, type, initial, states, on, after, pauses, label, code, description, history, target, meta, tags.";

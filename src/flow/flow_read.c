@@ -29,6 +29,7 @@
 
 #include "flow/flow.h"
 #include "flow/flow_read.h"
+#include "utils/errors.h"
 
 /*
  * add_finding appends a finding, or raises it when nobody collects.  A

@@ -16,14 +16,16 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
 
 #include "flow/flow.h"
-#include "utils/tuplestore.h"
 #include "flow/flow_cache.h"
 #include "flow/flow_check.h"
 #include "flow/flow_compile.h"
 #include "flow/flow_read.h"
 #include "flow/flow_staff.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_check_flow);

@@ -28,6 +28,7 @@
 
 #include "flow/flow_transition.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
 
 static const char *const transition_keys = "Known keys here: target, allow, guard, require, fields, set, quorum, approvers, exclude, reenter, description, meta.";
 static const char *const quorum_forms = "Write a number from 1 to 1000, \"all\", \"60%\" or {\"each\": [roles]}.";

@@ -23,6 +23,7 @@
 
 #include "flow/flow_cache.h"
 #include "flow/policy.h"
+#include "utils/errors.h"
 
 PG_FUNCTION_INFO_V1(workorder_view_policy);
 PG_FUNCTION_INFO_V1(workorder_view_predicate);

@@ -40,6 +40,8 @@
 #include "utils/typcache.h"
 
 #include "http/answer.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 #define JSON_CONTENT	"application/json; charset=utf-8"

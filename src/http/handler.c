@@ -32,7 +32,8 @@
 
 #include "http/handler.h"
 #include "utils/cache.h"
-#include "utils/workorder.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 
 /* Handlers are valid one by one, see WoHandler.generation. */
 static WoCache functions = {.syscache = PROCOID};

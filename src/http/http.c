@@ -44,6 +44,8 @@
 #include "http/idempotency.h"
 #include "http/request.h"
 #include "http/route.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
 
 #define HEADERS		"request.headers"

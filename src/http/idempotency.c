@@ -40,8 +40,11 @@
 
 #include "actor/actor.h"
 #include "http/idempotency.h"
-#include "utils/owner_spi.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
+#include "utils/settings.h"
 
 #define LOCK_CLASS	3
 

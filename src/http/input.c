@@ -34,6 +34,8 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /* The longest integer and the longest half of an amount, in digits, that are read from text. */

@@ -23,7 +23,7 @@
 #include "utils/json.h"
 
 #include "http/postgrest_error.h"
-#include "utils/workorder.h"
+#include "utils/compat.h"
 
 #define METHOD			"request.method"
 #define ERRCODE_PGRST	MAKE_SQLSTATE('P','G','R','S','T')

@@ -20,6 +20,8 @@
 #include "utils/typcache.h"
 
 #include "http/request.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 #define JSON_TYPE		"application/json"

@@ -48,6 +48,8 @@
 #include "http/route.h"
 #include "utils/cache.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 
 typedef struct RouteCache
 {

@@ -9,10 +9,11 @@
 #define WO_ROUTE_H
 
 #include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 
 #include "http/handler.h"
 #include "http/request_parse.h"
-#include "utils/workorder.h"
 
 /* Methods a route can have, in the order in which Allow lists them. */
 typedef enum WoMethod

@@ -47,6 +47,8 @@
 #include "utils/memutils.h"
 
 #include "journal/journal.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 
 /* A longer line gives the memory back; its buffer is not worth keeping. */
 #define MAX_KEPT_BUFFER	(64 * 1024)

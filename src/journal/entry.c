@@ -30,6 +30,7 @@
 
 #include "journal/entry.h"
 #include "row/approval_state.h"
+#include "utils/compat.h"
 #include "utils/jsonb_writer.h"
 #include "utils/value.h"
 

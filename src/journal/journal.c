@@ -50,8 +50,11 @@
 #include "journal/entry.h"
 #include "journal/journal.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/heap_append.h"
 #include "utils/owner_spi.h"
+#include "utils/settings.h"
 #include "utils/value.h"
 
 /* ----------------------------------------------------------------

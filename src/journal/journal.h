@@ -9,9 +9,12 @@
 #ifndef WO_JOURNAL_H
 #define WO_JOURNAL_H
 
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
 #include "flow/flow.h"
 #include "row/binding.h"
-#include "utils/workorder.h"
 
 #define WO_DIGEST_LENGTH	32
 #define WO_SALT_LENGTH		16

@@ -40,10 +40,12 @@
 #include "utils/rel.h"
 
 #include "actor/actor.h"
-#include "utils/owner_spi.h"
-#include "utils/catalog.h"
 #include "journal/outbox.h"
+#include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/heap_append.h"
+#include "utils/owner_spi.h"
 
 PG_FUNCTION_INFO_V1(workorder_subscribe);
 PG_FUNCTION_INFO_V1(workorder_events);

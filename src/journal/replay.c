@@ -30,8 +30,10 @@
 #include "utils/memutils.h"
 
 #include "journal/entry.h"
-#include "utils/catalog.h"
 #include "journal/replay.h"
+#include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /* What wo_replay_open() selects, in this order. */

@@ -51,6 +51,8 @@
 #include "journal/replay.h"
 #include "journal/state_count.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/heap_append.h"
 #include "utils/owner_spi.h"
 

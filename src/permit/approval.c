@@ -35,8 +35,9 @@
 #include "permit/evaluation.h"
 #include "permit/quorum.h"
 #include "permit/reason.h"
-#include "utils/id_set.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
+#include "utils/id_set.h"
 
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search

@@ -16,6 +16,8 @@
 
 #include "permit/condition.h"
 #include "permit/evaluation.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /*

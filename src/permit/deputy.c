@@ -16,8 +16,10 @@
 #include "utils/builtins.h"
 
 #include "permit/approval.h"
-#include "utils/owner_spi.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
+#include "utils/settings.h"
 
 PG_FUNCTION_INFO_V1(workorder_deputise);
 

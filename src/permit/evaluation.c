@@ -19,6 +19,9 @@
 #include "flow/flow_cache.h"
 #include "journal/entry.h"
 #include "permit/evaluation.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
+#include "utils/settings.h"
 
 /*
  * wo_evaluation_begin fills in what does not depend on the action: who, when, and

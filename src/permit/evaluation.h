@@ -9,10 +9,13 @@
 #ifndef WO_EVALUATION_H
 #define WO_EVALUATION_H
 
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
 #include "actor/actor.h"
 #include "flow/flow.h"
 #include "row/binding.h"
-#include "utils/workorder.h"
 
 /*
  * What is judged.  The caller fills in the first part; the rest is made when

@@ -31,6 +31,7 @@
 #include "permit/permit.h"
 #include "permit/quorum.h"
 #include "permit/reason.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /*

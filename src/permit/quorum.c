@@ -21,6 +21,7 @@
 #include "journal/journal.h"
 #include "permit/evaluation.h"
 #include "permit/quorum.h"
+#include "utils/compat.h"
 #include "utils/value.h"
 
 /* One person who has voted, or still may. */

@@ -20,6 +20,7 @@
 
 #include "flow/flow.h"
 #include "permit/reason.h"
+#include "utils/errors.h"
 
 /*
  * wo_reason_make makes a reason; texts are already in the caller's context.

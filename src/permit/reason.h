@@ -10,6 +10,7 @@
 
 #include "flow/flow.h"
 #include "permit/evaluation.h"
+#include "utils/compat.h"
 
 /* Why not.  Messages name rules, columns and roles, never what a row holds. */
 typedef struct WoReason

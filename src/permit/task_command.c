@@ -23,6 +23,7 @@
 #include "permit/evaluation.h"
 #include "permit/reason.h"
 #include "permit/task_command.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 /* An order being judged. */

@@ -22,6 +22,7 @@
 #include "utils/numeric.h"
 
 #include "row/approval_state.h"
+#include "utils/compat.h"
 #include "utils/value.h"
 
 static JsonbValue *

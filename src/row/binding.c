@@ -36,6 +36,8 @@
 #include "flow/flow.h"
 #include "row/binding.h"
 #include "utils/cache.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 #define GUARD_TRIGGER	"~workorder_guard"

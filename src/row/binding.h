@@ -10,10 +10,10 @@
 
 #include "access/attnum.h"
 #include "commands/trigger.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 
 #include "flow/flow.h"
-#include "utils/workorder.h"
 
 /* The columns the engine keeps, in the order in which guard() adds them. */
 typedef enum WoEngineColumn

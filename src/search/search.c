@@ -60,7 +60,7 @@
 #include "utils/syscache.h"
 
 #include "utils/casefold.h"
-#include "utils/workorder.h"
+#include "utils/compat.h"
 
 PG_FUNCTION_INFO_V1(workorder_bigram_extract_value);
 PG_FUNCTION_INFO_V1(workorder_bigram_extract_query);

@@ -32,6 +32,8 @@
 #include "row/binding.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_act);

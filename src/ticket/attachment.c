@@ -21,8 +21,10 @@
 #include "utils/timestamp.h"
 
 #include "actor/actor.h"
-#include "utils/owner_spi.h"
 #include "ticket/act.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
+#include "utils/settings.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_attach);

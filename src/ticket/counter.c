@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "actor/actor.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
 #include "utils/value.h"
 

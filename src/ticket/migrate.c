@@ -23,14 +23,16 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "flow/flow_cache.h"
-#include "ticket/act.h"
-#include "row/binding.h"
 #include "flow/flow.h"
+#include "flow/flow_cache.h"
 #include "journal/entry.h"
-#include "utils/owner_spi.h"
-#include "utils/catalog.h"
+#include "row/binding.h"
+#include "ticket/act.h"
 #include "ticket/migrate.h"
+#include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_migrated_state);

@@ -8,8 +8,9 @@
 #ifndef WO_MIGRATE_H
 #define WO_MIGRATE_H
 
+#include "utils/jsonb.h"
+
 #include "flow/flow.h"
-#include "utils/workorder.h"
 
 /* The move that is under way. */
 typedef struct WoMigration

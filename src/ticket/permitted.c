@@ -34,6 +34,7 @@
 #include "ticket/act.h"
 #include "ticket/ticket.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 
 /* The capacity to which a question is limited. */
 typedef struct Capacity

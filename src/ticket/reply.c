@@ -24,9 +24,10 @@
 #include "utils/jsonb.h"
 
 #include "actor/actor.h"
-#include "utils/owner_spi.h"
 #include "ticket/act.h"
 #include "ticket/ticket.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_add_reply);

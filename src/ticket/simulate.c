@@ -33,6 +33,7 @@
 #include "flow/flow_cache.h"
 #include "flow/flow_compile.h"
 #include "timer/timer.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
 
 /* What the journal and the timers call the table of a simulation. */

@@ -46,7 +46,10 @@
 #include "permit/evaluation.h"
 #include "permit/permit.h"
 #include "ticket/ticket.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
+#include "utils/settings.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_as_of);

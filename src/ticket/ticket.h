@@ -9,6 +9,7 @@
 #define WO_TICKET_H
 
 #include "row/binding.h"
+#include "utils/compat.h"
 
 /* What act() asks for. */
 typedef struct WoActRequest

@@ -30,6 +30,7 @@
 #include "actor/actor.h"
 #include "timer/calendar.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 
 /* Nobody plans further; and a calendar without working hours must come to an end. */
 #define MAX_YEARS	100

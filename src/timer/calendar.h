@@ -8,7 +8,7 @@
 #ifndef WO_CALENDAR_H
 #define WO_CALENDAR_H
 
-#include "utils/workorder.h"
+#include "utils/timestamp.h"
 
 extern TimestampTz wo_calendar_add(int64 tenant, const char *name, TimestampTz since,
 								   const Interval *span);

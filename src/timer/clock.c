@@ -24,11 +24,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "flow/flow.h"
 #include "flow/flow_read.h"
 #include "timer/calendar.h"
 #include "timer/clock.h"
-#include "flow/flow.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 
 /* How long a timer runs, and by whose time. */
 typedef struct Term

@@ -9,8 +9,10 @@
 #ifndef WO_CLOCK_H
 #define WO_CLOCK_H
 
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
 #include "flow/flow.h"
-#include "utils/workorder.h"
 
 /* One timer of one ticket. */
 typedef struct WoClock

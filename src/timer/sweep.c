@@ -51,7 +51,9 @@
 #include "row/binding.h"
 #include "timer/timer.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
+#include "utils/settings.h"
 
 /* A timer that is due, as it was read before its ticket was locked. */
 typedef struct WoDue

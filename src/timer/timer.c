@@ -28,13 +28,14 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "flow/flow.h"
 #include "flow/flow_cache.h"
 #include "flow/flow_read.h"
-#include "utils/owner_spi.h"
-#include "flow/flow.h"
-#include "utils/id_set.h"
-#include "utils/catalog.h"
 #include "timer/timer.h"
+#include "utils/catalog.h"
+#include "utils/errors.h"
+#include "utils/id_set.h"
+#include "utils/owner_spi.h"
 #include "utils/value.h"
 
 #define KEY " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND guarded_id OPERATOR(pg_catalog.=) $2" \

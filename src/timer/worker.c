@@ -40,7 +40,7 @@
 #include "utils/timestamp.h"
 
 #include "timer/worker.h"
-#include "utils/workorder.h"
+#include "utils/errors.h"
 
 #define SWEEPER_NAME	"workorder sweeper"
 

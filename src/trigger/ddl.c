@@ -30,7 +30,9 @@
 
 #include "row/binding.h"
 #include "utils/catalog.h"
+#include "utils/errors.h"
 #include "utils/owner_spi.h"
+#include "utils/settings.h"
 
 #define PERMISSIVE	"workorder_permissive"
 

@@ -51,6 +51,9 @@
 #include "row/binding.h"
 #include "ticket/migrate.h"
 #include "timer/timer.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
+#include "utils/settings.h"
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_guard_row);

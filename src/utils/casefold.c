@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 
 #include "utils/casefold.h"
+#include "utils/errors.h"
 
 #define LAST_CODE_POINT	0x10FFFF
 #define PAGE_BITS		8

@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "utils/catalog.h"
+#include "utils/errors.h"
 
 static AttrNumber column_number(Relation rel, const char *column, Oid type);
 static Oid	find_index(Relation rel, const ScanKeyData *keys, int nkeys);

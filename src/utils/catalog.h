@@ -12,8 +12,6 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
-#include "utils/workorder.h"
-
 #define WO_CATALOG_KEYS	4
 
 /* column = value; the column is bigint, int or text */

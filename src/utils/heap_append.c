@@ -52,6 +52,8 @@
 #include "utils/snapmgr.h"
 
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/heap_append.h"
 #include "utils/owner_spi.h"
 

@@ -42,10 +42,11 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/jsonb_writer.h"
 #include "utils/value.h"
 #include "utils/value_type.h"
-#include "utils/workorder.h"
 
 /* ----------------------------------------------------------------
  *		writing

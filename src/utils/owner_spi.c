@@ -45,10 +45,11 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
-
-#include "utils/owner_spi.h"
-#include "utils/catalog.h"
 #include "utils/tuplestore.h"
+
+#include "utils/catalog.h"
+#include "utils/errors.h"
+#include "utils/owner_spi.h"
 
 #define STREAM_ROWS	256
 

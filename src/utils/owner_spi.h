@@ -11,8 +11,6 @@
 #include "executor/spi.h"
 #include "nodes/execnodes.h"
 
-#include "utils/workorder.h"
-
 #define WO_STATEMENT_ARGS	9
 
 /* What is put back at the end of a section; the fields are owner_spi.c's. */

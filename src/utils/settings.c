@@ -4,9 +4,7 @@
  *	  The settings that several parts ask for, and what follows from them: the
  *	  clock, and whether a commit waits for its WAL.
  *
- * They live as long as the backend.  Everything that names a person is
- * superuser-set (PGC_SUSET), so that only a role that was given the parameter
- * by GRANT SET can speak for somebody.  A setting of one part is registered by
+ * They live as long as the backend.  A setting of one part is registered by
  * that part.
  *
  *-------------------------------------------------------------------------
@@ -19,14 +17,12 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
-#include "utils/workorder.h"
+#include "utils/compat.h"
+#include "utils/settings.h"
 
 bool		wo_maintenance = false;
-char	   *wo_actor_login = NULL;
-char	   *wo_tenant_text = NULL;
-char	   *wo_gateway_roles = NULL;
-bool		wo_login_claims = true;
 
 /* workorder.durable */
 static bool durable = true;
@@ -41,27 +37,6 @@ static TimestampTz fixed_now;
 static bool durability_wanted = false;
 
 PG_FUNCTION_INFO_V1(workorder_clock);
-
-/*
- * check_tenant accepts a positive bigint or nothing.
- */
-static bool
-check_tenant(char **newval, void **extra, GucSource source)
-{
-	char	   *end;
-	long long	tenant;
-
-	if (*newval == NULL || **newval == '\0')
-		return true;
-	errno = 0;
-	tenant = strtoll(*newval, &end, 10);
-	if (errno != 0 || *end != '\0' || tenant <= 0)
-	{
-		GUC_check_errdetail("A tenant is a positive whole number.");
-		return false;
-	}
-	return true;
-}
 
 /*
  * check_now parses the clock once, when it is set.  A check hook must not
@@ -162,17 +137,6 @@ at_transaction_event(XactEvent event, void *arg)
 }
 
 /*
- * wo_errors_shorten shortens a name that somebody gave to what fits into a message.
- */
-const char *
-wo_errors_shorten(const char *name)
-{
-	int			len = pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1);
-
-	return name[len] == '\0' ? name : psprintf("%.*s...", len, name);
-}
-
-/*
  * workorder_clock is wo_settings_now() for SQL.
  */
 Datum
@@ -196,23 +160,6 @@ wo_settings_init(void)
 							 "What is done under it is journalled as maintenance.",
 							 &wo_maintenance, false, PGC_SUSET, GUC_NOT_IN_SAMPLE,
 							 NULL, NULL, NULL);
-	DefineCustomStringVariable("workorder.actor",
-							   "Login of the person this session acts for.",
-							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
-							   &wo_actor_login, "", PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("workorder.tenant",
-							   "Tenant this session works in.",
-							   "Roles that may set it are given it by GRANT SET ON PARAMETER.",
-							   &wo_tenant_text, "", PGC_SUSET, 0, check_tenant, NULL, NULL);
-	DefineCustomStringVariable("workorder.gateway_roles",
-							   "Login roles whose request.jwt.claims are believed.",
-							   "A comma-separated list; PostgREST connects as one of them.",
-							   &wo_gateway_roles, "authenticator", PGC_SIGHUP,
-							   GUC_LIST_INPUT, NULL, NULL, NULL);
-	DefineCustomBoolVariable("workorder.login_claims",
-							 "Believes a gateway's claims that name a person by login alone.",
-							 "Tokens of sign_in() and token() name the person's number; other issuers may know only the login.",
-							 &wo_login_claims, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("workorder.now",
 							   "Fixed clock for tests and for loading history.",
 							   "Empty means the real clock.",

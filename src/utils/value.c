@@ -61,6 +61,7 @@
 #include "utils/resowner.h"
 #include "utils/typcache.h"
 
+#include "utils/compat.h"
 #include "utils/value.h"
 #include "utils/value_type.h"
 

@@ -9,8 +9,9 @@
 #define WO_VALUE_H
 
 #include "access/tupdesc.h"
+#include "utils/jsonb.h"
 
-#include "utils/workorder.h"
+#include "utils/compat.h"
 
 /*
  * The one key that canonical form adds: {"~json": x} stands for a value of a

@@ -26,6 +26,7 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
+#include "utils/errors.h"
 #include "utils/json_limits.h"
 #include "utils/value.h"
 #include "utils/value_type.h"

@@ -9,7 +9,7 @@
 #ifndef WO_VALUE_TYPE_H
 #define WO_VALUE_TYPE_H
 
-#include "utils/workorder.h"
+#include "utils/jsonb.h"
 
 typedef enum WoTypeKind
 {

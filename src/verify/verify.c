@@ -53,6 +53,8 @@
 #include "journal/replay.h"
 #include "permit/task.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

@@ -56,8 +56,9 @@
 #include "journal/entry.h"
 #include "permit/approval.h"
 #include "permit/task_command.h"
-#include "utils/compat.h"
 #include "utils/catalog.h"
+#include "utils/compat.h"
+#include "utils/errors.h"
 #include "utils/value.h"
 #include "verify/verify.h"
 

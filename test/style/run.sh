@@ -100,6 +100,12 @@ ok 'calls were found' test "$(calls | sort -u | wc -l)" -ge 200
 is 'no folder includes one that includes it back' "$(includes | circles)" ''
 is 'no file calls one that calls it back' "$(calls | circles)" ''
 
+# Errors that are raised without the extension's message domain are taken for those of handlers.
+foreign() { grep -lE '\b(ereport|elog)\(' "$@" | xargs grep -L '^#include "utils/errors.h"' || true; }
+is 'what raises errors includes utils/errors.h' "$(foreign src/*.c src/*/*.c)" ''
+printf '%s\n' '#include "utils/catalog.h"' 'ereport(ERROR, (errmsg("")));' >"$copy.c"
+is 'and what does not is found' "$(foreign "$copy.c")" "$copy.c"
+
 # A map that leaves something out misleads.
 unnamed() {
   local file
