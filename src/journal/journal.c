@@ -121,7 +121,7 @@ begin_scan(Relation journal, Relation index, const WoJournalEntry *key, int nkey
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->tenant));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->relation));
-	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key->ticket));
+	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_INT8EQ, TicketIdGetDatum(key->ticket));
 	ScanKeyInit(&keys[3], 4, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(key->revision - 1));
 	scan = wo_index_beginscan(journal, index, SnapshotSelf, nkeys);
 	index_rescan(scan, keys, nkeys, NULL, 0);
@@ -245,7 +245,7 @@ add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoTrans
  */
 List *
 wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-				  int64 ticket, const WoTransition *candidate)
+				  WoTicketId ticket, const WoTransition *candidate)
 {
 	WoJournalEntry key = {.tenant = tenant, .relation = binding->guarded_id, .ticket = ticket};
 	Relation	journal;
@@ -274,7 +274,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 		bool		isnull;
 
 		ExecStoreHeapTuple(((PendingLine *) pending.rows)[i].tuple, slot, false);
-		if (DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
+		if (DatumGetTicketId(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
 			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->guarded_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
 			takers = add_takers(takers, slot, flow, candidate);
@@ -309,7 +309,7 @@ form_line(Relation journal, const WoJournalEntry *line)
 
 	SET_VALUE(tenant, Int64GetDatum(line->tenant));
 	SET_VALUE(relation, Int32GetDatum(line->relation));
-	SET_VALUE(ticket, Int64GetDatum(line->ticket));
+	SET_VALUE(ticket, TicketIdGetDatum(line->ticket));
 	SET_VALUE(revision, Int32GetDatum(line->revision));
 	SET_VALUE(at, TimestampTzGetDatum(line->at));
 	SET_OR_NULL(actor, line->actor != 0, Int64GetDatum(line->actor));
@@ -357,7 +357,7 @@ static void
 refuse_second_line(TupleTableSlot *slot)
 {
 	bool		isnull;
-	int64		ticket = DatumGetInt64(slot_getattr(slot, Anum_journal_ticket, &isnull));
+	WoTicketId	ticket = DatumGetTicketId(slot_getattr(slot, Anum_journal_ticket, &isnull));
 	int32		revision = DatumGetInt32(slot_getattr(slot, Anum_journal_revision, &isnull));
 
 	ereport(ERROR,
@@ -409,10 +409,10 @@ PG_FUNCTION_INFO_V1(workorder_journal_maintenance);
 PG_FUNCTION_INFO_V1(workorder_altered);
 
 static void refuse(Relation rel, const char *statement);
-static void record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const char *what);
+static void record(int64 tenant, WoTicketId ticket, const char *action, Jsonb *changes, const char *what);
 static void check_names(const WoBinding *binding, Jsonb *columns, Jsonb *labels);
 static int64 key_column(TriggerData *trigdata, int column);
-static int32 last_line(int64 tenant, int64 ticket, uint8 *digest);
+static int32 last_line(int64 tenant, WoTicketId ticket, uint8 *digest);
 
 /*
  * journal_append_only() is the trigger function.
@@ -472,7 +472,7 @@ Datum
 workorder_journal_maintenance(PG_FUNCTION_ARGS)
 {
 	int32		relation = PG_GETARG_INT32(0);
-	int64		ticket = PG_GETARG_INT64(1);
+	WoTicketId	ticket = DatumGetTicketId(PG_GETARG_DATUM(1));
 	char	   *note = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
 	if (!wo_maintenance)
@@ -583,7 +583,7 @@ refuse(Relation rel, const char *statement)
 
 /* Writes the line that tells what was done, and by which role. */
 static void
-record(int64 tenant, int64 ticket, const char *action, Jsonb *changes, const char *what)
+record(int64 tenant, WoTicketId ticket, const char *action, Jsonb *changes, const char *what)
 {
 	WoJournalEntry line = {0};
 	uint8		previous[WO_DIGEST_LENGTH];
@@ -622,11 +622,11 @@ key_column(TriggerData *trigdata, int column)
  * looks as the journal's owner, who has journalled it.
  */
 static int32
-last_line(int64 tenant, int64 ticket, uint8 *digest)
+last_line(int64 tenant, WoTicketId ticket, uint8 *digest)
 {
 	Oid			types[3] = {INT8OID, INT8OID, INT4OID};
 	Datum		values[3] = {
-		Int64GetDatum(tenant), Int64GetDatum(ticket), Int32GetDatum(WO_RELATION_JOURNAL)
+		Int64GetDatum(tenant), TicketIdGetDatum(ticket), Int32GetDatum(WO_RELATION_JOURNAL)
 	};
 	int32		revision = 0;
 

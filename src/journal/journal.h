@@ -23,7 +23,7 @@
 #define WO_RELATION_JOURNAL	0
 
 /* Where the journal tells of alterations of a table. */
-#define WO_ALTERATION_TICKET(relation)	(-(int64) (relation))
+#define WO_ALTERATION_TICKET(relation)	(-(WoTicketId) (relation))
 
 /* Revision of a line that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
@@ -32,7 +32,7 @@ typedef struct WoJournalEntry
 {
 	int64		tenant;
 	int32		relation;		/* workorder.guarded.id */
-	int64		ticket;
+	WoTicketId	ticket;
 	int32		revision;
 	TimestampTz at;
 	int64		actor;			/* 0 = nobody known */
@@ -56,6 +56,6 @@ extern void wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, cons
 extern void wo_journal_append(const WoJournalEntry *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-							   int64 ticket, const WoTransition *candidate);
+							   WoTicketId ticket, const WoTransition *candidate);
 
 #endif							/* WO_JOURNAL_H */

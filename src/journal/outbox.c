@@ -74,7 +74,7 @@ typedef struct Event
 	SubTransactionId subid;		/* first, see heap_append.c */
 	int64		tenant;
 	int32		relation;		/* workorder.guarded.id */
-	int64		ticket;
+	WoTicketId	ticket;
 	int32		revision;
 	TimestampTz at;
 } Event;
@@ -229,7 +229,7 @@ form_event(Relation outbox, const Event *event)
 
 	values[Anum_outbox_tenant - 1] = Int64GetDatum(event->tenant);
 	values[Anum_outbox_relation - 1] = Int32GetDatum(event->relation);
-	values[Anum_outbox_ticket - 1] = Int64GetDatum(event->ticket);
+	values[Anum_outbox_ticket - 1] = TicketIdGetDatum(event->ticket);
 	values[Anum_outbox_revision - 1] = Int32GetDatum(event->revision);
 	values[Anum_outbox_at - 1] = TimestampTzGetDatum(event->at);
 	return wo_heap_append_form(&outbox_table, outbox, values, nulls);

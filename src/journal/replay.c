@@ -75,7 +75,7 @@ static bool apply_changes(WoReplayState *fold, const WoJournalEntry *line,
  * all of it, or a tenant's, or one ticket's.
  */
 WoReplay *
-wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
+wo_replay_open(int32 relation, const int64 *tenant, const WoTicketId *ticket)
 {
 	WoReplay   *replay = palloc0(sizeof(WoReplay));
 	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
@@ -94,7 +94,7 @@ wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket)
 	}
 	if (ticket != NULL)
 	{
-		values[nargs++] = Int64GetDatum(*ticket);
+		values[nargs++] = TicketIdGetDatum(*ticket);
 		appendStringInfo(&query, " AND ticket_id OPERATOR(pg_catalog.=) $%d", nargs);
 	}
 	appendStringInfoString(&query, " ORDER BY tenant_id, ticket_id, revision");
@@ -275,7 +275,7 @@ wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed, Bi
  * from others and are not in the journal, so they are left out.
  */
 Jsonb *
-wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, int64 ticket)
+wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId ticket)
 {
 	const WoBinding *binding = fold->binding;
 	WoJsonbState state = WO_JSONB_START;
@@ -423,7 +423,7 @@ static List *
 list_alterations(int32 relation)
 {
 	int64		tenant = 1;
-	int64		ticket = WO_ALTERATION_TICKET(relation);
+	WoTicketId	ticket = WO_ALTERATION_TICKET(relation);
 	WoReplay   *replay = wo_replay_open(WO_RELATION_JOURNAL, &tenant, &ticket);
 	const WoJournalEntry *line;
 	List	   *result = NIL;
@@ -515,7 +515,7 @@ wo_replay_import(WoReplayState *fold, const WoRow *row)
  * is what its first entry is going to picture.
  */
 Jsonb *
-wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at, const WoRow *row)
+wo_replay_until(WoBinding *binding, int64 tenant, WoTicketId ticket, TimestampTz at, const WoRow *row)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext old;

@@ -50,7 +50,7 @@ typedef struct WoReplayState
 	uint8		digest[WO_DIGEST_LENGTH];
 } WoReplayState;
 
-extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const int64 *ticket);
+extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const WoTicketId *ticket);
 extern const WoJournalEntry *wo_replay_next(WoReplay *replay);
 extern void wo_replay_close(WoReplay *replay);
 
@@ -60,8 +60,8 @@ extern void wo_replay_state_reset(WoReplayState *fold);
 extern bool wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed,
 						  Bitmapset **surprises);
 extern void wo_replay_import(WoReplayState *fold, const WoRow *row);
-extern Jsonb *wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, int64 ticket);
-extern Jsonb *wo_replay_until(WoBinding *binding, int64 tenant, int64 ticket, TimestampTz at,
+extern Jsonb *wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId ticket);
+extern Jsonb *wo_replay_until(WoBinding *binding, int64 tenant, WoTicketId ticket, TimestampTz at,
 							  const WoRow *row);
 
 #endif							/* WO_REPLAY_H */

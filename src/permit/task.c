@@ -190,7 +190,7 @@ describe(WoBinding *binding, const WoRow *row, const WoFlow *flow, Datum *values
 
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
 	values[1] = Int32GetDatum(binding->guarded_id);
-	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
+	values[2] = TicketIdGetDatum(wo_binding_id(binding, row->values));
 	values[3] = row->values[votes - 1];
 	values[4] = CStringGetTextDatum(state);
 	values[5] = row->values[binding->engine[WO_ENTERED_AT] - 1];
@@ -289,7 +289,7 @@ wo_task_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 		return;
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row != NULL ? row : old));
 	values[1] = Int32GetDatum(binding->guarded_id);
-	values[2] = Int64GetDatum(wo_binding_id(binding, row != NULL ? row->values : old->values));
+	values[2] = TicketIdGetDatum(wo_binding_id(binding, row != NULL ? row->values : old->values));
 	if (before != NULL && !old->nulls[votes - 1])
 		(void) wo_owner_spi_run(&clear_tasks, values, NULL);
 	if (row == NULL)

@@ -404,7 +404,7 @@ wo_binding_columns(WoBinding *binding, const WoFlow *flow)
 /*
  * wo_binding_id returns the ticket's number, whether it is int or bigint.
  */
-int64
+WoTicketId
 wo_binding_id(const WoBinding *binding, const Datum *values)
 {
 	Datum		value = values[binding->id - 1];

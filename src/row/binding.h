@@ -15,6 +15,12 @@
 
 #include "flow/flow.h"
 
+/* A ticket's number: bigint in SQL, whatever the key of its table is. */
+typedef int64 WoTicketId;
+
+#define TicketIdGetDatum(id)	Int64GetDatum(id)
+#define DatumGetTicketId(datum)	DatumGetInt64(datum)
+
 /* The columns the engine keeps, in the order in which guard() adds them. */
 typedef enum WoEngineColumn
 {
@@ -108,7 +114,7 @@ extern WoBinding *wo_binding_for_relation(Relation rel);
 extern WoBinding *wo_binding_if_guarded(Relation rel);
 extern AttrNumber wo_binding_attribute(const WoBinding *binding, const char *name);
 extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
-extern int64 wo_binding_id(const WoBinding *binding, const Datum *values);
+extern WoTicketId wo_binding_id(const WoBinding *binding, const Datum *values);
 extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);
 
 #endif							/* WO_BINDING_H */

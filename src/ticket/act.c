@@ -73,7 +73,7 @@ typedef struct Question
  * the note and the changes that the action would be given.
  */
 static void
-begin_question(Question *q, Oid relid, int64 id, text *note, Jsonb *changes)
+begin_question(Question *q, Oid relid, WoTicketId id, text *note, Jsonb *changes)
 {
 	HeapTuple	tuple;
 	bool	   *changed;
@@ -163,7 +163,7 @@ workorder_act(PG_FUNCTION_ARGS)
 		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
 	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
-	wo_ticket_move(rel, binding, PG_GETARG_INT64(1), &order, &revision, &state);
+	wo_ticket_move(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), &order, &revision, &state);
 	table_close(rel, NoLock);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -184,7 +184,7 @@ workorder_can(PG_FUNCTION_ARGS)
 	bool		allowed;
 
 	check_arguments(fcinfo);
-	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1),
+	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)),
 				   PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 				   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
 	allowed = judge(&q, text_to_cstring(PG_GETARG_TEXT_PP(2)), false, &reasons);
@@ -205,7 +205,7 @@ workorder_explain(PG_FUNCTION_ARGS)
 
 	check_arguments(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
-	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1),
+	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)),
 				   PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
 				   PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4));
 	(void) judge(&q, text_to_cstring(PG_GETARG_TEXT_PP(2)), true, &reasons);
@@ -255,7 +255,7 @@ workorder_actions(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		argument_missing("id");
 	InitMaterializedSRF(fcinfo, 0);
-	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1), NULL, NULL);
+	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)), NULL, NULL);
 	foreach(name, wo_permit_possible(&q.c))
 	{
 		int			action = wo_flow_action(q.c.flow, lfirst(name));
@@ -297,7 +297,7 @@ workorder_actions(PG_FUNCTION_ARGS)
  * table.
  */
 int
-wo_act_require(Oid relid, int64 id, const char *action)
+wo_act_require(Oid relid, WoTicketId id, const char *action)
 {
 	Question	q;
 	List	   *reasons;
@@ -333,7 +333,7 @@ workorder_engine_values(PG_FUNCTION_ARGS)
 		argument_missing("relation");
 	if (PG_ARGISNULL(1))
 		argument_missing("id");
-	begin_question(&q, PG_GETARG_OID(0), PG_GETARG_INT64(1), NULL, NULL);
+	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)), NULL, NULL);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	for (int i = 0; i < lengthof(shown); i++)
@@ -353,7 +353,7 @@ workorder_engine_values(PG_FUNCTION_ARGS)
  * table knows.
  */
 bool
-wo_act_visible(Oid relid, int64 id)
+wo_act_visible(Oid relid, WoTicketId id)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 	bool		visible;
@@ -380,5 +380,5 @@ workorder_visible(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(wo_act_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)));
+	PG_RETURN_BOOL(wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1))));
 }

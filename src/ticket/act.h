@@ -11,7 +11,7 @@
 
 #include "row/binding.h"
 
-extern bool wo_act_visible(Oid relid, int64 id);
-extern int	wo_act_require(Oid relid, int64 id, const char *action);
+extern bool wo_act_visible(Oid relid, WoTicketId id);
+extern int	wo_act_require(Oid relid, WoTicketId id, const char *action);
 
 #endif							/* WO_ACT_H */

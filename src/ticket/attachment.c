@@ -72,7 +72,7 @@ workorder_attach(PG_FUNCTION_ARGS)
 				 errmsg("media type of the file is blank"),
 				 errdetail("A file is served under the type that it was stored with."),
 				 errhint("Give a type, such as application/octet-stream.")));
-	guarded_id = wo_act_require(PG_GETARG_OID(0), PG_GETARG_INT64(1), ACTION_ATTACH);
+	guarded_id = wo_act_require(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)), ACTION_ATTACH);
 	actor = wo_actor_current();
 
 	values[0] = Int64GetDatum(actor->tenant);

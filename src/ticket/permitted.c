@@ -185,7 +185,7 @@ workorder_permitted(PG_FUNCTION_ARGS)
 		bool		nulls[2] = {false, false};
 
 		CHECK_FOR_INTERRUPTS();
-		tuple = wo_ticket_find(rel, binding, DatumGetInt64(ids[i]));
+		tuple = wo_ticket_find(rel, binding, DatumGetTicketId(ids[i]));
 		if (tuple != NULL)
 		{
 			values[0] = ids[i];

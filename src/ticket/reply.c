@@ -97,7 +97,7 @@ check_argument(FunctionCallInfo fcinfo, int n, const char *name)
  * take takes an action on the ticket and returns the revision it made.
  */
 static int
-take(Relation rel, WoBinding *binding, int64 ticket, const char *action)
+take(Relation rel, WoBinding *binding, WoTicketId ticket, const char *action)
 {
 	WoActRequest		order = {.action = action, .expect_revision = -1};
 	int			revision;
@@ -130,7 +130,7 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
-	values[3] = Int32GetDatum(take(rel, binding, PG_GETARG_INT64(1), "reply"));
+	values[3] = Int32GetDatum(take(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "reply"));
 	values[4] = PG_GETARG_DATUM(2);
 	values[5] = PG_ARGISNULL(3) ? DirectFunctionCall1(jsonb_in, CStringGetDatum("null")) : PG_GETARG_DATUM(3);
 	if (!wo_owner_spi_run(&add, values, &id))
@@ -167,7 +167,7 @@ workorder_replies(PG_FUNCTION_ARGS)
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!nulls[i] && wo_act_visible(PG_GETARG_OID(0), DatumGetInt64(ids[i])))
+		if (!nulls[i] && wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(ids[i])))
 			ids[seen++] = ids[i];
 	}
 	if (seen > 0)
@@ -198,8 +198,8 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 	check_argument(fcinfo, 2, "reply_id");
 	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	/* of a ticket that he may not see, nobody is told what was said there */
-	if (!wo_act_visible(PG_GETARG_OID(0), PG_GETARG_INT64(1)))
-		wo_ticket_not_found(rel, PG_GETARG_INT64(1));
+	if (!wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1))))
+		wo_ticket_not_found(rel, DatumGetTicketId(PG_GETARG_DATUM(1)));
 
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
@@ -214,7 +214,7 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 					 errdetail("A reply is removed by who wrote it."),
 					 errhint("Ask its author; whoever owns workorder.reply may delete it there."),
 					 errtable(rel)));
-		(void) take(rel, binding, PG_GETARG_INT64(1), "remove_reply");
+		(void) take(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "remove_reply");
 		/* somebody may have been quicker while the ticket was waited for */
 		if (wo_owner_spi_run(&remove_one, values, NULL))
 		{
@@ -225,7 +225,7 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_NOT_FOUND),
 			 errmsg("reply " INT64_FORMAT " of ticket " INT64_FORMAT " not found",
-					PG_GETARG_INT64(2), PG_GETARG_INT64(1)),
+					PG_GETARG_INT64(2), DatumGetTicketId(PG_GETARG_DATUM(1))),
 			 errdetail("The ticket has no reply with this number."),
 			 errhint("workorder.replies() lists them."),
 			 errtable(rel)));

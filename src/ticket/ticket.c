@@ -55,7 +55,7 @@
 PG_FUNCTION_INFO_V1(workorder_as_of);
 
 void
-wo_ticket_not_found(Relation rel, int64 id)
+wo_ticket_not_found(Relation rel, WoTicketId id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_NOT_FOUND),
@@ -133,14 +133,14 @@ check_update(Relation rel, AttrNumber attnum)
  * id_datum returns a ticket number as a datum of the key column's type.
  */
 static bool
-id_datum(const WoBinding *binding, int64 id, Datum *datum)
+id_datum(const WoBinding *binding, WoTicketId id, Datum *datum)
 {
 	if (TupleDescAttr(binding->desc, binding->id - 1)->atttypid == INT4OID)
 	{
 		*datum = Int32GetDatum((int32) id);
 		return id >= PG_INT32_MIN && id <= PG_INT32_MAX;
 	}
-	*datum = Int64GetDatum(id);
+	*datum = TicketIdGetDatum(id);
 	return true;
 }
 
@@ -148,7 +148,7 @@ id_datum(const WoBinding *binding, int64 id, Datum *datum)
  * find_by_key fetches the ticket of the caller's tenant into the slot.
  */
 static bool
-find_by_key(Relation rel, const WoBinding *binding, int64 id, Snapshot snapshot, TupleTableSlot *slot)
+find_by_key(Relation rel, const WoBinding *binding, WoTicketId id, Snapshot snapshot, TupleTableSlot *slot)
 {
 	Relation	index = index_open(wo_primary_key(rel), AccessShareLock);
 	ScanKeyData keys[2];
@@ -218,7 +218,7 @@ key_condition(StringInfo s, const WoBinding *binding, int first)
  * wo_ticket_find returns the ticket as the caller sees it, NULL if he does not.
  */
 HeapTuple
-wo_ticket_find(Relation rel, WoBinding *binding, int64 id)
+wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
 {
 	HeapTuple	result = NULL;
 
@@ -252,7 +252,7 @@ wo_ticket_find(Relation rel, WoBinding *binding, int64 id)
 													RelationGetRelationName(rel)));
 		key_condition(&query, binding, 1);
 		values[0] = Int64GetDatum(wo_actor_current()->tenant);
-		values[1] = Int64GetDatum(id);
+		values[1] = TicketIdGetDatum(id);
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
 		if (SPI_execute_with_args(query.data, 2, types, values, NULL, true, 2) != SPI_OK_SELECT)
@@ -354,7 +354,7 @@ lost_race(Relation rel, const char *detail)
  * lock_latest locks the newest version of the row in the slot.
  */
 static void
-lock_latest(Relation rel, int64 id, Snapshot snapshot, TupleTableSlot *slot)
+lock_latest(Relation rel, WoTicketId id, Snapshot snapshot, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
 	ItemPointerData tid = slot->tts_tid;
@@ -386,7 +386,7 @@ lock_latest(Relation rel, int64 id, Snapshot snapshot, TupleTableSlot *slot)
  * move_plain updates the row with the executor's helpers.
  */
 static void
-move_plain(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
+move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
 		   int *revision, char **state)
 {
 	EState	   *estate = CreateExecutorState();
@@ -489,7 +489,7 @@ move_plain(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order
  * move_by_statement does the same with an UPDATE, for tables that need it.
  */
 static void
-move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
+move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
 				  int *revision, char **state)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -531,7 +531,7 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoActRequest
 	}
 	key_condition(&query, binding, n + 1);
 	ADD_ARGUMENT(INT8OID, Int64GetDatum(wo_actor_current()->tenant), false);
-	ADD_ARGUMENT(INT8OID, Int64GetDatum(id), false);
+	ADD_ARGUMENT(INT8OID, TicketIdGetDatum(id), false);
 	if (order->expect_revision >= 0)
 	{
 		ADD_ARGUMENT(INT4OID, Int32GetDatum(order->expect_revision), false);
@@ -570,7 +570,7 @@ move_by_statement(Relation rel, WoBinding *binding, int64 id, const WoActRequest
  * wo_ticket_move takes an action on one ticket under its row lock.
  */
 void
-wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
+wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
 			   int *revision, char **state)
 {
 	PreventCommandIfReadOnly("workorder.act()");
@@ -596,7 +596,7 @@ Datum
 workorder_as_of(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	int64		id = PG_GETARG_INT64(1);
+	WoTicketId	id = DatumGetTicketId(PG_GETARG_DATUM(1));
 	WoBinding  *binding;
 	Relation	rel = wo_binding_open(relid, AccessShareLock, &binding);
 	HeapTuple	tuple;

@@ -21,10 +21,10 @@ typedef struct WoActRequest
 } WoActRequest;
 
 extern bool wo_ticket_may_read(Oid relid);
-extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, int64 id);
-extern void wo_ticket_move(Relation rel, WoBinding *binding, int64 id, const WoActRequest *order,
+extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id);
+extern void wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
 						   int *revision, char **state);
 extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);
-pg_noreturn extern void wo_ticket_not_found(Relation rel, int64 id);
+pg_noreturn extern void wo_ticket_not_found(Relation rel, WoTicketId id);
 
 #endif							/* WO_TICKET_H */

@@ -50,9 +50,9 @@ find_ticket(FunctionCallInfo fcinfo, Relation *rel, WoBinding **binding)
 	HeapTuple	tuple;
 
 	*rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, binding);
-	tuple = wo_ticket_find(*rel, *binding, PG_GETARG_INT64(1));
+	tuple = wo_ticket_find(*rel, *binding, DatumGetTicketId(PG_GETARG_DATUM(1)));
 	if (tuple == NULL)
-		wo_ticket_not_found(*rel, PG_GETARG_INT64(1));
+		wo_ticket_not_found(*rel, DatumGetTicketId(PG_GETARG_DATUM(1)));
 	return tuple;
 }
 
@@ -323,7 +323,7 @@ workorder_decides_for(PG_FUNCTION_ARGS)
 	int64		result = 0;
 
 	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
-	tuple = wo_ticket_find(rel, binding, PG_GETARG_INT64(1));
+	tuple = wo_ticket_find(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)));
 	if (tuple != NULL)
 	{
 		WoRow		row = wo_binding_row(binding, tuple);

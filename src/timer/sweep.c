@@ -59,7 +59,7 @@
 typedef struct WoDue
 {
 	int32		guarded_id;
-	int64		ticket;
+	WoTicketId	ticket;
 	char	   *state;
 	char	   *delay;
 	TimestampTz next_at;
@@ -159,7 +159,7 @@ lock_tickets(WoSweep *sweep, WoDue **due, int n)
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{
 			bool		isnull;
-			int64		ticket = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
+			WoTicketId	ticket = DatumGetTicketId(SPI_getbinval(SPI_tuptable->vals[row],
 															 SPI_tuptable->tupdesc, 1, &isnull));
 
 			for (; next < to && due[next]->ticket <= ticket; next++)
@@ -348,7 +348,7 @@ put_off_timer(WoSweep *sweep, const WoDue *due, const char *problem)
 {
 	Interval	first = {.time = RETRY_FIRST};
 	Datum		values[8] = {
-		Int64GetDatum(sweep->tenant), Int32GetDatum(due->guarded_id), Int64GetDatum(due->ticket),
+		Int64GetDatum(sweep->tenant), Int32GetDatum(due->guarded_id), TicketIdGetDatum(due->ticket),
 		CStringGetTextDatum(due->state), CStringGetTextDatum(due->delay),
 		CStringGetTextDatum(problem), TimestampTzGetDatum(sweep->now), IntervalPGetDatum(&first)
 	};
@@ -405,7 +405,7 @@ ticket_array(WoDue **due, int n)
 	Datum	   *ids = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
-		ids[i] = Int64GetDatum(due[i]->ticket);
+		ids[i] = TicketIdGetDatum(due[i]->ticket);
 	return PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
@@ -597,7 +597,7 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID, INT8OID, INT8OID};
 	Datum		values[6] = {
 		Int64GetDatum(sweep->tenant), TimestampTzGetDatum(sweep->now),
-		TimestampTzGetDatum(last->next_at), Int32GetDatum(last->guarded_id), Int64GetDatum(last->ticket),
+		TimestampTzGetDatum(last->next_at), Int32GetDatum(last->guarded_id), TicketIdGetDatum(last->ticket),
 		Int64GetDatum(Min(CHUNK, sweep->left))
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -616,7 +616,7 @@ read_due(WoSweep *sweep, const WoDue *last, int *n)
 		bool		isnull;
 
 		due->guarded_id = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
-		due->ticket = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+		due->ticket = DatumGetTicketId(SPI_getbinval(tuple, desc, 2, &isnull));
 		due->state = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 3));
 		due->delay = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 4));
 		due->next_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));

@@ -150,7 +150,7 @@ gathers(int64 tenant, int32 guarded_id)
  * gather adds a row.
  */
 static void
-gather(Gathered *rows, int64 ticket, const char *state, const char *delay, TimestampTz due)
+gather(Gathered *rows, WoTicketId ticket, const char *state, const char *delay, TimestampTz due)
 {
 	MemoryContext old = MemoryContextSwitchTo(gathering->context);
 
@@ -165,7 +165,7 @@ gather(Gathered *rows, int64 ticket, const char *state, const char *delay, Times
 		rows->delays = rows->n == 0 ? palloc(size) : repalloc(rows->delays, size);
 		rows->dues = rows->n == 0 ? palloc(size) : repalloc(rows->dues, size);
 	}
-	rows->tickets[rows->n] = Int64GetDatum(ticket);
+	rows->tickets[rows->n] = TicketIdGetDatum(ticket);
 	rows->states[rows->n] = state == NULL ? (Datum) 0 : CStringGetTextDatum(state);
 	rows->delays[rows->n] = delay == NULL ? (Datum) 0 : CStringGetTextDatum(delay);
 	rows->dues[rows->n++] = TimestampTzGetDatum(due);
@@ -301,12 +301,12 @@ presume(WoClocks *clocks, int leaf)
  * it is NULL.  What the flow does not know is left out, and counted.
  */
 int
-wo_timer_load(WoClocks *clocks, int32 guarded_id, int64 ticket, Snapshot snapshot)
+wo_timer_load(WoClocks *clocks, int32 guarded_id, WoTicketId ticket, Snapshot snapshot)
 {
 	WoCatalogKey keys[3] = {
 		{"tenant_id", INT8OID, Int64GetDatum(clocks->tenant)},
 		{"guarded_id", INT4OID, Int32GetDatum(guarded_id)},
-		{"ticket_id", INT8OID, Int64GetDatum(ticket)}
+		{"ticket_id", INT8OID, TicketIdGetDatum(ticket)}
 	};
 	WoCatalogScan	lookup;
 	HeapTuple	tuple;
@@ -350,10 +350,10 @@ wo_timer_load(WoClocks *clocks, int32 guarded_id, int64 ticket, Snapshot snapsho
  * clear_gone deletes the timers of the states that were left.
  */
 static void
-clear_gone(const WoClocks *clocks, int32 guarded_id, int64 ticket, bool together)
+clear_gone(const WoClocks *clocks, int32 guarded_id, WoTicketId ticket, bool together)
 {
 	Datum	   *states = palloc(sizeof(Datum) * Max(clocks->n, 1));
-	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), Int64GetDatum(ticket)};
+	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), TicketIdGetDatum(ticket)};
 	int			last = -1;
 	int			n = 0;
 
@@ -380,9 +380,9 @@ clear_gone(const WoClocks *clocks, int32 guarded_id, int64 ticket, bool together
  * wo_timer_save writes what has changed.
  */
 void
-wo_timer_save(const WoClocks *clocks, int32 guarded_id, int64 ticket)
+wo_timer_save(const WoClocks *clocks, int32 guarded_id, WoTicketId ticket)
 {
-	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), Int64GetDatum(ticket)};
+	Datum		values[8] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), TicketIdGetDatum(ticket)};
 	bool		together = gathers(clocks->tenant, guarded_id);
 
 	/* what stands still or goes on is rare, and changes rows that are there */
@@ -427,7 +427,7 @@ clear_all(WoBinding *binding, const WoRow *row)
 	}
 	values[0] = Int64GetDatum(wo_binding_tenant(binding, row));
 	values[1] = Int32GetDatum(binding->guarded_id);
-	values[2] = Int64GetDatum(wo_binding_id(binding, row->values));
+	values[2] = TicketIdGetDatum(wo_binding_id(binding, row->values));
 	(void) wo_owner_spi_run(&clear_ticket, values, NULL);
 }
 

@@ -83,19 +83,19 @@ static const char *const tally_query =
 
 static List *list_guarded(Oid relid);
 pg_noreturn static void not_guarded(Oid relid);
-static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
-static void verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named);
+static void verify_guarded(WoVerify *v, const WoGuarded *guarded, const WoTicketId *ticket, bool named);
+static void verify_apart(WoVerify *v, const WoGuarded *guarded, const WoTicketId *ticket, bool named);
 static void verify_maintenance(WoVerify *v);
 static WoBinding *bind(Relation rel, const WoGuarded *guarded);
-static void verify_tickets(WoVerify *v, const int64 *ticket);
+static void verify_tickets(WoVerify *v, const WoTicketId *ticket);
 static char *row_query(const WoBinding *binding, Relation rel, bool one);
 static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
-static int	compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket);
+static int	compare_key(int64 tenant, WoTicketId ticket, int64 other_tenant, WoTicketId other_ticket);
 static void check_line(WoVerify *v, const WoJournalEntry *line, bool sealed);
 static JsonbValue *old_value(const WoJournalEntry *line, Form_pg_attribute att);
 static void check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed);
-static void check_row(WoVerify *v, int64 ticket, const WoRow *row);
-static void check_tasks(WoVerify *v, int64 ticket, const WoRow *row);
+static void check_row(WoVerify *v, WoTicketId ticket, const WoRow *row);
+static void check_tasks(WoVerify *v, WoTicketId ticket, const WoRow *row);
 static char *column_list(const WoBinding *binding, const Bitmapset *columns);
 static void verify_totals(WoVerify *v);
 
@@ -107,8 +107,8 @@ Datum
 workorder_verify(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
-	int64		id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
-	const int64 *ticket = PG_ARGISNULL(1) ? NULL : &id;
+	WoTicketId	id = PG_ARGISNULL(1) ? 0 : DatumGetTicketId(PG_GETARG_DATUM(1));
+	const WoTicketId *ticket = PG_ARGISNULL(1) ? NULL : &id;
 	WoVerify	v = {0};
 	List	   *tables;
 	ListCell   *lc;
@@ -147,7 +147,7 @@ workorder_verify(PG_FUNCTION_ARGS)
 Datum
 workorder_retime(PG_FUNCTION_ARGS)
 {
-	int64		id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	WoTicketId	id = PG_ARGISNULL(1) ? 0 : DatumGetTicketId(PG_GETARG_DATUM(1));
 	WoVerify	v = {.retime = true};
 	List	   *tables;
 
@@ -256,7 +256,7 @@ list_guarded(Oid relid)
  * tables are verified all the same.
  */
 static void
-verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named)
+verify_apart(WoVerify *v, const WoGuarded *guarded, const WoTicketId *ticket, bool named)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -304,7 +304,7 @@ verify_apart(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool na
  * only for who names the table.
  */
 static void
-verify_guarded(WoVerify *v, const WoGuarded *guarded, const int64 *ticket, bool named)
+verify_guarded(WoVerify *v, const WoGuarded *guarded, const WoTicketId *ticket, bool named)
 {
 	Relation	rel = try_relation_open(guarded->relid, AccessShareLock);
 	MemoryContext old;
@@ -412,7 +412,7 @@ verify_maintenance(WoVerify *v)
 {
 	WoReplay   *replay = wo_replay_open(WO_RELATION_JOURNAL, NULL, NULL);
 	int64		tenant = 0;
-	int64		ticket = 0;
+	WoTicketId	ticket = 0;
 	int32		revision = 0;
 	bool		sealed = false;
 	uint8		digest[WO_DIGEST_LENGTH];
@@ -451,7 +451,7 @@ verify_maintenance(WoVerify *v)
 
 /* Reads rows and lines side by side. */
 static void
-verify_tickets(WoVerify *v, const int64 *ticket)
+verify_tickets(WoVerify *v, const WoTicketId *ticket)
 {
 	const WoBinding *binding = v->binding;
 	const int64 *tenant = ticket != NULL ? &wo_actor_current()->tenant : NULL;
@@ -466,7 +466,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 	if (ticket != NULL)
 	{
 		values[0] = Int64GetDatum(*tenant);
-		values[1] = Int64GetDatum(*ticket);
+		values[1] = TicketIdGetDatum(*ticket);
 	}
 	wo_owner_spi_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
 				   ticket != NULL ? 2 : 0, types, values);
@@ -481,7 +481,7 @@ verify_tickets(WoVerify *v, const int64 *ticket)
 	{
 		MemoryContext old;
 		int64		current_tenant = line != NULL ? line->tenant : 0;
-		int64		current = line != NULL ? line->ticket : 0;
+		WoTicketId	current = line != NULL ? line->ticket : 0;
 		bool		there = false;
 		bool		timed;
 
@@ -585,7 +585,7 @@ read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row)
 }
 
 static int
-compare_key(int64 tenant, int64 ticket, int64 other_tenant, int64 other_ticket)
+compare_key(int64 tenant, WoTicketId ticket, int64 other_tenant, WoTicketId other_ticket)
 {
 	if (tenant != other_tenant)
 		return tenant < other_tenant ? -1 : 1;
@@ -679,7 +679,7 @@ check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed)
 
 /* Checks a row against the fold of its lines. */
 static void
-check_row(WoVerify *v, int64 ticket, const WoRow *row)
+check_row(WoVerify *v, WoTicketId ticket, const WoRow *row)
 {
 	const WoBinding *binding = v->binding;
 	WoReplayState	   *fold = v->fold;
@@ -737,7 +737,7 @@ check_row(WoVerify *v, int64 ticket, const WoRow *row)
 
 /* Checks, or mends, the tasks that the lists show of a ticket. */
 static void
-check_tasks(WoVerify *v, int64 ticket, const WoRow *row)
+check_tasks(WoVerify *v, WoTicketId ticket, const WoRow *row)
 {
 	int64		n;
 

@@ -65,7 +65,7 @@ typedef struct WoVerify
 } WoVerify;
 
 /* verify_report.c */
-extern void wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code,
+extern void wo_verify_report(WoVerify *v, WoTicketId ticket, int32 revision, const char *code,
 							 const char *fmt,...) pg_attribute_printf(5, 6);
 extern const WoFlow *wo_verify_report_flow(WoVerify *v);
 extern Jsonb *wo_verify_report_history(WoVerify *v);
@@ -82,13 +82,13 @@ extern bool wo_verify_rules_default(WoVerify *v, AttrNumber attnum, JsonbValue *
 extern void wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, List *candidates,
 							 int from, int to, JsonbValue *votes);
 extern void wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line);
-extern void wo_verify_people_participants(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_people_participants(WoVerify *v, int64 tenant, WoTicketId ticket);
 
 /* verify_timers.c */
-extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket);
-extern bool wo_verify_timers_are_set(WoVerify *v, int64 tenant, int64 ticket);
-extern void wo_verify_timers_stray(WoVerify *v, int64 tenant, int64 ticket);
+extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const WoTicketId *ticket);
+extern bool wo_verify_timers_are_set(WoVerify *v, int64 tenant, WoTicketId ticket);
+extern void wo_verify_timers_stray(WoVerify *v, int64 tenant, WoTicketId ticket);
 extern void wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before);
-extern void wo_verify_timers_compare(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed);
+extern void wo_verify_timers_compare(WoVerify *v, int64 tenant, WoTicketId ticket, const WoRow *row, bool timed);
 
 #endif							/* WO_VERIFY_H */

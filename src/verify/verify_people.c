@@ -370,11 +370,11 @@ wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line)
  * makes them so.
  */
 void
-wo_verify_people_participants(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_people_participants(WoVerify *v, int64 tenant, WoTicketId ticket)
 {
 	int			n = list_length(v->parts);
 	Datum	   *columns[5];
-	Datum		values[8] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), Int64GetDatum(ticket)};
+	Datum		values[8] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), TicketIdGetDatum(ticket)};
 	int64		shown = 0;
 	ListCell   *lc;
 

@@ -23,7 +23,7 @@
 
 /* Adds a finding. */
 void
-wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, const char *fmt,...)
+wo_verify_report(WoVerify *v, WoTicketId ticket, int32 revision, const char *code, const char *fmt,...)
 {
 	Datum		values[5];
 	bool		nulls[5];
@@ -48,7 +48,7 @@ wo_verify_report(WoVerify *v, int64 ticket, int32 revision, const char *code, co
 	}
 	values[0] = ObjectIdGetDatum(v->relid);
 	nulls[0] = !OidIsValid(v->relid);
-	values[1] = Int64GetDatum(ticket);
+	values[1] = TicketIdGetDatum(ticket);
 	nulls[1] = ticket == WO_NO_TICKET;
 	values[2] = Int32GetDatum(revision);
 	nulls[2] = revision == WO_NO_REVISION;

@@ -43,7 +43,7 @@ static WoStatement keep_only = {
  * of the tickets.
  */
 void
-wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
+wo_verify_timers_open(WoVerify *v, const int64 *tenant, const WoTicketId *ticket)
 {
 	Oid			types[3] = {INT4OID, INT8OID, INT8OID};
 	Datum		values[3] = {Int32GetDatum(v->binding->guarded_id)};
@@ -51,7 +51,7 @@ wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
 	if (ticket != NULL)
 	{
 		values[1] = Int64GetDatum(*tenant);
-		values[2] = Int64GetDatum(*ticket);
+		values[2] = TicketIdGetDatum(*ticket);
 	}
 	wo_owner_spi_stream_open(&v->timers, wo_catalog_table("timer", false),
 				   ticket != NULL ?
@@ -67,9 +67,9 @@ wo_verify_timers_open(WoVerify *v, const int64 *tenant, const int64 *ticket)
  * clear drops all timers of a ticket but those of a list.
  */
 static void
-clear(WoVerify *v, int64 tenant, int64 ticket, const WoClocks *keep)
+clear(WoVerify *v, int64 tenant, WoTicketId ticket, const WoClocks *keep)
 {
-	Datum		values[5] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), Int64GetDatum(ticket)};
+	Datum		values[5] = {Int64GetDatum(tenant), Int32GetDatum(v->binding->guarded_id), TicketIdGetDatum(ticket)};
 	Datum	   *states = palloc(sizeof(Datum) * Max(keep->n, 1));
 	Datum	   *delays = palloc(sizeof(Datum) * Max(keep->n, 1));
 	int			n = 0;
@@ -94,14 +94,14 @@ clear(WoVerify *v, int64 tenant, int64 ticket, const WoClocks *keep)
  * order; what has timers and is passed over is not there.
  */
 bool
-wo_verify_timers_are_set(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_timers_are_set(WoVerify *v, int64 tenant, WoTicketId ticket)
 {
 	while (v->timed != NULL)
 	{
 		TupleDesc	desc = v->timers.batch->tupdesc;
 		bool		isnull;
 		int64		timed_tenant = DatumGetInt64(SPI_getbinval(v->timed, desc, 1, &isnull));
-		int64		timed = DatumGetInt64(SPI_getbinval(v->timed, desc, 2, &isnull));
+		WoTicketId	timed = DatumGetTicketId(SPI_getbinval(v->timed, desc, 2, &isnull));
 		bool		reached = timed_tenant > tenant || (timed_tenant == tenant && timed >= ticket);
 
 		if (reached && (timed_tenant != tenant || timed != ticket))
@@ -118,7 +118,7 @@ wo_verify_timers_are_set(WoVerify *v, int64 tenant, int64 ticket)
  * wo_verify_timers_stray deals with timers of a ticket that is not there.
  */
 void
-wo_verify_timers_stray(WoVerify *v, int64 tenant, int64 ticket)
+wo_verify_timers_stray(WoVerify *v, int64 tenant, WoTicketId ticket)
 {
 	WoClocks	none = {0};
 
@@ -250,7 +250,7 @@ describe(const WoFlow *flow, const WoClock *clock)
  * makes them so.  Of a ticket without a journal only the row tells.
  */
 void
-wo_verify_timers_compare(WoVerify *v, int64 tenant, int64 ticket, const WoRow *row, bool timed)
+wo_verify_timers_compare(WoVerify *v, int64 tenant, WoTicketId ticket, const WoRow *row, bool timed)
 {
 	WoClocks   *wanted = &v->clocks;
 	WoClocks	actual = {0};
