@@ -6,16 +6,16 @@
  * What SQL calls is here: verify(), and retime() and refresh_tasks(), which go
  * the same way but mend.  They go through the tables one by one.  What a table
  * promises as a whole is asked here, the triggers that make its journal true
- * and its totals among it, and the lines that maintenance of the journal has
+ * and its totals among it, and the entries that maintenance of the journal has
  * left, which belong to no table.  No finding means: sound.
  *
- * A table's rows and its journal's lines are read side by side, both ordered
- * by tenant and ticket.  Each line is checked against the one before it and
+ * A table's rows and its journal's entries are read side by side, both ordered
+ * by tenant and ticket.  Each entry is checked against the one before it and
  * against the flow version the ticket is pinned to, then folded; the row that
  * comes out must be the row that is there.  The other files of verify() are
  * asked for the flow, people, timers and lists, ticket by ticket.  Columns
- * that were added with a default after a ticket's last line are not in the
- * journal: a column that no line tells of may therefore hold its default, too.
+ * that were added with a default after a ticket's last entry are not in the
+ * journal: a column that no entry tells of may therefore hold its default, too.
  * Generated columns follow from others and are not compared.
  *
  * Totals and the rows, counted by tenant and state, are read side by side in
@@ -71,7 +71,7 @@ typedef struct Holding
 	int64		n;
 } Holding;
 
-static const char *const tally_query =
+static const char *const count_query =
 	"SELECT tenant_id, state, pg_catalog.sum(n)::pg_catalog.int8 FROM ("
 	" SELECT tenant_id, state, n FROM workorder.state_count WHERE guarded_id OPERATOR(pg_catalog.=) $1"
 	" UNION ALL SELECT tenant_id, to_state, n FROM workorder.state_count_change"
@@ -91,9 +91,9 @@ static void verify_tickets(WoVerify *v, const WoTicketId *ticket);
 static char *row_query(const WoBinding *binding, Relation rel, bool one);
 static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
 static int	compare_key(int64 tenant, WoTicketId ticket, int64 other_tenant, WoTicketId other_ticket);
-static void check_line(WoVerify *v, const WoJournalEntry *line, bool sealed);
-static JsonbValue *old_value(const WoJournalEntry *line, Form_pg_attribute att);
-static void check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed);
+static void check_entry(WoVerify *v, const WoJournalEntry *entry, bool sealed);
+static JsonbValue *old_value(const WoJournalEntry *entry, Form_pg_attribute att);
+static void check_digest(WoVerify *v, const WoJournalEntry *entry, bool sealed);
 static void check_row(WoVerify *v, WoTicketId ticket, const WoRow *row);
 static void check_tasks(WoVerify *v, WoTicketId ticket, const WoRow *row);
 static char *column_list(const WoBinding *binding, const Bitmapset *columns);
@@ -404,7 +404,7 @@ bind(Relation rel, const WoGuarded *guarded)
 }
 
 /*
- * Checks the digests of the lines that maintenance of the journal itself has
+ * Checks the digests of the entries that maintenance of the journal itself has
  * left; they belong to no table.
  */
 static void
@@ -417,31 +417,31 @@ verify_maintenance(WoVerify *v)
 	bool		sealed = false;
 	uint8		digest[WO_DIGEST_LENGTH];
 	uint8		expected[WO_DIGEST_LENGTH];
-	const WoJournalEntry *line;
+	const WoJournalEntry *entry;
 
 	v->relid = InvalidOid;
-	while ((line = wo_replay_next(replay)) != NULL)
+	while ((entry = wo_replay_next(replay)) != NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(replay->context);
 
 		CHECK_FOR_INTERRUPTS();
-		if (line->tenant != tenant || line->ticket != ticket)
+		if (entry->tenant != tenant || entry->ticket != ticket)
 		{
-			tenant = line->tenant;
-			ticket = line->ticket;
+			tenant = entry->tenant;
+			ticket = entry->ticket;
 			revision = 0;
 			sealed = false;
 		}
-		if (line->revision != revision + 1)
-			wo_verify_report(v, ticket, line->revision, "gap",
-							 "maintenance entry %d follows %d", line->revision, revision);
-		wo_digest_compute(line, sealed ? digest : NULL, expected);
-		if (!replay->sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
-			wo_verify_report(v, ticket, line->revision, "digest",
+		if (entry->revision != revision + 1)
+			wo_verify_report(v, ticket, entry->revision, "gap",
+							 "maintenance entry %d follows %d", entry->revision, revision);
+		wo_digest_compute(entry, sealed ? digest : NULL, expected);
+		if (!replay->sealed || memcmp(expected, entry->digest, WO_DIGEST_LENGTH) != 0)
+			wo_verify_report(v, ticket, entry->revision, "digest",
 							 "the maintenance entry is not what was written, or one before it is missing");
-		revision = line->revision;
+		revision = entry->revision;
 		sealed = replay->sealed;
-		memcpy(digest, line->digest, WO_DIGEST_LENGTH);
+		memcpy(digest, entry->digest, WO_DIGEST_LENGTH);
 		MemoryContextSwitchTo(old);
 	}
 	wo_replay_close(replay);
@@ -449,7 +449,7 @@ verify_maintenance(WoVerify *v)
 
 /* --- tickets --------------------------------------------------------------- */
 
-/* Reads rows and lines side by side. */
+/* Reads rows and entries side by side. */
 static void
 verify_tickets(WoVerify *v, const WoTicketId *ticket)
 {
@@ -460,7 +460,7 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 	WoReplay   *replay;
 	WoStream	rows;
 	HeapTuple	tuple;
-	const WoJournalEntry *line;
+	const WoJournalEntry *entry;
 	WoRow		row;
 
 	if (ticket != NULL)
@@ -476,12 +476,12 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 	row.nulls = palloc(sizeof(bool) * binding->desc->natts);
 
 	tuple = wo_owner_spi_stream_next(&rows);
-	line = wo_replay_next(replay);
-	while (tuple != NULL || line != NULL)
+	entry = wo_replay_next(replay);
+	while (tuple != NULL || entry != NULL)
 	{
 		MemoryContext old;
-		int64		current_tenant = line != NULL ? line->tenant : 0;
-		WoTicketId	current = line != NULL ? line->ticket : 0;
+		int64		current_tenant = entry != NULL ? entry->tenant : 0;
+		WoTicketId	current = entry != NULL ? entry->ticket : 0;
 		bool		there = false;
 		bool		timed;
 
@@ -491,9 +491,9 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 			int			order;
 
 			read_row(binding, tuple, rows.batch->tupdesc, &row);
-			order = line == NULL ? -1 :
+			order = entry == NULL ? -1 :
 				compare_key(wo_binding_tenant(binding, &row), wo_binding_id(binding, row.values),
-							line->tenant, line->ticket);
+							entry->tenant, entry->ticket);
 			there = order <= 0;
 			if (order < 0)
 			{
@@ -508,12 +508,12 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 		v->parts = NIL;
 		v->approving = false;
 		memset(&v->clocks, 0, sizeof(v->clocks));
-		for (; line != NULL && compare_key(line->tenant, line->ticket, current_tenant, current) == 0;
-			 line = wo_replay_next(replay))
+		for (; entry != NULL && compare_key(entry->tenant, entry->ticket, current_tenant, current) == 0;
+			 entry = wo_replay_next(replay))
 		{
 			CHECK_FOR_INTERRUPTS();
 			old = MemoryContextSwitchTo(replay->context);
-			check_line(v, line, replay->sealed);
+			check_entry(v, entry, replay->sealed);
 			MemoryContextSwitchTo(old);
 		}
 
@@ -594,69 +594,69 @@ compare_key(int64 tenant, WoTicketId ticket, int64 other_tenant, WoTicketId othe
 	return 0;
 }
 
-/* Checks a line against those before it, and adds it to the fold. */
+/* Checks an entry against those before it, and adds it to the fold. */
 static void
-check_line(WoVerify *v, const WoJournalEntry *line, bool sealed)
+check_entry(WoVerify *v, const WoJournalEntry *entry, bool sealed)
 {
 	WoReplayState	   *fold = v->fold;
-	bool		base = wo_replay_is_base(line);
-	Bitmapset  *surprises = NULL;
+	bool		base = wo_replay_is_base(entry);
+	Bitmapset  *mismatches = NULL;
 	Jsonb	   *before;
 	bool	   *known;
 	int			attnum = -1;
 
-	check_digest(v, line, sealed);
+	check_digest(v, entry, sealed);
 	if (!fold->begun)
 	{
-		if (line->from_state != NULL || (!base && line->revision != 1))
-			wo_verify_report(v, line->ticket, line->revision, "gap",
+		if (entry->from_state != NULL || (!base && entry->revision != 1))
+			wo_verify_report(v, entry->ticket, entry->revision, "gap",
 							 "the journal begins with revision %d, not with how the ticket came to be",
-							 line->revision);
+							 entry->revision);
 	}
 	else
 	{
-		if (line->revision != fold->revision + 1)
-			wo_verify_report(v, line->ticket, line->revision, "gap",
-							 "revision %d follows revision %d", line->revision, fold->revision);
-		if (strcmp(line->from_state != NULL ? line->from_state : "",
+		if (entry->revision != fold->revision + 1)
+			wo_verify_report(v, entry->ticket, entry->revision, "gap",
+							 "revision %d follows revision %d", entry->revision, fold->revision);
+		if (strcmp(entry->from_state != NULL ? entry->from_state : "",
 				   fold->state != NULL ? fold->state : "") != 0)
-			wo_verify_report(v, line->ticket, line->revision, "chain_state",
+			wo_verify_report(v, entry->ticket, entry->revision, "chain_state",
 							 "the entry starts from state \"%s\", the one before it ends in \"%s\"",
-							 line->from_state != NULL ? line->from_state : "(none)",
+							 entry->from_state != NULL ? entry->from_state : "(none)",
 							 fold->state != NULL ? fold->state : "(none)");
-		if (line->at < fold->at)
-			wo_verify_report(v, line->ticket, line->revision, "time",
+		if (entry->at < fold->at)
+			wo_verify_report(v, entry->ticket, entry->revision, "time",
 							 "the entry is earlier than the one before it");
 	}
-	wo_verify_rules_step(v, line);
+	wo_verify_rules_step(v, entry);
 
 	before = wo_verify_report_history(v);
 	known = memcpy(palloc(v->binding->desc->natts), fold->known, v->binding->desc->natts);
-	if (!wo_replay_apply(fold, line, sealed, &surprises))
-		wo_verify_report(v, line->ticket, line->revision, "changes",
+	if (!wo_replay_apply(fold, entry, sealed, &mismatches))
+		wo_verify_report(v, entry->ticket, entry->revision, "changes",
 						 "the entry's changes are not {\"column\": [old, new], ...}");
-	wo_verify_timers_follow(v, line, before);
-	wo_verify_people_follow(v, line);
-	while ((attnum = bms_next_member(surprises, attnum)) >= 0)
+	wo_verify_timers_follow(v, entry, before);
+	wo_verify_people_follow(v, entry);
+	while ((attnum = bms_next_member(mismatches, attnum)) >= 0)
 	{
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 
-		/* A column that no line has told of may have come with a default. */
+		/* A column that no entry has told of may have come with a default. */
 		if (v->binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED ||
-			(!known[attnum - 1] && old_value(line, att) != NULL && wo_verify_rules_default(v, attnum, old_value(line, att))))
-			surprises = bms_del_member(surprises, attnum);
+			(!known[attnum - 1] && old_value(entry, att) != NULL && wo_verify_rules_default(v, attnum, old_value(entry, att))))
+			mismatches = bms_del_member(mismatches, attnum);
 	}
-	if (!bms_is_empty(surprises))
-		wo_verify_report(v, line->ticket, line->revision, "chain_value",
+	if (!bms_is_empty(mismatches))
+		wo_verify_report(v, entry->ticket, entry->revision, "chain_value",
 						 "the old value of %s is not what the entries before it made",
-						 column_list(v->binding, surprises));
+						 column_list(v->binding, mismatches));
 }
 
-/* Returns what a line says a column was before it. */
+/* Returns what an entry says a column was before it. */
 static JsonbValue *
-old_value(const WoJournalEntry *line, Form_pg_attribute att)
+old_value(const WoJournalEntry *entry, Form_pg_attribute att)
 {
-	JsonbValue *change = getKeyJsonValueFromContainer(&line->changes->root, NameStr(att->attname),
+	JsonbValue *change = getKeyJsonValueFromContainer(&entry->changes->root, NameStr(att->attname),
 													  strlen(NameStr(att->attname)), NULL);
 
 	/* under the name it had then, see workorder.altered() */
@@ -665,19 +665,19 @@ old_value(const WoJournalEntry *line, Form_pg_attribute att)
 	return getIthJsonbValueFromContainer(change->val.binary.data, 0);
 }
 
-/* Checks that a line, and the one before it, are what was written. */
+/* Checks that an entry, and the one before it, are what was written. */
 static void
-check_digest(WoVerify *v, const WoJournalEntry *line, bool sealed)
+check_digest(WoVerify *v, const WoJournalEntry *entry, bool sealed)
 {
 	uint8		expected[WO_DIGEST_LENGTH];
 
-	wo_digest_compute(line, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
-	if (!sealed || memcmp(expected, line->digest, WO_DIGEST_LENGTH) != 0)
-		wo_verify_report(v, line->ticket, line->revision, "digest",
+	wo_digest_compute(entry, v->fold->begun && v->fold->sealed ? v->fold->digest : NULL, expected);
+	if (!sealed || memcmp(expected, entry->digest, WO_DIGEST_LENGTH) != 0)
+		wo_verify_report(v, entry->ticket, entry->revision, "digest",
 						 "the entry is not what was written, or one before it is missing");
 }
 
-/* Checks a row against the fold of its lines. */
+/* Checks a row against the fold of its entries. */
 static void
 check_row(WoVerify *v, WoTicketId ticket, const WoRow *row)
 {
@@ -807,7 +807,7 @@ verify_totals(WoVerify *v)
 	const char *tenant;
 	const char *state;
 	StringInfoData query;
-	WoStream	tally;
+	WoStream	counts;
 	WoStream	rows;
 	Holding		told;
 	Holding		held;
@@ -822,9 +822,9 @@ verify_totals(WoVerify *v)
 					 tenant, state,
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(v->rel)),
 												RelationGetRelationName(v->rel)), state);
-	wo_owner_spi_stream_open(&tally, wo_catalog_table("state_count", false), tally_query, 1, types, values);
+	wo_owner_spi_stream_open(&counts, wo_catalog_table("state_count", false), count_query, 1, types, values);
 	wo_owner_spi_stream_open(&rows, v->relid, query.data, 0, NULL, NULL);
-	next_group(&tally, &told);
+	next_group(&counts, &told);
 	next_group(&rows, &held);
 	while (told.there || held.there)
 	{
@@ -837,10 +837,10 @@ verify_totals(WoVerify *v)
 							 "tenant " INT64_FORMAT " has " INT64_FORMAT " tickets in state \"%s\", its total says " INT64_FORMAT,
 							 either->tenant, order >= 0 ? held.n : 0, either->state, order <= 0 ? told.n : 0);
 		if (order <= 0)
-			next_group(&tally, &told);
+			next_group(&counts, &told);
 		if (order >= 0)
 			next_group(&rows, &held);
 	}
-	wo_owner_spi_stream_close(&tally);
+	wo_owner_spi_stream_close(&counts);
 	wo_owner_spi_stream_close(&rows);
 }

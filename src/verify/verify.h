@@ -50,7 +50,7 @@ typedef struct WoVerify
 	MemoryContext context;		/* of one row; reset with each ticket */
 	MemoryContext table_context;	/* of one table: binding aside, all of the above */
 	bool		flow_told;		/* this ticket's flow is known to be missing */
-	WoClocks	clocks;			/* of this ticket, as its lines so far make them */
+	WoClocks	clocks;			/* of this ticket, as its entries so far make them */
 	WoStream	timers;			/* which tickets have timers, in order */
 	HeapTuple	timed;			/* the next of them, NULL at the end */
 	bool		retime;			/* timers are mended, and nothing is reported */
@@ -75,20 +75,20 @@ extern Jsonb *wo_verify_report_parse_history(JsonbValue *text);
 extern bool wo_verify_rules_is_protected(Relation rel);
 extern void wo_verify_rules_protection(WoVerify *v, Relation rel, const WoGuarded *guarded);
 extern void wo_verify_rules_engine(WoVerify *v, List *tables);
-extern void wo_verify_rules_step(WoVerify *v, const WoJournalEntry *line);
+extern void wo_verify_rules_step(WoVerify *v, const WoJournalEntry *entry);
 extern bool wo_verify_rules_default(WoVerify *v, AttrNumber attnum, JsonbValue *value);
 
 /* verify_people.c */
-extern void wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, List *candidates,
+extern void wo_verify_people_check(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, List *candidates,
 							 int from, int to, JsonbValue *votes);
-extern void wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line);
+extern void wo_verify_people_follow(WoVerify *v, const WoJournalEntry *entry);
 extern void wo_verify_people_participants(WoVerify *v, int64 tenant, WoTicketId ticket);
 
 /* verify_timers.c */
 extern void wo_verify_timers_open(WoVerify *v, const int64 *tenant, const WoTicketId *ticket);
 extern bool wo_verify_timers_are_set(WoVerify *v, int64 tenant, WoTicketId ticket);
 extern void wo_verify_timers_stray(WoVerify *v, int64 tenant, WoTicketId ticket);
-extern void wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before);
+extern void wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *entry, Jsonb *before);
 extern void wo_verify_timers_compare(WoVerify *v, int64 tenant, WoTicketId ticket, const WoRow *row, bool timed);
 
 #endif							/* WO_VERIFY_H */

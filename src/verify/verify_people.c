@@ -5,14 +5,14 @@
  *
  * That the flow has a step does not say that this person could take it.  What
  * the journal itself tells of people is checked here: that nobody took a step
- * which "exclude" keeps him from, that an action with a quorum took effect
+ * which "exclude" keeps them from, that an action with a quorum took effect
  * when so many different people had taken it, that a step with approvers was
  * decided by those who were asked, and that no vote is there which its owner
  * did not give.  Who held which role at the time is not on record, nor how
  * many would have made "all" or a percentage, so that much is taken as it is.
  *
  * workorder.participant, the lists of who has started, decided and been copied in,
- * is made again from the same lines and compared.
+ * is made again from the same entries and compared.
  *
  *-------------------------------------------------------------------------
  */
@@ -72,7 +72,7 @@ static WoStatement set_parts = {
 };
 
 /*
- * kept_votes returns the votes that the lines so far leave in the row; NULL if
+ * kept_votes returns the votes that the entries so far leave in the row; NULL if
  * there are none.
  */
 static Jsonb *
@@ -108,7 +108,7 @@ has_voted(Jsonb *votes, const char *action, int len, const char *person, int per
 
 /*
  * all_given tells whether every vote was there before, or is the one that the
- * line's taker gives now; action is NULL if he gives none.  What begins with
+ * entry's taker gives now; action is NULL if they give none.  What begins with
  * "$" is of approvals.
  */
 static bool
@@ -151,7 +151,7 @@ counted_already(const WoFlow *flow, Jsonb *before, const char *person)
 }
 
 /*
- * person_in returns the person whose number a column held before the line.
+ * person_in returns the person whose number a column held before the entry.
  */
 static int64
 person_in(WoVerify *v, AttrNumber attnum)
@@ -168,11 +168,11 @@ person_in(WoVerify *v, AttrNumber attnum)
 }
 
 /*
- * is_excluded tells whether "exclude" keeps the people of a line from a
+ * is_excluded tells whether "exclude" keeps the people of an entry from a
  * transition.
  */
 static bool
-is_excluded(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const WoTransition *candidate)
+is_excluded(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, const WoTransition *candidate)
 {
 	int			i = -1;
 	ListCell   *lc;
@@ -182,21 +182,21 @@ is_excluded(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const W
 		const Taker *taker = lfirst(lc);
 
 		if (wo_flow_excludes(flow, candidate, taker->action) &&
-			(taker->person == line->actor || taker->person == line->for_actor))
+			(taker->person == entry->actor || taker->person == entry->for_actor))
 			return true;
 	}
 	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
 	{
 		int64		person = person_in(v, wo_binding_columns(v->binding, flow)[i]);
 
-		if (person != 0 && (person == line->actor || person == line->for_actor))
+		if (person != 0 && (person == entry->actor || person == entry->for_actor))
 			return true;
 	}
 	return false;
 }
 
 /*
- * check_quorum tells what is wrong with the votes that a line's effect rests
+ * check_quorum tells what is wrong with the votes that an entry's effect rests
  * on; NULL if nothing is.
  */
 static const char *
@@ -221,10 +221,10 @@ check_quorum(const WoFlow *flow, const WoTransition *candidate, const char *pers
  * check_decision does the same where approvers decide by name.
  */
 static const char *
-check_decision(const WoJournalEntry *line, const WoFlow *flow, const WoTransition *candidate, Jsonb *before, bool moved)
+check_decision(const WoJournalEntry *entry, const WoFlow *flow, const WoTransition *candidate, Jsonb *before, bool moved)
 {
 	WoApprovalState    *round = wo_approval_state_read(before);
-	int64		person = line->for_actor != 0 ? line->for_actor : line->actor;
+	int64		person = entry->for_actor != 0 ? entry->for_actor : entry->actor;
 	WoTask	   *decided = NULL;
 	ListCell   *lc;
 
@@ -253,10 +253,10 @@ check_decision(const WoJournalEntry *line, const WoFlow *flow, const WoTransitio
  * so it is enough that one of them could be.
  */
 void
-wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, List *candidates,
+wo_verify_people_check(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, List *candidates,
 				 int from, int to, JsonbValue *votes)
 {
-	char	   *person = psprintf(INT64_FORMAT, line->actor);
+	char	   *person = psprintf(INT64_FORMAT, entry->actor);
 	Jsonb	   *before = kept_votes(v);
 	const char *problem = NULL;
 	const char *code = NULL;
@@ -269,15 +269,15 @@ wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *fl
 		const WoTransition *candidate = lfirst(lc);
 		const char *wrong = NULL;
 
-		if (is_excluded(v, line, flow, candidate))
+		if (is_excluded(v, entry, flow, candidate))
 		{
-			problem = psprintf("%s keeps who took it from it: he had a part in the ticket before", candidate->where);
+			problem = psprintf("%s keeps who took it from it: they had a part in the ticket before", candidate->where);
 			code = "exclude";
 			continue;
 		}
-		if (line->to_state != NULL && candidate->approvers != NULL)
-			wrong = check_decision(line, flow, candidate, before, from != to);
-		else if (line->to_state != NULL && candidate->quorum != WO_QUORUM_NONE)
+		if (entry->to_state != NULL && candidate->approvers != NULL)
+			wrong = check_decision(entry, flow, candidate, before, from != to);
+		else if (entry->to_state != NULL && candidate->quorum != WO_QUORUM_NONE)
 		{
 			counted = true;
 			wrong = check_quorum(flow, candidate, person, before, from != to,
@@ -292,81 +292,81 @@ wo_verify_people_check(WoVerify *v, const WoJournalEntry *line, const WoFlow *fl
 		sound |= wrong == NULL;
 	}
 	if (!sound)
-		wo_verify_report(v, line->ticket, line->revision, code, "%s", problem);
+		wo_verify_report(v, entry->ticket, entry->revision, code, "%s", problem);
 
 	/* A visit that ends takes its votes with it. */
 	if (votes != NULL && votes->type == jbvBinary && JsonContainerIsObject(votes->val.binary.data) &&
-		line->to_state != NULL &&
-		!all_given(JsonbValueToJsonb(votes), from == to ? before : NULL, counted && from == to ? line->action : NULL, person))
-		wo_verify_report(v, line->ticket, line->revision, "votes",
+		entry->to_state != NULL &&
+		!all_given(JsonbValueToJsonb(votes), from == to ? before : NULL, counted && from == to ? entry->action : NULL, person))
+		wo_verify_report(v, entry->ticket, entry->revision, "votes",
 						 "the entry has votes that nobody gave, or gave in another visit");
 }
 
 static void
-add_part(WoVerify *v, const WoJournalEntry *line, const char *kind, int64 person)
+add_part(WoVerify *v, const WoJournalEntry *entry, const char *kind, int64 person)
 {
 	Part	   *part = palloc(sizeof(Part));
 
-	part->revision = line->revision;
+	part->revision = entry->revision;
 	part->kind = kind;
 	part->person = person;
-	part->at = line->at;
-	part->action = pstrdup(line->action);
+	part->at = entry->at;
+	part->action = pstrdup(entry->action);
 	v->parts = lappend(v->parts, part);
 }
 
 /*
- * wo_verify_people_follow remembers what people had to do with a line that has just
+ * wo_verify_people_follow remembers what people had to do with an entry that has just
  * been folded.
  */
 void
-wo_verify_people_follow(WoVerify *v, const WoJournalEntry *line)
+wo_verify_people_follow(WoVerify *v, const WoJournalEntry *entry)
 {
 	const WoFlow *flow = wo_verify_report_flow(v);
 	MemoryContext old;
 
-	if (line->action == NULL)
+	if (entry->action == NULL)
 		return;
 	old = MemoryContextSwitchTo(v->context);
 	for (int i = 0; i < 2; i++)
 	{
-		int64		person = i == 0 ? line->actor : line->for_actor;
+		int64		person = i == 0 ? entry->actor : entry->for_actor;
 		Taker	   *taker;
 
 		if (person == 0)
 			continue;
 		taker = palloc(sizeof(Taker));
-		taker->action = pstrdup(line->action);
+		taker->action = pstrdup(entry->action);
 		taker->person = person;
 		v->takers = lappend(v->takers, taker);
 	}
 
 	/* the same as task.c says when it happens */
-	if (line->to_state == NULL)
+	if (entry->to_state == NULL)
 		v->parts = NIL;
-	else if (flow != NULL && flow->approving && !wo_replay_is_base(line) &&
-			 strcmp(line->action, WO_ACTION_MAINTENANCE) != 0)
+	else if (flow != NULL && flow->approving && !wo_replay_is_base(entry) &&
+			 strcmp(entry->action, WO_ACTION_MAINTENANCE) != 0)
 	{
 		WoApprovalState    *round = wo_approval_state_read(kept_votes(v));
 		ListCell   *lc;
 
 		v->approving = true;
-		if (line->from_state == NULL && line->actor != 0)
-			add_part(v, line, "started", line->actor);
-		if (round->right != NULL && !wo_task_command_is_one(line->action))
+		if (entry->from_state == NULL && entry->actor != 0)
+			add_part(v, entry, "started", entry->actor);
+		if (round->right != NULL && !wo_task_command_is_one(entry->action))
 		{
-			add_part(v, line, "decided", line->actor);
+			add_part(v, entry, "decided", entry->actor);
 			if (round->for_actor != 0)
-				add_part(v, line, "decided", round->for_actor);
+				add_part(v, entry, "decided", round->for_actor);
 		}
 		foreach(lc, round->copied)
-			add_part(v, line, "copied", *(int64 *) lfirst(lc));
+			add_part(v, entry, "copied", *(int64 *) lfirst(lc));
 	}
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * wo_verify_people_participants compares the lists of a ticket's people with its lines, or
+ * wo_verify_people_participants compares the lists of a ticket's people with its entries, or
  * makes them so.
  */
 void

@@ -2,7 +2,7 @@
  *
  * verify_report.c
  *	  What the other files of workorder.verify() stand on: findings, and what the
- * lines so far make of a ticket.
+ * entries so far make of a ticket.
  *
  * Every finding is a row (relation, ticket_id, revision, code, message) with
  * a stable code.  Messages name columns, states and actions, never what a row

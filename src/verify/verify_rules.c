@@ -6,7 +6,7 @@
  * the defaults of columns that came later.
  *
  * What is read here may have been tampered with, so nothing is taken for
- * granted and nothing that a line says may end the verification.
+ * granted and nothing that an entry says may end the verification.
  *
  * What the policies must be is compiled from the flow again, as
  * refresh_policies() does, and parsed as CREATE POLICY does; the two trees
@@ -80,10 +80,10 @@ static const Protection protections[] = {
 	{"~workorder_truncate", "refuse_truncate", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE},
 };
 
-/* What a line does to the flow version of its ticket. */
+/* What an entry does to the flow version of its ticket. */
 typedef enum Pin
 {
-	PIN_UNKNOWN,				/* no line has told of one */
+	PIN_UNKNOWN,				/* no entry has told of one */
 	PIN_HELD,
 	PIN_MOVED					/* migrated to another version */
 } Pin;
@@ -113,16 +113,16 @@ static void check_children(WoVerify *v, Relation rel);
 static bool calls(const Trigger *trigger, const char *function);
 static bool covers(const Trigger *trigger, int16 type);
 static bool is_of(const Trigger *trigger, const WoGuarded *guarded);
-static void check_leaf(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const char *path);
-static bool is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, int to,
+static void check_leaf(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, const char *path);
+static bool is_edge(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, int from, int to,
 					List **candidates);
 static List *that_lead(List *found, const WoFlow *flow, const WoTransitionList *list, int from, int to,
 					   Jsonb *before, Jsonb *after, const WoApprovalState *round);
 static bool arrives(const WoFlow *flow, int leaf, int to, Jsonb *history, const WoApprovalState *round);
 static bool passes_over(const WoFlow *flow, int leaf, int to, Jsonb *history, Bitmapset **seen);
 static bool is_order(const WoFlow *flow, const WoApprovalState *round, int from, int to, Jsonb *history);
-static Pin flow_of(WoVerify *v, const WoJournalEntry *line, int *id);
-static JsonbValue *new_value(WoVerify *v, const WoJournalEntry *line, WoEngineColumn column);
+static Pin flow_of(WoVerify *v, const WoJournalEntry *entry, int *id);
+static JsonbValue *new_value(WoVerify *v, const WoJournalEntry *entry, WoEngineColumn column);
 static WoColumnDefault *find_default(WoVerify *v, AttrNumber attnum);
 
 /* Tells whether any trigger of ours is left on a table. */
@@ -164,12 +164,12 @@ wo_verify_rules_protection(WoVerify *v, Relation rel, const WoGuarded *guarded)
  * its initial state or where "create" leads from there.
  */
 void
-wo_verify_rules_step(WoVerify *v, const WoJournalEntry *line)
+wo_verify_rules_step(WoVerify *v, const WoJournalEntry *entry)
 {
-	const char *action = line->action != NULL ? line->action : "(none)";
+	const char *action = entry->action != NULL ? entry->action : "(none)";
 	const WoFlow *flow;
 	int			id;
-	Pin			pin = flow_of(v, line, &id);
+	Pin			pin = flow_of(v, entry, &id);
 	List	   *candidates = NIL;
 	int			from;
 	int			to;
@@ -181,44 +181,44 @@ wo_verify_rules_step(WoVerify *v, const WoJournalEntry *line)
 	if (flow == NULL)
 	{
 		if (!v->flow_told)
-			wo_verify_report(v, line->ticket, line->revision, "flow_missing",
+			wo_verify_report(v, entry->ticket, entry->revision, "flow_missing",
 							 "the ticket's version of its flow is not in workorder.flow");
 		v->flow_told = true;
 		return;
 	}
 
-	/* These lines may lead anywhere that is on the chart; no other may move a ticket to another version. */
-	if (line->to_state != NULL &&
-		(wo_replay_is_base(line) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
+	/* These entries may lead anywhere that is on the chart; no other may move a ticket to another version. */
+	if (entry->to_state != NULL &&
+		(wo_replay_is_base(entry) || (pin == PIN_MOVED && strcmp(action, WO_ACTION_MIGRATE) == 0) ||
 		 strcmp(action, WO_ACTION_MAINTENANCE) == 0))
 	{
-		check_leaf(v, line, flow, line->to_state);
+		check_leaf(v, entry, flow, entry->to_state);
 		return;
 	}
-	if (line->from_state == NULL)
+	if (entry->from_state == NULL)
 	{
-		to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : -1;
+		to = entry->to_state != NULL ? wo_flow_state(flow, entry->to_state, strlen(entry->to_state)) : -1;
 		if (to < 0 || strcmp(action, "create") != 0 ||
-			!is_edge(v, line, flow, wo_flow_initial(flow), to, &candidates))
-			wo_verify_report(v, line->ticket, line->revision, "initial",
+			!is_edge(v, entry, flow, wo_flow_initial(flow), to, &candidates))
+			wo_verify_report(v, entry->ticket, entry->revision, "initial",
 							 "the ticket was not created in a state in which version %d of flow \"%s\" begins",
 							 flow->version, flow->name);
 		return;
 	}
 	/* A superuser's delete under workorder.maintenance asks no flow. */
-	if (line->to_state == NULL && line->note != NULL &&
-		strcmp(line->note, WO_ACTION_MAINTENANCE) == 0)
+	if (entry->to_state == NULL && entry->note != NULL &&
+		strcmp(entry->note, WO_ACTION_MAINTENANCE) == 0)
 		return;
 
-	from = wo_flow_state(flow, line->from_state, strlen(line->from_state));
-	to = line->to_state != NULL ? wo_flow_state(flow, line->to_state, strlen(line->to_state)) : from;
-	if (from < 0 || to < 0 || !is_edge(v, line, flow, from, to, &candidates))
-		wo_verify_report(v, line->ticket, line->revision, "edge",
+	from = wo_flow_state(flow, entry->from_state, strlen(entry->from_state));
+	to = entry->to_state != NULL ? wo_flow_state(flow, entry->to_state, strlen(entry->to_state)) : from;
+	if (from < 0 || to < 0 || !is_edge(v, entry, flow, from, to, &candidates))
+		wo_verify_report(v, entry->ticket, entry->revision, "edge",
 						 "version %d of flow \"%s\" has no \"%s\" that leads from \"%s\" to \"%s\"",
-						 flow->version, flow->name, action, line->from_state,
-						 line->to_state != NULL ? line->to_state : "(none)");
+						 flow->version, flow->name, action, entry->from_state,
+						 entry->to_state != NULL ? entry->to_state : "(none)");
 	else
-		wo_verify_people_check(v, line, flow, candidates, from, to, new_value(v, line, WO_VOTES));
+		wo_verify_people_check(v, entry, flow, candidates, from, to, new_value(v, entry, WO_VOTES));
 }
 
 /*
@@ -341,24 +341,24 @@ is_of(const Trigger *trigger, const WoGuarded *guarded)
 
 /* Checks that a ticket may rest in a state at all. */
 static void
-check_leaf(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, const char *path)
+check_leaf(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, const char *path)
 {
 	int			state = wo_flow_state(flow, path, strlen(path));
 
 	if (state < 0 || !wo_flow_is_leaf(flow, state))
-		wo_verify_report(v, line->ticket, line->revision, "state",
+		wo_verify_report(v, entry->ticket, entry->revision, "state",
 						 "version %d of flow \"%s\" has no leaf \"%s\"", flow->version, flow->name, path);
 }
 
 /*
- * Tells whether a line's action has a transition from one leaf to another, and
+ * Tells whether an entry's action has a transition from one leaf to another, and
  * lists those that people may have taken.  Guards and roles are not judged
  * again: what they knew is not on record.
  */
 static bool
-is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, int to, List **candidates)
+is_edge(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, int from, int to, List **candidates)
 {
-	int			action = line->action != NULL ? wo_flow_action(flow, line->action) : -1;
+	int			action = entry->action != NULL ? wo_flow_action(flow, entry->action) : -1;
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_HISTORY] - 1];
 	Jsonb	   *votes = v->fold->values[v->binding->engine[WO_VOTES] - 1];
 	WoApprovalState    *round = NULL;
@@ -372,13 +372,13 @@ is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, i
 		before = wo_verify_report_parse_history(&value);
 	}
 	/* A transition that leaves a state remembers it before it enters the next. */
-	after = wo_verify_report_parse_history(new_value(v, line, WO_HISTORY));
+	after = wo_verify_report_parse_history(new_value(v, entry, WO_HISTORY));
 	if (after == NULL)
 		after = before;
 
 	if (flow->approving)
 		round = wo_approval_state_read(votes);
-	if (action < 0 && round != NULL && line->action != NULL && wo_task_command_is_one(line->action))
+	if (action < 0 && round != NULL && entry->action != NULL && wo_task_command_is_one(entry->action))
 		return is_order(flow, round, from, to, after);
 	for (int s = from; s >= 0; s = flow->states[s].parent)
 	{
@@ -391,7 +391,7 @@ is_edge(WoVerify *v, const WoJournalEntry *line, const WoFlow *flow, int from, i
 		}
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
-			if (line->action != NULL && strcmp(state->delays[i].action, line->action) == 0 &&
+			if (entry->action != NULL && strcmp(state->delays[i].action, entry->action) == 0 &&
 				that_lead(NIL, flow, &state->delays[i].candidates, from, to, before, after, round) != NIL)
 				return true;
 	}
@@ -485,14 +485,14 @@ is_order(const WoFlow *flow, const WoApprovalState *round, int from, int to, Jso
 }
 
 /*
- * Finds the flow version that a line is judged by, 0 if what is told is none,
+ * Finds the flow version that an entry is judged by, 0 if what is told is none,
  * and whether the ticket was on it before.
  */
 static Pin
-flow_of(WoVerify *v, const WoJournalEntry *line, int *id)
+flow_of(WoVerify *v, const WoJournalEntry *entry, int *id)
 {
 	Jsonb	   *kept = v->fold->values[v->binding->engine[WO_FLOW_ID] - 1];
-	JsonbValue *told = new_value(v, line, WO_FLOW_ID);
+	JsonbValue *told = new_value(v, entry, WO_FLOW_ID);
 	JsonbValue	value;
 
 	value.type = jbvNull;
@@ -517,16 +517,16 @@ flow_of(WoVerify *v, const WoJournalEntry *line, int *id)
 		kept != NULL && told != NULL ? PIN_MOVED : PIN_HELD;
 }
 
-/* Returns what a line says an engine column becomes, NULL if it says nothing. */
+/* Returns what an entry says an engine column becomes, NULL if it says nothing. */
 static JsonbValue *
-new_value(WoVerify *v, const WoJournalEntry *line, WoEngineColumn column)
+new_value(WoVerify *v, const WoJournalEntry *entry, WoEngineColumn column)
 {
 	const char *name = NameStr(TupleDescAttr(v->binding->desc, v->binding->engine[column] - 1)->attname);
 	JsonbValue *change;
 
-	if (line->changes == NULL || !JB_ROOT_IS_OBJECT(line->changes))
+	if (entry->changes == NULL || !JB_ROOT_IS_OBJECT(entry->changes))
 		return NULL;
-	change = getKeyJsonValueFromContainer(&line->changes->root, name, strlen(name), NULL);
+	change = getKeyJsonValueFromContainer(&entry->changes->root, name, strlen(name), NULL);
 	if (change == NULL || change->type != jbvBinary || !JsonContainerIsArray(change->val.binary.data))
 		return NULL;
 	return getIthJsonbValueFromContainer(change->val.binary.data, 1);

@@ -5,7 +5,7 @@
  *	  makes them so.
  *
  * The journal tells when each state was entered, left, paused and resumed, so
- * the clocks of a ticket are folded from its lines by the rules of clock.c and
+ * the clocks of a ticket are folded from its entries by the rules of clock.c and
  * set beside the rows of workorder.timer.  Two things are not on record: that
  * a timer's time came and no guard held, so one that has fired is never
  * doubted; and what a calendar or a setting said then, so verify() does not ask
@@ -133,11 +133,11 @@ wo_verify_timers_stray(WoVerify *v, int64 tenant, WoTicketId ticket)
 }
 
 /*
- * mark_fired finds the clock that a line of the sweeper's was: of several of
+ * mark_fired finds the clock that an entry of the sweeper's was: of several of
  * that name the one that was due first.
  */
 static void
-mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalEntry *line)
+mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalEntry *entry)
 {
 	WoClock    *found = NULL;
 
@@ -145,29 +145,29 @@ mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalEntry *line)
 	{
 		WoClock    *clock = &clocks->item[i];
 
-		if (!clock->gone && !clock->fired && !clock->paused && clock->due <= line->at &&
-			strcmp(flow->states[clock->state].delays[clock->delay].action, line->action) == 0 &&
+		if (!clock->gone && !clock->fired && !clock->paused && clock->due <= entry->at &&
+			strcmp(flow->states[clock->state].delays[clock->delay].action, entry->action) == 0 &&
 			(found == NULL || clock->due < found->due))
 			found = clock;
 	}
 	if (found != NULL)
 	{
 		found->fired = true;
-		found->fired_at = line->at;
+		found->fired_at = entry->at;
 	}
 }
 
 /*
- * wo_verify_timers_follow carries the clocks along a line that has just been folded;
+ * wo_verify_timers_follow carries the clocks along an entry that has just been folded;
  * before is what the ticket remembered until then.
  */
 void
-wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before)
+wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *entry, Jsonb *before)
 {
 	const WoFlow *flow = wo_verify_report_flow(v);
 	AttrNumber	entered = v->binding->engine[WO_ENTERED_AT];
 	const char *name = NameStr(TupleDescAttr(v->binding->desc, entered - 1)->attname);
-	TimestampTz at = line->at;
+	TimestampTz at = entry->at;
 	int			from = -1;
 	int			to;
 	MemoryContext old;
@@ -177,21 +177,21 @@ wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before)
 		v->clocks.flow = flow;
 		return;
 	}
-	to = line->to_state == NULL ? -1 : wo_flow_state(flow, line->to_state, strlen(line->to_state));
-	if (line->from_state != NULL)
-		from = wo_flow_state(flow, line->from_state, strlen(line->from_state));
+	to = entry->to_state == NULL ? -1 : wo_flow_state(flow, entry->to_state, strlen(entry->to_state));
+	if (entry->from_state != NULL)
+		from = wo_flow_state(flow, entry->from_state, strlen(entry->from_state));
 
 	old = MemoryContextSwitchTo(v->context);
-	v->clocks.tenant = line->tenant;
+	v->clocks.tenant = entry->tenant;
 	v->clocks.uncounted = !v->retime;
-	if (v->clocks.flow == flow && line->action != NULL)
-		mark_fired(&v->clocks, flow, line);
+	if (v->clocks.flow == flow && entry->action != NULL)
+		mark_fired(&v->clocks, flow, entry);
 	if (from >= 0 && from == to && v->clocks.flow == flow &&
-		(line->changes == NULL || getKeyJsonValueFromContainer(&line->changes->root, name, strlen(name), NULL) == NULL))
+		(entry->changes == NULL || getKeyJsonValueFromContainer(&entry->changes->root, name, strlen(name), NULL) == NULL))
 		 /* it stayed where it was */ ;
 	else
 	{
-		if (wo_replay_is_base(line) && v->fold->values[entered - 1] != NULL)
+		if (wo_replay_is_base(entry) && v->fold->values[entered - 1] != NULL)
 		{
 			bool		isnull;
 			Datum		since = wo_binding_value(v->binding, entered, v->fold->values[entered - 1], &isnull);
@@ -201,7 +201,7 @@ wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *line, Jsonb *before)
 		}
 		wo_clock_move(&v->clocks, flow, from, to,
 					   from < 0 || to < 0 || v->clocks.flow != flow ? -1 :
-					   wo_clock_domain(flow, line->action != NULL ? line->action : "", from, to, before,
+					   wo_clock_domain(flow, entry->action != NULL ? entry->action : "", from, to, before,
 									   wo_verify_report_history(v)), at);
 	}
 	MemoryContextSwitchTo(old);
