@@ -12,6 +12,10 @@
  * deputy does so for him.  The action takes effect as soon as the rule is met,
  * or can no longer be.  All arithmetic is in whole numbers.
  *
+ * Everybody names deputies for themselves and for nobody else.  The table is
+ * written as its owner (owner_spi.c), so that no application's role can write
+ * another person's name into it.
+ *
  * permit.c asks here who may, what it leads to, and has the row follow;
  * task_command.c asks when tasks change hands, verify() whether a decision was
  * one.
@@ -29,7 +33,6 @@
 #include "utils/numeric.h"
 
 #include "flow/flow.h"
-#include "journal/journal.h"
 #include "permit/approval.h"
 #include "permit/condition.h"
 #include "permit/evaluation.h"
@@ -38,6 +41,10 @@
 #include "utils/catalog.h"
 #include "utils/errors.h"
 #include "utils/id_set.h"
+#include "utils/owner_spi.h"
+#include "utils/settings.h"
+
+PG_FUNCTION_INFO_V1(workorder_deputise);
 
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search
@@ -67,23 +74,6 @@ with_person(List *people, int64 person)
 
 	*id = person;
 	return lappend(people, id);
-}
-
-/*
- * person_in reads an actor's id from a column of the row, whether it is int or bigint.
- */
-static int64
-person_in(const WoEvaluation *c, AttrNumber attnum)
-{
-	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
-	{
-		case INT8OID:
-			return DatumGetInt64(c->row[attnum - 1]);
-		case INT4OID:
-			return DatumGetInt32(c->row[attnum - 1]);
-		default:
-			return 0;
-	}
 }
 
 /*
@@ -191,12 +181,7 @@ add_sources(Search *search, const WoSource *sources, int n)
 		if (source->role >= 0)
 			add_role(search, c->flow->roles[source->role], source->weight);
 		else if (source->column >= 0)
-		{
-			AttrNumber	attnum = c->columns[source->column];
-
-			if (attnum != InvalidAttrNumber && !c->row_null[attnum - 1])
-				add_person(search, person_in(c, attnum), source->weight);
-		}
+			add_person(search, wo_evaluation_person(c, source->column, true), source->weight);
 		else if (source->path != NULL)
 			add_found(search, source->path, source->weight);
 		else if (source->login != NULL)
@@ -230,29 +215,27 @@ sum_weights(const WoApprovers *approvers, const List *tasks, bool all, int vote)
 
 /*
  * wo_approval_is_met tells whether the tasks decide the step: for it, or, with
- * against, against it because the rule can no longer be met.
+ * against, against it because the rule can no longer be met.  Where anybody
+ * decides, one refusal does.
  */
 bool
 wo_approval_is_met(const WoApprovers *approvers, const List *tasks, bool against)
 {
+	static const WoQuorumKind counted[] = {
+		[WO_RULE_ALL] = WO_QUORUM_ALL,
+		[WO_RULE_ANY] = WO_QUORUM_NONE,
+		[WO_RULE_COUNT] = WO_QUORUM_COUNT,
+		[WO_RULE_PERCENT] = WO_QUORUM_PERCENT,
+		[WO_RULE_WEIGHT] = WO_QUORUM_COUNT,
+		[WO_RULE_SEQUENCE] = WO_QUORUM_ALL
+	};
 	int64		all = sum_weights(approvers, tasks, true, 0);
-	int64		yes = sum_weights(approvers, tasks, false, 1);
 	int64		no = sum_weights(approvers, tasks, false, -1);
+	int64		need = wo_quorum_need(counted[approvers->rule], approvers->n, all);
 
-	switch (approvers->rule)
-	{
-		case WO_RULE_ANY:
-			return against ? no >= 1 : yes >= 1;
-		case WO_RULE_COUNT:
-		case WO_RULE_WEIGHT:
-			return against ? all - no < approvers->n : yes >= approvers->n;
-		case WO_RULE_PERCENT:
-			return against ? no * 100 > all * (100 - approvers->n) : yes * 100 >= all * approvers->n;
-		case WO_RULE_ALL:
-		case WO_RULE_SEQUENCE:
-			return against ? no >= 1 : yes >= all;
-	}
-	return false;
+	if (!against)
+		return sum_weights(approvers, tasks, false, 1) >= need;
+	return approvers->rule == WO_RULE_ANY ? no >= 1 : all - no < need;
 }
 
 /*
@@ -287,22 +270,11 @@ wo_approval_transition(WoEvaluation *c, int state)
 static List *
 excluded_people(WoEvaluation *c, const WoTransition *candidate, const char *action, int64 for_actor)
 {
-	List	   *people = NIL;
+	List	   *people = wo_evaluation_excluded(c, candidate, true);
 	int			number = action != NULL ? wo_flow_action(c->flow, action) : -1;
-	int			i = -1;
 
-	if ((candidate->exclude != NULL || candidate->exclude_former != NIL) && c->old != NULL)
-		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
-								   wo_binding_id(c->binding, c->old), candidate);
 	if (number >= 0 && bms_is_member(number, candidate->exclude))
 		people = with_person(with_person(people, c->actor->id), for_actor);
-	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
-	{
-		AttrNumber	attnum = c->columns[i];
-
-		if (attnum != InvalidAttrNumber && !c->row_null[attnum - 1])
-			people = with_person(people, person_in(c, attnum));
-	}
 	return people;
 }
 
@@ -334,7 +306,7 @@ bool
 wo_approval_excluded(WoEvaluation *c, const WoTransition *candidate, int64 person)
 {
 	return (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL) &&
-		is_listed(wo_quorum_excluded(c, candidate), person);
+		is_listed(wo_evaluation_excluded(c, candidate, false), person);
 }
 
 /*
@@ -632,11 +604,12 @@ enter(WoEvaluation *c, WoApprovalState *round, const char *action, int *leaf)
 }
 
 /*
- * wo_approval_follow has the row's votes follow what was done, and the leaf if
- * states are passed over; NULL, or why the ticket cannot go there.
+ * wo_approval_follow has the votes of the row being judged follow what was done, and
+ * the verdict's leaf if states are passed over; NULL, or why the ticket cannot
+ * go there.
  */
 WoReason *
-wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict, int *leaf, bool visits)
+wo_approval_follow(WoEvaluation *c, WoVerdict *verdict)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
 	WoApprovalState    *round = wo_approval_state_copy(verdict->round != NULL ? verdict->round : wo_approval_current(c));
@@ -649,7 +622,7 @@ wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict
 		round->right = verdict->round->right;
 		round->copied = verdict->round->copied;
 	}
-	if (visits)
+	if (verdict->visits)
 	{
 		List	   *resume = wo_approval_current(c)->resume;
 
@@ -658,8 +631,8 @@ wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict
 		round->resolved = false;
 		round->reminded = 0;
 		round->resume = verdict->resume;
-		reason = enter(c, round, action, leaf);
-		follow_trail(c, round, *leaf, resume);
+		reason = enter(c, round, verdict->action, &verdict->leaf);
+		follow_trail(c, round, verdict->leaf, resume);
 	}
 	else if (verdict->taken->quorum != WO_QUORUM_NONE)
 		round->quorums = verdict->complete || verdict->votes == NULL ? NULL :
@@ -670,24 +643,57 @@ wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict
 	return reason;
 }
 
-/*
- * wo_approval_foresee tells, without touching the row, why the ticket could
- * not go where a permitted action leads; NULL if it can.
- */
-WoReason *
-wo_approval_foresee(const WoEvaluation *c, const char *action, const WoVerdict *verdict)
-{
-	WoEvaluation		after = *c;
-	int			natts = c->binding->desc->natts;
-	int			leaf;
+static WoStatement name_deputy = {
+	.table = "deputy",
+	.text = "INSERT INTO workorder.deputy (tenant_id, actor_id, deputy_id, since, until) VALUES ($1, $2, $3, $4, $5)"
+	" ON CONFLICT (tenant_id, actor_id, deputy_id, since) DO UPDATE SET until = EXCLUDED.until",
+	.nargs = 5,
+	.types = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
 
-	if (!verdict->complete || (verdict->taken->target < 0 && c->old != NULL))
-		return NULL;
-	after.row = memcpy(palloc(sizeof(Datum) * natts), c->row, sizeof(Datum) * natts);
-	after.row_null = memcpy(palloc(sizeof(bool) * natts), c->row_null, sizeof(bool) * natts);
-	wo_condition_assign(&after, verdict->taken);
-	leaf = wo_evaluation_move(&after, wo_approval_way(&after, verdict->taken), c->leaf);
-	if (c->flow->states[leaf].approvers == NULL)
-		return NULL;
-	return wo_approval_follow(&after, action, verdict, &leaf, true);
+static WoStatement end_deputy = {
+	.table = "deputy",
+	.text = "DELETE FROM workorder.deputy WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+	" AND actor_id OPERATOR(pg_catalog.=) $2 AND deputy_id OPERATOR(pg_catalog.=) $3",
+	.nargs = 3,
+	.types = {INT8OID, INT8OID, INT8OID}
+};
+
+/*
+ * deputise(deputy, since, until) has somebody stand in for the caller.
+ */
+Datum
+workorder_deputise(PG_FUNCTION_ARGS)
+{
+	const WoActor *me = wo_actor_current();
+	const WoActor *deputy = PG_ARGISNULL(0) ? NULL :
+		wo_actor_by_login(me->tenant, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	TimestampTz since = PG_ARGISNULL(1) ? wo_settings_now() : PG_GETARG_TIMESTAMPTZ(1);
+	Datum		values[5];
+
+	if (me->id == 0 || (deputy != NULL && deputy->id == me->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("nobody stands in for himself"),
+				 errdetail("A deputy decides in the name of somebody else."),
+				 errhint("Sign in, and name somebody else.")));
+	if (deputy == NULL || !deputy->active)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("there is no such person"),
+				 errdetail("Nobody active has this login."),
+				 errhint("Check the spelling.")));
+	values[0] = Int64GetDatum(me->tenant);
+	values[1] = Int64GetDatum(me->id);
+	values[2] = Int64GetDatum(deputy->id);
+	values[3] = TimestampTzGetDatum(since);
+	values[4] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+	/* what ends before it begins, ends */
+	if (!PG_ARGISNULL(2) && PG_GETARG_TIMESTAMPTZ(2) <= since)
+		(void) wo_owner_spi_run(&end_deputy, values, NULL);
+	else
+	{
+		(void) wo_owner_spi_run_with_nulls(&name_deputy, values, PG_ARGISNULL(2) ? "    n" : NULL, NULL);
+	}
+	PG_RETURN_VOID();
 }

@@ -35,9 +35,7 @@ extern WoApproverStatus wo_approval_status(WoEvaluation *c, const WoTransition *
 									   WoTask **task, int64 *for_actor);
 extern void wo_approval_vote(WoEvaluation *c, const WoTransition *candidate, WoVerdict *verdict);
 extern const WoTransition *wo_approval_way(WoEvaluation *c, const WoTransition *taken);
-extern WoReason *wo_approval_follow(WoEvaluation *c, const char *action, const WoVerdict *verdict,
-									int *leaf, bool visits);
-extern WoReason *wo_approval_foresee(const WoEvaluation *c, const char *action, const WoVerdict *verdict);
+extern WoReason *wo_approval_follow(WoEvaluation *c, WoVerdict *verdict);
 extern List *wo_approval_principals(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 extern List *wo_approval_deputies(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
 

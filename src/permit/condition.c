@@ -5,7 +5,7 @@
  *
  * A guard sees the new row as a JSON object and the variables $old, $actor
  * and $now; it can read nothing else and change nothing.  The JSON is made
- * once per case, when the first guard needs it, in the caller's context.
+ * once per evaluation, when the first guard needs it, in the caller's context.
  *
  *-------------------------------------------------------------------------
  */

@@ -18,6 +18,7 @@
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
 #include "journal/entry.h"
+#include "journal/journal.h"
 #include "permit/evaluation.h"
 #include "utils/compat.h"
 #include "utils/errors.h"
@@ -105,27 +106,32 @@ wo_evaluation_set_text(WoEvaluation *c, WoEngineColumn column, const char *value
 }
 
 /*
- * wo_evaluation_set_digest writes the digest of the line to come into the row, so that the
- * next line finds what to chain to without a look into the journal.  Where a
- * later trigger may still change the row, the line is not known yet; then a
- * seal lets the AFTER trigger tell whether that trigger has kept to the user's columns.
+ * wo_evaluation_set_digest writes the digest of the entry to come into the row, so that the
+ * next entry finds what to chain to without a look into the journal.  Where a
+ * later trigger may still change the row, the entry is not known yet; then a
+ * seal lets the AFTER trigger tell whether that trigger has kept to the user's
+ * columns.  An imported row has the seal of an import: the digest of an entry
+ * would be that of another journal.  After a repair the next entry looks into
+ * the journal, since it may be the digest that was repaired.
  */
 void
-wo_evaluation_set_digest(WoEvaluation *c)
+wo_evaluation_set_digest(WoEvaluation *c, WoChangeKind kind)
 {
 	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 	WoRow		row = {c->row, c->row_null};
 	WoJournalEntry line;
 	bytea	   *digest;
 
-	if (!c->binding->recorded)
+	if (kind == WO_KIND_IMPORT || (c->binding->recorded && c->binding->overtaken))
 	{
-		wo_evaluation_set(c, WO_DIGEST, (Datum) 0, true);
+		wo_evaluation_set(c, WO_DIGEST,
+					PointerGetDatum(wo_entry_row_checksum(c->binding, &row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT)),
+					false);
 		return;
 	}
-	if (c->binding->overtaken)
+	if (kind == WO_KIND_REPAIR || !c->binding->recorded)
 	{
-		wo_evaluation_set(c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(c->binding, &row, WO_CHECKSUM_ACT)), false);
+		wo_evaluation_set(c, WO_DIGEST, (Datum) 0, true);
 		return;
 	}
 	wo_entry_for_change(&line, c->binding, c->old != NULL ? &old : NULL, &row);
@@ -149,6 +155,42 @@ wo_evaluation_tuple(const WoEvaluation *c, HeapTuple tuple)
 	result->t_self = tuple->t_self;
 	result->t_tableOid = tuple->t_tableOid;
 	return result;
+}
+
+/*
+ * wo_evaluation_person returns whom a column of the flow's names, 0 for nobody:
+ * in the row as it is, unless the ticket is only about to be created, or with
+ * would_be in the row as it would be.
+ */
+int64
+wo_evaluation_person(const WoEvaluation *c, int column, bool would_be)
+{
+	if (c->old == NULL || would_be)
+		return wo_binding_person(c->binding, c->columns[column], c->row, c->row_null);
+	return wo_binding_person(c->binding, c->columns[column], c->old, c->old_null);
+}
+
+/*
+ * wo_evaluation_excluded lists who may not take a transition because of what
+ * they did on this ticket before, or what they are to it; nobody is 0.
+ */
+List *
+wo_evaluation_excluded(const WoEvaluation *c, const WoTransition *candidate, bool would_be)
+{
+	List	   *people = NIL;
+	int			i = -1;
+
+	if ((candidate->exclude != NULL || candidate->exclude_former != NIL) && c->old != NULL)
+		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
+								   wo_binding_id(c->binding, c->old), candidate);
+	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = wo_evaluation_person(c, i, would_be);
+		people = lappend(people, id);
+	}
+	return people;
 }
 
 /*

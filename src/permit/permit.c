@@ -5,9 +5,11 @@
  *	  not, why.
  *
  * The guard trigger, act(), can(), explain() and actions() all ask here, so
- * what is said equals what happens.  Nothing is kept: a verdict lives in the
- * caller's memory context, with its reasons.  wo_permit_take() has the row of the
- * case follow from a verdict; who may is not asked there.
+ * what is said equals what happens.  A verdict says whether, why not, what kind
+ * of change it is and which row comes of it.  That row is worked out once: while
+ * it is judged, if whom it names to approve has a say in that, else when it is
+ * taken (wo_permit_take).  Who may is not asked there any more.  Verdicts and
+ * their reasons live in the caller's memory context; nothing is kept.
  *
  * The order is that of a statechart: from the leaf upwards, the nearest state
  * that declares the action with a guard that holds decides; there the first
@@ -56,24 +58,11 @@ stands_in(const WoEvaluation *c, const char *column)
 static bool
 actor_in_column(const WoEvaluation *c, int column)
 {
-	AttrNumber	attnum = c->columns[column];
-	const Datum *row = c->old != NULL ? c->old : c->row;
-	const bool *nulls = c->old != NULL ? c->old_null : c->row_null;
-
-	if (c->actor->id == 0 || !c->actor->active ||
-		attnum == InvalidAttrNumber || nulls[attnum - 1])
+	if (c->actor->id == 0 || !c->actor->active)
 		return false;
 	if (c->restricted && !stands_in(c, c->flow->columns[column]))
 		return false;
-	switch (TupleDescAttr(c->binding->desc, attnum - 1)->atttypid)
-	{
-		case INT8OID:
-			return DatumGetInt64(row[attnum - 1]) == c->actor->id;
-		case INT4OID:
-			return DatumGetInt32(row[attnum - 1]) == c->actor->id;
-		default:
-			return false;
-	}
+	return wo_evaluation_person(c, column, false) == c->actor->id;
 }
 
 /*
@@ -207,7 +196,7 @@ may_change(const WoEvaluation *c, const WoTransition *candidate, AttrNumber attn
 	return false;
 }
 
-/* A quiet case needs no reason, and a fast one no other than the first. */
+/* A quiet evaluation needs no reason, and a fast one no other than the first. */
 #define GIVE(verdict, r, explain) \
 	do { \
 		if (c->quiet) \
@@ -263,7 +252,7 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 	{
 		ListCell   *lc;
 
-		foreach(lc, wo_quorum_excluded(c, candidate))
+		foreach(lc, wo_evaluation_excluded(c, candidate, false))
 		{
 			int64		excluded = *(int64 *) lfirst(lc);
 
@@ -355,6 +344,62 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 }
 
 /*
+ * work_out writes into the row being judged what a verdict makes of it: what the
+ * transition sets, history and votes.  NULL, or why the ticket cannot go there.
+ */
+static WoReason *
+work_out(WoEvaluation *c, WoVerdict *verdict)
+{
+	const WoFlow *flow = c->flow;
+	const WoTransition *taken = verdict->taken;
+	WoReason   *reason = NULL;
+
+	verdict->leaf = c->leaf;
+	verdict->visits = c->old == NULL;
+	if (verdict->complete)
+	{
+		wo_condition_assign(c, taken);
+		if (taken->target >= 0)
+		{
+			verdict->leaf = wo_evaluation_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
+			verdict->visits = verdict->visits || verdict->leaf != c->leaf || taken->reenter || taken->approvers != NULL;
+		}
+	}
+	if (flow->approving)
+		reason = wo_approval_follow(c, verdict);
+	else if (!verdict->visits && !verdict->complete)
+		wo_evaluation_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
+	else if (verdict->visits || taken->quorum != WO_QUORUM_NONE)
+		/* an internal action that is done leaves the others' votes alone */
+		wo_evaluation_set(c, WO_VOTES, (Datum) 0, true);
+	if (reason == NULL)
+	{
+		verdict->row.values = c->row;
+		verdict->row.nulls = c->row_null;
+	}
+	return reason;
+}
+
+/*
+ * wo_permit_outcome works out the row that a permitted action makes, beside the
+ * one being judged.  NULL, or why the ticket cannot go there: whom the row that
+ * would be names to approve decides it.
+ */
+WoReason *
+wo_permit_outcome(const WoEvaluation *c, WoVerdict *verdict)
+{
+	WoEvaluation after = *c;
+	int			natts = c->binding->desc->natts;
+
+	/* where nobody is asked anew, nothing can stand in the way */
+	if (!c->flow->approving || !verdict->complete || (verdict->taken->target < 0 && c->old != NULL))
+		return NULL;
+	after.row = memcpy(palloc(sizeof(Datum) * natts), c->row, sizeof(Datum) * natts);
+	after.row_null = memcpy(palloc(sizeof(bool) * natts), c->row_null, sizeof(bool) * natts);
+	return work_out(&after, verdict);
+}
+
+/*
  * wo_permit judges one action.  With explain it goes on after the first
  * reason, so that all of them can be told.
  */
@@ -367,6 +412,8 @@ wo_permit(WoEvaluation *c, int action, bool explain, WoVerdict *verdict)
 	WoTruth		truth;
 
 	memset(verdict, 0, sizeof(*verdict));
+	verdict->kind = c->old == NULL ? WO_KIND_CREATE : action == flow->action_delete ? WO_KIND_DELETE : WO_KIND_ACT;
+	verdict->action = flow->actions[action];
 	taken = choose(c, action, &nearest, &truth);
 	if (taken == NULL && nearest == NULL)
 	{
@@ -382,9 +429,9 @@ wo_permit(WoEvaluation *c, int action, bool explain, WoVerdict *verdict)
 	verdict->taken = taken;
 	verdict->allowed = check_conditions(c, taken != NULL ? taken : nearest, explain, verdict) &&
 		taken != NULL;
-	if (verdict->allowed && flow->approving)
+	if (verdict->allowed)
 	{
-		WoReason   *r = wo_approval_foresee(c, flow->actions[action], verdict);
+		WoReason   *r = wo_permit_outcome(c, verdict);
 
 		if (r != NULL)
 		{
@@ -421,6 +468,8 @@ wo_permit_timer(WoEvaluation *c, const WoDelay *delay, WoVerdict *verdict)
 		switch (wo_condition_holds(c, candidate->guard))
 		{
 			case WO_TRUE:
+				verdict->kind = WO_KIND_TIMER;
+				verdict->action = delay->action;
 				verdict->taken = candidate;
 				verdict->allowed = verdict->complete = true;
 				return true;
@@ -446,72 +495,74 @@ wo_permit_view(WoEvaluation *c)
 }
 
 /*
- * wo_permit_take carries out a permitted action on the row being judged.
+ * wo_permit_leads_to returns the leaf in which the ticket would rest when the
+ * action takes effect.
+ */
+int
+wo_permit_leads_to(const WoEvaluation *c, const WoVerdict *verdict)
+{
+	return verdict->row.values != NULL ? verdict->leaf : wo_evaluation_target(c, verdict->taken);
+}
+
+/*
+ * refuse_other_state holds the caller's own idea of the new state, if it has
+ * written one, against what the action does.
+ */
+static void
+refuse_other_state(const WoEvaluation *c, const WoVerdict *verdict)
+{
+	WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
+	WoRow		row = {c->row, c->row_null};
+	const char *path = c->flow->states[verdict->leaf].path;
+	char	   *wanted;
+
+	if (wo_binding_same(c->binding, c->binding->engine[WO_STATE], &old, &row))
+		return;
+	wanted = wo_binding_text(c->binding, &row, WO_STATE);
+	if (wanted == NULL || strcmp(wanted, path) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("\"%s\" leads to state \"%s\"", verdict->action, path),
+				 errdetail("The statement also sets another state."),
+				 errhint("Set the action only; the state follows from it.")));
+}
+
+/*
+ * wo_permit_take has the row being judged become the one of the verdict, and
+ * fills in what the engine keeps, for every kind of change.  Nothing is judged
+ * any more.
  */
 void
-wo_permit_take(WoEvaluation *c, const char *action, const WoVerdict *verdict, const char *note)
+wo_permit_take(WoEvaluation *c, WoVerdict *verdict)
 {
-	const WoFlow *flow = c->flow;
-	const WoTransition *taken = verdict->taken;
-	int			leaf = c->leaf;
-	bool		creates = c->old == NULL;
-	bool		visits = creates;
-	int			revision = 1;
-
-	if (verdict->complete)
+	if (verdict->row.values == NULL)
 	{
-		wo_condition_assign(c, taken);
-		if (taken->target >= 0)
-		{
-			leaf = wo_evaluation_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
-			visits = creates || leaf != c->leaf || taken->reenter || taken->approvers != NULL;
-		}
-	}
-	if (flow->approving)
-	{
-		WoReason   *nobody = wo_approval_follow(c, action, verdict, &leaf, visits);
+		WoReason   *reason = work_out(c, verdict);
 
-		if (nobody != NULL)
-			wo_reason_raise(c, nobody);
+		if (reason != NULL)
+			wo_reason_raise(c, reason);
 	}
-	if (!creates)
+	if (c->old != NULL && verdict->taken != NULL)
+		refuse_other_state(c, verdict);
+	c->row = verdict->row.values;
+	c->row_null = verdict->row.nulls;
+
+	/* who imports or repairs a row writes its state */
+	if (verdict->leaf >= 0)
+		wo_evaluation_set_text(c, WO_STATE, c->flow->states[verdict->leaf].path);
+	if (verdict->kind != WO_KIND_IMPORT)
 	{
 		WoRow		old = {(Datum *) c->old, (bool *) c->old_null};
 
-		revision = wo_binding_next_revision(c->binding, &old);
-		/* the caller's own idea of the new state must be what the action does */
-		if (!wo_binding_same(c->binding, c->binding->engine[WO_STATE], &old, &(WoRow) {c->row, c->row_null}))
-		{
-			char	   *wanted = wo_binding_text(c->binding, &(WoRow) {c->row, c->row_null}, WO_STATE);
-
-			if (wanted == NULL || strcmp(wanted, flow->states[leaf].path) != 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_WO_CONFLICT),
-						 errmsg("\"%s\" leads to state \"%s\"", action, flow->states[leaf].path),
-						 errdetail("The statement also sets another state."),
-						 errhint("Set the action only; the state follows from it.")));
-		}
+		wo_evaluation_set(c, WO_REVISION, Int32GetDatum(c->old == NULL ? 1 : wo_binding_next_revision(c->binding, &old)), false);
+		wo_evaluation_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
+		wo_evaluation_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
+		if (verdict->visits)
+			wo_evaluation_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
+		wo_evaluation_set_text(c, WO_LAST_ACTION, verdict->action);
+		wo_evaluation_set_text(c, WO_LAST_NOTE, c->note);
 	}
-
-	wo_evaluation_set_text(c, WO_STATE, flow->states[leaf].path);
-	if (flow->approving)
-		 /* done already */ ;
-	else if (visits || verdict->complete)
-	{
-		/* an internal action that is done leaves the others' votes alone */
-		if (visits || taken->quorum != WO_QUORUM_NONE)
-			wo_evaluation_set(c, WO_VOTES, (Datum) 0, true);
-	}
-	else
-		wo_evaluation_set(c, WO_VOTES, JsonbPGetDatum(verdict->votes), verdict->votes == NULL);
-	wo_evaluation_set(c, WO_REVISION, Int32GetDatum(revision), false);
-	wo_evaluation_set(c, WO_ACTED_BY, Int64GetDatum(c->actor->id), c->actor->id == 0);
-	wo_evaluation_set(c, WO_UPDATED_AT, TimestampTzGetDatum(c->now), false);
-	if (visits)
-		wo_evaluation_set(c, WO_ENTERED_AT, TimestampTzGetDatum(c->now), false);
-	wo_evaluation_set_text(c, WO_LAST_ACTION, action);
-	wo_evaluation_set_text(c, WO_LAST_NOTE, note);
 	wo_evaluation_set(c, WO_ACTION, (Datum) 0, true);
 	wo_evaluation_set(c, WO_NOTE, (Datum) 0, true);
-	wo_evaluation_set_digest(c);
+	wo_evaluation_set_digest(c, verdict->kind);
 }

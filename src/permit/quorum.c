@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * quorum.c
- *	  Vote arithmetic.
+ *	  Vote arithmetic: how many votes a rule takes, and who has given them.
+ *
+ * What approvals need (approval.c) is worked out here as well.
  *
  * Votes travel in the row: {"approve": {"17": ["legal"], "21": ["hr"]}},
  * action -> person -> the roles of the action that the person held then.
@@ -18,7 +20,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "journal/journal.h"
 #include "permit/evaluation.h"
 #include "permit/quorum.h"
 #include "utils/compat.h"
@@ -181,7 +182,7 @@ read_votes(WoEvaluation *c, const WoTransition *candidate, Ballot *mine, Ballot 
 static void
 eligible_people(WoEvaluation *c, const WoTransition *candidate, Ballot *result)
 {
-	List	   *excluded = wo_quorum_excluded(c, candidate);
+	List	   *excluded = wo_evaluation_excluded(c, candidate, false);
 	int			i = -1;
 	ListCell   *lc;
 
@@ -203,15 +204,9 @@ eligible_people(WoEvaluation *c, const WoTransition *candidate, Ballot *result)
 	i = -1;
 	while ((i = bms_next_member(candidate->relations, i)) >= 0)
 	{
-		AttrNumber	attnum = c->columns[i];
-		int64		id;
-		const WoActor *person;
+		int64		id = c->old == NULL ? 0 : wo_evaluation_person(c, i, false);
+		const WoActor *person = id == 0 ? NULL : wo_actor_by_id(c->actor->tenant, id);
 
-		if (attnum == InvalidAttrNumber || c->old == NULL || c->old_null[attnum - 1])
-			continue;
-		id = TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
-			DatumGetInt32(c->old[attnum - 1]) : DatumGetInt64(c->old[attnum - 1]);
-		person = wo_actor_by_id(c->actor->tenant, id);
 		if (person != NULL && person->active && ballot_find(result, id) == NULL)
 			ballot_add(result, id, NULL);
 	}
@@ -290,6 +285,30 @@ write_votes(WoEvaluation *c, const WoTransition *candidate, Bitmapset *roles)
 }
 
 /*
+ * wo_quorum_need returns how many votes of an electorate a rule takes: people,
+ * or what they weigh.  It is met by so many, and can no longer be met when so
+ * many are not left.
+ */
+int64
+wo_quorum_need(WoQuorumKind rule, int64 n, int64 electorate)
+{
+	switch (rule)
+	{
+		case WO_QUORUM_COUNT:
+			return n;
+		case WO_QUORUM_ALL:
+			return electorate;
+		case WO_QUORUM_PERCENT:
+			/* the smallest k with k * 100 >= n * electorate */
+			return (n * electorate + 99) / 100;
+		case WO_QUORUM_NONE:
+		case WO_QUORUM_EACH:
+			break;
+	}
+	return 1;
+}
+
+/*
  * wo_quorum_count counts the votes as they would stand with this person's.
  */
 void
@@ -327,65 +346,18 @@ wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *t
 			ballot_find(&eligible, others.voters[i].id) != NULL)
 			electorate++;
 
-	switch (candidate->quorum)
-	{
-		case WO_QUORUM_NONE:
-			tally->need = 1;
-			break;
-		case WO_QUORUM_COUNT:
-			tally->need = candidate->quorum_n;
-			break;
-		case WO_QUORUM_ALL:
-			tally->need = electorate;
-			break;
-		case WO_QUORUM_PERCENT:
-			/* the smallest k with k * 100 >= n * electorate */
-			tally->need = (candidate->quorum_n * (int64) electorate + 99) / 100;
-			break;
-		case WO_QUORUM_EACH:
-			tally->need = bms_num_members(candidate->quorum_roles);
-			break;
-	}
 	if (candidate->quorum == WO_QUORUM_EACH)
 	{
+		tally->need = bms_num_members(candidate->quorum_roles);
 		tally->have = roles_covered(&mine, candidate->quorum_roles);
 		tally->hopeless = roles_covered(&most, candidate->quorum_roles) < tally->need;
 	}
 	else
 	{
+		tally->need = (int) wo_quorum_need(candidate->quorum, candidate->quorum_n, electorate);
 		tally->have = mine.n;
 		tally->hopeless = !candidate->everybody && most.n < tally->need;
 	}
 	tally->complete = tally->have >= tally->need;
 	tally->votes = write_votes(c, candidate, roles);
-}
-
-/*
- * wo_quorum_excluded returns who may not take the action because of what they
- * did on this ticket before, or what they are to it.
- */
-List *
-wo_quorum_excluded(WoEvaluation *c, const WoTransition *candidate)
-{
-	List	   *people = NIL;
-	int			i = -1;
-
-	if ((candidate->exclude != NULL || candidate->exclude_former != NIL) && c->old != NULL)
-		people = wo_journal_takers(c->binding, c->flow, c->actor->tenant,
-								   wo_binding_id(c->binding, c->old), candidate);
-	while ((i = bms_next_member(candidate->exclude_relations, i)) >= 0)
-	{
-		AttrNumber	attnum = c->columns[i];
-		const Datum *row = c->old != NULL ? c->old : c->row;
-		const bool *nulls = c->old != NULL ? c->old_null : c->row_null;
-		int64	   *id;
-
-		if (attnum == InvalidAttrNumber || nulls[attnum - 1])
-			continue;
-		id = palloc(sizeof(int64));
-		*id = TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
-			DatumGetInt32(row[attnum - 1]) : DatumGetInt64(row[attnum - 1]);
-		people = lappend(people, id);
-	}
-	return people;
 }

@@ -22,6 +22,6 @@ typedef struct WoQuorumCount
 } WoQuorumCount;
 
 extern void wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *tally);
-extern List *wo_quorum_excluded(WoEvaluation *c, const WoTransition *candidate);
+extern int64 wo_quorum_need(WoQuorumKind rule, int64 n, int64 electorate);
 
 #endif							/* WO_QUORUM_H */

@@ -20,7 +20,7 @@
 
 #include "flow/flow.h"
 #include "permit/approval.h"
-#include "permit/evaluation.h"
+#include "permit/permit.h"
 #include "permit/reason.h"
 #include "permit/task_command.h"
 #include "utils/errors.h"
@@ -634,23 +634,23 @@ read_order(Order *order, const char *text, const char **action)
 
 /*
  * wo_task_command_judge judges an order, and says in the verdict what follows from it;
- * NULL, or why not.  action is what the journal calls it.
+ * NULL, or why not.
  */
 const WoReason *
-wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict, const char **action)
+wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict)
 {
 	Order		order = {.c = c,.verdict = verdict};
 	WoTransition *taken = palloc0(sizeof(WoTransition));
 	const WoReason *why;
 
 	memset(verdict, 0, sizeof(*verdict));
-	*action = NULL;
+	verdict->kind = WO_KIND_ACT;
 	taken->action = -1;
 	taken->source = c->leaf;
 	taken->target = -1;
 	verdict->taken = taken;
 	verdict->complete = true;
-	if ((why = read_order(&order, text, action)) != NULL)
+	if ((why = read_order(&order, text, &verdict->action)) != NULL)
 		return why;
 	order.approvers = c->flow->states[c->leaf].approvers;
 	order.round = wo_approval_state_copy(wo_approval_current(c));
@@ -666,7 +666,7 @@ wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict, con
 			return denied(psprintf("%s does not name this among what its people may.", order.approvers->where));
 	}
 	if ((why = carry_out(&order)) == NULL)
-		why = wo_approval_foresee(c, *action, verdict);
+		why = wo_permit_outcome(c, verdict);
 	if (why == NULL)
 		why = wo_reason_last_revision(c);
 	verdict->allowed = why == NULL;

@@ -11,6 +11,6 @@
 #include "permit/evaluation.h"
 
 extern bool wo_task_command_is_one(const char *action);
-extern const WoReason *wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict, const char **action);
+extern const WoReason *wo_task_command_judge(WoEvaluation *c, const char *text, WoVerdict *verdict);
 
 #endif							/* WO_TASK_COMMAND_H */

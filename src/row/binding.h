@@ -9,6 +9,7 @@
 #define WO_BINDING_H
 
 #include "access/attnum.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -99,6 +100,26 @@ wo_binding_same(const WoBinding *binding, AttrNumber attnum, const WoRow *a, con
 	if (a->nulls[attnum - 1] || b->nulls[attnum - 1])
 		return a->nulls[attnum - 1] == b->nulls[attnum - 1];
 	return att->attbyval ? x == y : wo_binding_same_stored(att->attlen, x, y);
+}
+
+/*
+ * wo_binding_person returns whom a column of a row names, 0 for nobody: a number
+ * of the actor's directory, as int or as bigint.
+ */
+static inline int64
+wo_binding_person(const WoBinding *binding, AttrNumber attnum, const Datum *values, const bool *nulls)
+{
+	if (attnum == InvalidAttrNumber || nulls[attnum - 1])
+		return 0;
+	switch (TupleDescAttr(binding->desc, attnum - 1)->atttypid)
+	{
+		case INT8OID:
+			return DatumGetInt64(values[attnum - 1]);
+		case INT4OID:
+			return DatumGetInt32(values[attnum - 1]);
+		default:
+			return 0;
+	}
 }
 
 extern WoRow wo_binding_row(const WoBinding *binding, HeapTuple tuple);

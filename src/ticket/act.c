@@ -3,7 +3,7 @@
  * act.c
  *	  What people call: act, can, explain, actions, visible.
  *
- * The questions put the same case to permit.c that the guard will put when
+ * The questions put the same to permit.c that the guard will put when
  * the action is taken, so the answer is what will happen, as long as nobody
  * changes the ticket in between.
  *
@@ -103,8 +103,7 @@ judge(Question *q, const char *name, bool explain, List **reasons)
 
 	if (action < 0 && q->c.flow->approving && wo_task_command_is_one(name))
 	{
-		const char *order;
-		const WoReason *why = wo_task_command_judge(&q->c, name, &verdict, &order);
+		const WoReason *why = wo_task_command_judge(&q->c, name, &verdict);
 
 		*reasons = why == NULL ? NIL : list_make1((WoReason *) why);
 		return why == NULL;
@@ -279,7 +278,7 @@ workorder_actions(PG_FUNCTION_ARGS)
 		}
 		values[0] = CStringGetTextDatum(lfirst(name));
 		if (verdict.taken != NULL && verdict.taken->target >= 0)
-			values[1] = CStringGetTextDatum(q.c.flow->states[wo_evaluation_target(&q.c, verdict.taken)].path);
+			values[1] = CStringGetTextDatum(q.c.flow->states[wo_permit_leads_to(&q.c, &verdict)].path);
 		else
 			nulls[1] = true;
 		values[2] = BoolGetDatum(verdict.taken != NULL && why == NIL);

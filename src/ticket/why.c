@@ -122,11 +122,10 @@ gather(WoEvaluation *c, int action, List *people, bool *too_many)
 				people = gather(c, c->flow->action_view, people, too_many);
 			while ((n = bms_next_member(candidate->relations, n)) >= 0)
 			{
-				AttrNumber	attnum = c->columns[n];
+				int64		person = wo_evaluation_person(c, n, false);
 
-				if (attnum != InvalidAttrNumber && !c->old_null[attnum - 1])
-					people = add_person(people, TupleDescAttr(c->binding->desc, attnum - 1)->atttypid == INT4OID ?
-										DatumGetInt32(c->old[attnum - 1]) : DatumGetInt64(c->old[attnum - 1]));
+				if (person != 0)
+					people = add_person(people, person);
 			}
 			n = -1;
 			while ((n = bms_next_member(candidate->roles, n)) >= 0)
@@ -227,7 +226,7 @@ put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 
 	values[0] = CStringGetTextDatum(c->flow->actions[action]);
 	nulls[1] = first == NULL || taken.taken->target < 0;
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(c->flow->states[wo_evaluation_target(c, taken.taken)].path);
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(c->flow->states[wo_permit_leads_to(c, &taken)].path);
 	nulls[2] = first == NULL || taken.taken->quorum == WO_QUORUM_NONE;
 	if (!nulls[2])
 	{

@@ -61,210 +61,6 @@ PG_FUNCTION_INFO_V1(workorder_record_row);
 PG_FUNCTION_INFO_V1(workorder_record_flush);
 
 /*
- * import_row takes a row as its owner loads it: history that happened
- * elsewhere.  Only what must not be null is filled in, and the seal put in
- * place of the digest says that this is an import.  A digest of a line would be
- * that of another journal; the next act asks the one that is here.
- */
-static HeapTuple
-import_row(TriggerData *trigdata, WoBinding *binding, WoRow *row)
-{
-	WoEvaluation		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
-	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
-	AttrNumber	created = binding->engine[WO_CREATED_AT];
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	char	   *state;
-
-	if (wo_binding_revision(binding, row) < WO_REVISION_BASE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("revision of an imported row is negative"),
-				 errdetail("A row whose history begins with the import has revision 0."),
-				 errhint("Give the revision that the row had, or 0."),
-				 errtablecol(trigdata->tg_relation, binding->engine[WO_REVISION])));
-	(void) wo_binding_next_revision(binding, row);
-	c.flow = row->nulls[flow_att - 1] ? wo_flow_cache_by_name(binding->flow_name) :
-		wo_flow_cache_by_id(DatumGetInt32(row->values[flow_att - 1]));
-	if (c.flow == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("the imported row's flow does not exist"),
-				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
-				 errhint("Load workorder.flow first, or publish the flow."),
-				 errtablecol(trigdata->tg_relation, flow_att)));
-	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	state = wo_binding_text(binding, row, WO_STATE);
-	if (state == NULL)
-		wo_evaluation_set_text(&c, WO_STATE, c.flow->states[wo_flow_initial(c.flow)].path);
-	else
-	{
-		int			leaf = wo_flow_state(c.flow, state, strlen(state));
-
-		if (leaf < 0 || !wo_flow_is_leaf(c.flow, leaf))
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
-							c.flow->version, c.flow->name, wo_errors_shorten(state)),
-					 errdetail("An imported row must rest in a leaf of its flow."),
-					 errhint("The view workorder.flow_state lists them."),
-					 errtablecol(trigdata->tg_relation, binding->engine[WO_STATE])));
-	}
-	if (row->nulls[created - 1])
-		wo_evaluation_set(&c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
-	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
-		wo_evaluation_set(&c, WO_ENTERED_AT, row->values[created - 1], false);
-	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
-		wo_evaluation_set(&c, WO_UPDATED_AT, row->values[created - 1], false);
-	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
-	wo_evaluation_set(&c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(binding, row, WO_CHECKSUM_IMPORT)), false);
-	return wo_evaluation_tuple(&c, trigdata->tg_trigtuple);
-}
-
-/*
- * maintain takes an update as a superuser wrote it under
- * workorder.maintenance and has it journalled as such.
- */
-static HeapTuple
-maintain(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
-{
-	WoEvaluation		c = {.binding = binding, .row = row->values, .row_null = row->nulls};
-	const WoActor *actor = wo_actor_current();
-
-	wo_evaluation_set(&c, WO_REVISION, Int32GetDatum(wo_binding_next_revision(binding, old)), false);
-	wo_evaluation_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), actor->id == 0);
-	wo_evaluation_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(wo_settings_now()), false);
-	wo_evaluation_set_text(&c, WO_LAST_ACTION, WO_ACTION_MAINTENANCE);
-	wo_evaluation_set_text(&c, WO_LAST_NOTE, wo_binding_text(binding, row, WO_NOTE));
-	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
-	/* the repair may have to begin with the digest itself */
-	wo_evaluation_set(&c, WO_DIGEST, (Datum) 0, true);
-	if (binding->overtaken)
-		wo_evaluation_set(&c, WO_DIGEST, PointerGetDatum(wo_entry_row_checksum(binding, row, WO_CHECKSUM_ACT)), false);
-	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
-}
-
-/*
- * obey_clock carries out an order of the sweeper's.  A ticket for which no
- * guard holds is passed over: the row stays as it is.
- */
-static HeapTuple
-obey_clock(TriggerData *trigdata, WoBinding *binding, const char *action,
-			  const WoRow *old, WoRow *row)
-{
-	WoEvaluation		c;
-	WoVerdict	verdict;
-	const WoDelay *delay;
-
-	wo_evaluation_begin(&c, binding, old, row);
-	delay = wo_timer_fired(binding->guarded_id, action, c.flow, c.leaf);
-	if (delay == NULL || !wo_permit_timer(&c, delay, &verdict))
-	{
-		wo_firing->npassed_over++;
-		return NULL;
-	}
-	wo_permit_take(&c, delay->action, &verdict, NULL);
-	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
-}
-
-/*
- * migrated_way returns the way that a ticket came, in the words of the other
- * version: states without a place there fall out of it.  NULL for none.
- */
-static WoApprovalState *
-migrated_way(const WoBinding *binding, const WoRow *old)
-{
-	WoApprovalState    *round = wo_approval_state_of_row(binding, old);
-	WoApprovalState    *result;
-	ListCell   *lc;
-
-	if (round == NULL || round->trail == NIL)
-		return NULL;
-	result = palloc0(sizeof(WoApprovalState));
-	foreach(lc, round->trail)
-	{
-		const WoReturnStep *step = lfirst(lc);
-		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
-		WoReturnStep *moved;
-
-		if (leaf < 0)
-			continue;
-		moved = palloc(sizeof(WoReturnStep));
-		moved->state = wo_migration->to->states[leaf].path;
-		moved->by = step->by;
-		result->trail = lappend(result->trail, moved);
-	}
-	return result;
-}
-
-/*
- * obey_migration carries out an order of workorder.migrate(): the ticket
- * goes to another version of its flow, where a new visit of its state begins.
- */
-static HeapTuple
-obey_migration(TriggerData *trigdata, WoBinding *binding, const WoRow *old, WoRow *row)
-{
-	const WoActor *actor = wo_actor_current();
-	bool		own = wo_binding_tenant(binding, old) == actor->tenant && actor->id != 0;
-	char	   *path = wo_binding_text(binding, old, WO_STATE);
-	int			leaf = path == NULL ? -1 : wo_migrate_state(wo_migration->to, wo_migration->map, path);
-	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
-	WoActor		nobody = {.tenant = wo_binding_tenant(binding, old), .login = "", .name = ""};
-	WoEvaluation		c = {
-		.binding = binding, .flow = wo_migration->to, .actor = own ? actor : &nobody, .now = wo_settings_now(),
-		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
-	};
-
-	if (leaf < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_CONFLICT),
-				 errmsg("a ticket has no place in version %d of flow \"%s\"", c.flow->version, c.flow->name),
-				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
-				 errhint("Say where it belongs in state_map.")));
-	if (!old->nulls[updated - 1])
-		c.now = Max(c.now, DatumGetTimestampTz(old->values[updated - 1]));
-	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	wo_evaluation_set_text(&c, WO_HISTORY, wo_migrate_history(c.flow, wo_migration->map, wo_binding_text(binding, old, WO_HISTORY)));
-	wo_evaluation_set(&c, WO_VOTES, (Datum) 0, true);
-	if (c.flow->approving)
-	{
-		WoVerdict	verdict = {.complete = true};
-		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
-								   sizeof(bool) * binding->desc->natts);
-		WoReason   *refused;
-		WoApprovalState    *way;
-
-		/* whoever has to decide is asked anew; what was asked before is of the other version, but not the way here */
-		nulls[binding->engine[WO_VOTES] - 1] = true;
-		way = migrated_way(binding, old);
-		if (way != NULL)
-			verdict.round = way;
-		c.old_null = nulls;
-		c.leaf = leaf;
-		c.columns = wo_binding_columns(binding, c.flow);
-		refused = wo_approval_follow(&c, WO_ACTION_MIGRATE, &verdict, &leaf, true);
-		if (refused != NULL)
-			wo_reason_raise(&c, refused);
-		c.old_null = old->nulls;
-	}
-	wo_evaluation_set_text(&c, WO_STATE, c.flow->states[leaf].path);
-	wo_evaluation_set(&c, WO_REVISION, Int32GetDatum(wo_binding_next_revision(binding, old)), false);
-	wo_evaluation_set(&c, WO_ACTED_BY, Int64GetDatum(actor->id), !own);
-	wo_evaluation_set(&c, WO_ENTERED_AT, TimestampTzGetDatum(c.now), false);
-	wo_evaluation_set(&c, WO_UPDATED_AT, TimestampTzGetDatum(c.now), false);
-	wo_evaluation_set_text(&c, WO_LAST_ACTION, WO_ACTION_MIGRATE);
-	wo_evaluation_set_text(&c, WO_LAST_NOTE, NULL);
-	wo_evaluation_set(&c, WO_ACTION, (Datum) 0, true);
-	wo_evaluation_set(&c, WO_NOTE, (Datum) 0, true);
-	wo_evaluation_set_digest(&c);
-	if (++wo_migration->moved % 10000 == 0)
-		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
-	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
-}
-
-/*
  * refuse_engine_column tells that a column is not the caller's to write.
  */
 static void
@@ -317,19 +113,17 @@ leads_to(const WoEvaluation *c, int action, int leaf)
 }
 
 /*
- * resolve_state finds the one permitted action that leads to the state which
+ * resolve_state judges the one permitted action that leads to the state which
  * an ORM, say, has written; if there is none it tells what is possible.
  */
-static int
-resolve_state(WoEvaluation *c, const char *wanted)
+static void
+resolve_state(WoEvaluation *c, const char *wanted, WoVerdict *verdict)
 {
 	int			leaf = wo_flow_state(c->flow, wanted, strlen(wanted));
-	int			found = -1;
 	int			leading = -1;
 	int			nfound = 0;
 	int			nleading = 0;
 	StringInfoData possible;
-	WoVerdict	verdict;
 
 	if (leaf < 0 || !wo_flow_is_leaf(c->flow, leaf))
 		ereport(ERROR,
@@ -341,21 +135,20 @@ resolve_state(WoEvaluation *c, const char *wanted)
 	initStringInfo(&possible);
 	for (int a = 0; a < c->flow->nactions; a++)
 	{
-		bool		permitted;
+		WoVerdict	each;
 
 		CHECK_FOR_INTERRUPTS();
 		if (a == c->flow->action_create || a == c->flow->action_view || a == c->flow->action_delete)
 			continue;
-		permitted = wo_permit(c, a, false, &verdict);
-		if (permitted && verdict.taken->target >= 0)
+		if (wo_permit(c, a, false, &each) && each.taken->target >= 0)
 		{
-			int			target = wo_evaluation_target(c, verdict.taken);
+			int			target = wo_permit_leads_to(c, &each);
 
 			appendStringInfo(&possible, "%s%s (to %s)", possible.len > 0 ? ", " : "",
 							 c->flow->actions[a], c->flow->states[target].path);
 			if (target == leaf)
 			{
-				found = a;
+				*verdict = each;
 				nfound++;
 			}
 		}
@@ -366,10 +159,10 @@ resolve_state(WoEvaluation *c, const char *wanted)
 		}
 	}
 	if (nfound == 1)
-		return found;
+		return;
 	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
-	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, &verdict))
-		wo_reason_raise(c, linitial(verdict.reasons));
+	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, verdict))
+		wo_reason_raise(c, linitial(verdict->reasons));
 	ereport(ERROR,
 			(errcode(ERRCODE_WO_CONFLICT),
 			 nfound > 1 ?
@@ -379,22 +172,21 @@ resolve_state(WoEvaluation *c, const char *wanted)
 					c->flow->states[c->leaf].path, wanted),
 			 errdetail("Possible now: %s.", possible.len > 0 ? possible.data : "nothing"),
 			 errhint("Take an action: UPDATE ... SET action = '...'.")));
-	return -1;					/* not reached */
 }
 
 /*
- * order_note returns the note of the order as it was given; one that is blank
- * does not count where a note is required.
+ * read_note takes the note that was given with a change; one that is blank does
+ * not count where a note is required.
  */
-static char *
-order_note(WoEvaluation *c, const WoRow *row)
+static void
+read_note(WoEvaluation *c, const WoRow *row)
 {
 	AttrNumber	attnum = c->binding->engine[WO_NOTE];
 
 	if (!row->nulls[attnum - 1])
 		wo_value_size_check_note("note", row->values[attnum - 1]);
 	c->has_note = !wo_value_blank(TEXTOID, row->values[attnum - 1], row->nulls[attnum - 1]);
-	return wo_binding_text(c->binding, row, WO_NOTE);
+	c->note = wo_binding_text(c->binding, row, WO_NOTE);
 }
 
 /*
@@ -421,36 +213,27 @@ check_sizes(const WoBinding *binding, const WoRow *row, const bool *changed)
 								TupleDescAttr(binding->desc, i)->atttypid, row->values[i]);
 }
 
-static HeapTuple
-judge_insert(TriggerData *trigdata, WoBinding *binding)
+/*
+ * judge_create judges an INSERT.
+ */
+static void
+judge_create(WoEvaluation *c, WoVerdict *verdict, Relation rel, WoBinding *binding, WoRow *row)
 {
-	Relation	rel = trigdata->tg_relation;
-	WoRow		row = wo_binding_row(binding, trigdata->tg_trigtuple);
-	WoEvaluation		c;
-	WoVerdict	verdict;
 	bool	   *changed;
-	char	   *note;
 	char	   *action;
 
-	if (!row.nulls[binding->engine[WO_REVISION] - 1])
+	if (row->nulls[binding->tenant - 1])
 	{
-		if (wo_owns_relation(RelationGetRelid(rel), GetUserId()))
-			return import_row(trigdata, binding, &row);
-		refuse_engine_column(rel, binding->engine[WO_REVISION]);
+		row->values[binding->tenant - 1] = Int64GetDatum(wo_actor_current()->tenant);
+		row->nulls[binding->tenant - 1] = false;
 	}
-
-	if (row.nulls[binding->tenant - 1])
-	{
-		row.values[binding->tenant - 1] = Int64GetDatum(wo_actor_current()->tenant);
-		row.nulls[binding->tenant - 1] = false;
-	}
-	wo_evaluation_begin(&c, binding, NULL, &row);
-	note = order_note(&c, &row);
-	action = wo_binding_text(binding, &row, WO_ACTION);
-	if (c.flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
-		wo_reason_raise(&c,
-				  c.flow->action_create < 0 ? wo_reason_unknown_action(c.flow, "create") :
-				  wo_flow_action(c.flow, action) < 0 ? wo_reason_unknown_action(c.flow, action) :
+	wo_evaluation_begin(c, binding, NULL, row);
+	read_note(c, row);
+	action = wo_binding_text(binding, row, WO_ACTION);
+	if (c->flow->action_create < 0 || (action != NULL && strcmp(action, "create") != 0))
+		wo_reason_raise(c,
+				  c->flow->action_create < 0 ? wo_reason_unknown_action(c->flow, "create") :
+				  wo_flow_action(c->flow, action) < 0 ? wo_reason_unknown_action(c->flow, action) :
 				  wo_reason_not_a_beginning(action));
 
 	/* what the engine keeps starts empty, but for what it would be anyway */
@@ -458,76 +241,242 @@ judge_insert(TriggerData *trigdata, WoBinding *binding)
 	{
 		AttrNumber	attnum = binding->engine[i];
 
-		if (row.nulls[attnum - 1] || i == WO_ACTION || i == WO_NOTE)
+		if (row->nulls[attnum - 1] || i == WO_ACTION || i == WO_NOTE)
 			continue;
 		if (i == WO_STATE &&
-			strcmp(wo_binding_text(binding, &row, WO_STATE), c.flow->states[c.leaf].path) == 0)
+			strcmp(wo_binding_text(binding, row, WO_STATE), c->flow->states[c->leaf].path) == 0)
 			continue;
-		if (i == WO_CREATOR_ID && DatumGetInt64(row.values[attnum - 1]) == c.actor->id)
+		if (i == WO_CREATOR_ID && DatumGetInt64(row->values[attnum - 1]) == c->actor->id)
 			continue;
 		refuse_engine_column(rel, attnum);
 	}
-	wo_evaluation_set(&c, WO_FLOW_ID, Int32GetDatum(c.flow->id), false);
-	wo_evaluation_set_text(&c, WO_STATE, c.flow->states[c.leaf].path);
-	wo_evaluation_set(&c, WO_CREATOR_ID, Int64GetDatum(c.actor->id), c.actor->id == 0);
-	wo_evaluation_set(&c, WO_CREATED_AT, TimestampTzGetDatum(c.now), false);
+	wo_evaluation_set(c, WO_FLOW_ID, Int32GetDatum(c->flow->id), false);
+	wo_evaluation_set_text(c, WO_STATE, c->flow->states[c->leaf].path);
+	wo_evaluation_set(c, WO_CREATOR_ID, Int64GetDatum(c->actor->id), c->actor->id == 0);
+	wo_evaluation_set(c, WO_CREATED_AT, TimestampTzGetDatum(c->now), false);
 
 	/* what a default or a sequence may have given is not held against anybody */
 	changed = palloc0(sizeof(bool) * binding->desc->natts);
 	for (int i = 0; i < binding->desc->natts; i++)
-		changed[i] = binding->role_of[i] == WO_NENGINE && !row.nulls[i] &&
+		changed[i] = binding->role_of[i] == WO_NENGINE && !row->nulls[i] &&
 			!TupleDescAttr(binding->desc, i)->atthasdef &&
 			TupleDescAttr(binding->desc, i)->attidentity == '\0';
-	c.changed = changed;
-	check_sizes(binding, &row, NULL);
-	permit_or_refuse(&c, c.flow->action_create, &verdict);
-	wo_permit_take(&c, c.flow->actions[c.flow->action_create], &verdict, note);
-	return wo_evaluation_tuple(&c, trigdata->tg_trigtuple);
+	c->changed = changed;
+	check_sizes(binding, row, NULL);
+	permit_or_refuse(c, c->flow->action_create, verdict);
 }
 
 /*
- * find_kind tells what an update is.  This is the one place where it is found
- * out; from here on the row says it (wo_entry_kind).
+ * judge_import lets a row in as its owner loads it: history that happened
+ * elsewhere.  Only what must not be null is filled in.
  */
-static WoChangeKind
-find_kind(const WoBinding *binding, const WoRow *old, const char *action, bool changed, bool meddled)
+static void
+judge_import(WoEvaluation *c, WoVerdict *verdict, Relation rel, WoBinding *binding, WoRow *row)
 {
-	AttrNumber	flow = binding->engine[WO_FLOW_ID];
+	AttrNumber	flow_att = binding->engine[WO_FLOW_ID];
+	AttrNumber	created = binding->engine[WO_CREATED_AT];
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	char	   *state;
 
-	if (wo_migration != NULL && wo_migration->guarded_id == binding->guarded_id &&
-		!meddled && action != NULL && strcmp(action, WO_ACTION_MIGRATE) == 0 &&
-		!old->nulls[flow - 1] && DatumGetInt32(old->values[flow - 1]) == wo_migration->from)
-		return WO_KIND_MIGRATION;
-	if (wo_maintenance && wo_firing == NULL)
-		return WO_KIND_REPAIR;
-	if (wo_firing != NULL && wo_firing->guarded_id == binding->guarded_id && action != NULL &&
-		strcmp(action, wo_firing->action) == 0)
-		return WO_KIND_TIMER;
-	/* an update that orders nothing and changes nothing is not an act */
-	return changed ? WO_KIND_ACT : WO_KIND_NONE;
+	if (!wo_owns_relation(RelationGetRelid(rel), GetUserId()))
+		refuse_engine_column(rel, binding->engine[WO_REVISION]);
+	*c = (WoEvaluation) {.binding = binding, .row = row->values, .row_null = row->nulls};
+	*verdict = (WoVerdict) {.kind = WO_KIND_IMPORT, .row = *row, .leaf = -1};
+	if (wo_binding_revision(binding, row) < WO_REVISION_BASE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("revision of an imported row is negative"),
+				 errdetail("A row whose history begins with the import has revision 0."),
+				 errhint("Give the revision that the row had, or 0."),
+				 errtablecol(rel, binding->engine[WO_REVISION])));
+	(void) wo_binding_next_revision(binding, row);
+	c->flow = row->nulls[flow_att - 1] ? wo_flow_cache_by_name(binding->flow_name) :
+		wo_flow_cache_by_id(DatumGetInt32(row->values[flow_att - 1]));
+	if (c->flow == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("the imported row's flow does not exist"),
+				 errdetail("The row must be on a version of flow \"%s\".", binding->flow_name),
+				 errhint("Load workorder.flow first, or publish the flow."),
+				 errtablecol(rel, flow_att)));
+	wo_evaluation_set(c, WO_FLOW_ID, Int32GetDatum(c->flow->id), false);
+	state = wo_binding_text(binding, row, WO_STATE);
+	if (state == NULL)
+		wo_evaluation_set_text(c, WO_STATE, c->flow->states[wo_flow_initial(c->flow)].path);
+	else
+	{
+		int			leaf = wo_flow_state(c->flow, state, strlen(state));
+
+		if (leaf < 0 || !wo_flow_is_leaf(c->flow, leaf))
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("version %d of flow \"%s\" has no leaf \"%s\"",
+							c->flow->version, c->flow->name, wo_errors_shorten(state)),
+					 errdetail("An imported row must rest in a leaf of its flow."),
+					 errhint("The view workorder.flow_state lists them."),
+					 errtablecol(rel, binding->engine[WO_STATE])));
+	}
+	if (row->nulls[created - 1])
+		wo_evaluation_set(c, WO_CREATED_AT, TimestampTzGetDatum(now), false);
+	if (row->nulls[binding->engine[WO_ENTERED_AT] - 1])
+		wo_evaluation_set(c, WO_ENTERED_AT, row->values[created - 1], false);
+	if (row->nulls[binding->engine[WO_UPDATED_AT] - 1])
+		wo_evaluation_set(c, WO_UPDATED_AT, row->values[created - 1], false);
 }
 
-static HeapTuple
-judge_update(TriggerData *trigdata, WoBinding *binding)
+/*
+ * judge_repair lets an update stand as a superuser wrote it under
+ * workorder.maintenance, to be journalled as such.
+ */
+static void
+judge_repair(WoEvaluation *c, WoVerdict *verdict, WoBinding *binding, const WoRow *old, WoRow *row)
 {
-	Relation	rel = trigdata->tg_relation;
-	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
-	WoRow		row = wo_binding_row(binding, trigdata->tg_newtuple);
-	bool	   *changed = palloc0(sizeof(bool) * binding->desc->natts);
-	bool		any_changed = false;
-	AttrNumber	meddled = InvalidAttrNumber;
-	bool		state_changed;
-	WoChangeKind		kind;
-	WoEvaluation		c;
-	WoVerdict	verdict;
-	char	   *name;
-	char	   *note;
-	int			action;
+	*c = (WoEvaluation) {
+		.binding = binding, .actor = wo_actor_current(), .now = wo_settings_now(),
+		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
+	};
+	c->note = wo_binding_text(binding, row, WO_NOTE);
+	*verdict = (WoVerdict) {.kind = WO_KIND_REPAIR, .action = WO_ACTION_MAINTENANCE, .row = *row, .leaf = -1};
+}
 
+/*
+ * judge_timer judges a transition of the clock.  A ticket for which no guard
+ * holds is passed over: the row stays as it is.
+ */
+static bool
+judge_timer(WoEvaluation *c, WoVerdict *verdict, WoBinding *binding, const char *action, const WoRow *old, WoRow *row)
+{
+	const WoDelay *delay;
+
+	wo_evaluation_begin(c, binding, old, row);
+	delay = wo_timer_fired(binding->guarded_id, action, c->flow, c->leaf);
+	if (delay != NULL && wo_permit_timer(c, delay, verdict))
+		return true;
+	wo_firing->npassed_over++;
+	return false;
+}
+
+/*
+ * migrated_way returns the way that a ticket came, in the words of the other
+ * version: states without a place there fall out of it.  NULL for none.
+ */
+static WoApprovalState *
+migrated_way(const WoBinding *binding, const WoRow *old)
+{
+	WoApprovalState    *round = wo_approval_state_of_row(binding, old);
+	WoApprovalState    *result;
+	ListCell   *lc;
+
+	if (round == NULL || round->trail == NIL)
+		return NULL;
+	result = palloc0(sizeof(WoApprovalState));
+	foreach(lc, round->trail)
+	{
+		const WoReturnStep *step = lfirst(lc);
+		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
+		WoReturnStep *moved;
+
+		if (leaf < 0)
+			continue;
+		moved = palloc(sizeof(WoReturnStep));
+		moved->state = wo_migration->to->states[leaf].path;
+		moved->by = step->by;
+		result->trail = lappend(result->trail, moved);
+	}
+	return result;
+}
+
+/*
+ * judge_migration finds where a ticket belongs in another version of its flow,
+ * where a new visit of its state begins.
+ */
+static void
+judge_migration(WoEvaluation *c, WoVerdict *verdict, WoBinding *binding, const WoRow *old, WoRow *row)
+{
+	const WoFlow *to = wo_migration->to;
+	const WoActor *actor = wo_actor_current();
+	char	   *path = wo_binding_text(binding, old, WO_STATE);
+	int			leaf = path == NULL ? -1 : wo_migrate_state(to, wo_migration->map, path);
+	AttrNumber	updated = binding->engine[WO_UPDATED_AT];
+
+	if (leaf < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("a ticket has no place in version %d of flow \"%s\"", to->version, to->name),
+				 errdetail("No state there stands for \"%s\".", path != NULL ? path : "null"),
+				 errhint("Say where it belongs in state_map.")));
+	*c = (WoEvaluation) {
+		.binding = binding, .flow = to, .columns = wo_binding_columns(binding, to), .actor = actor, .now = wo_settings_now(), .leaf = leaf,
+		.old = old->values, .old_null = old->nulls, .row = row->values, .row_null = row->nulls
+	};
+	*verdict = (WoVerdict) {
+		.kind = WO_KIND_MIGRATION, .action = WO_ACTION_MIGRATE, .complete = true, .row = *row, .leaf = leaf, .visits = true
+	};
+	/* tickets of all tenants move, and nobody acts in another's */
+	if (wo_binding_tenant(binding, old) != actor->tenant)
+	{
+		WoActor    *nobody = palloc0(sizeof(WoActor));
+
+		nobody->tenant = wo_binding_tenant(binding, old);
+		nobody->login = nobody->name = "";
+		c->actor = nobody;
+	}
+	if (!old->nulls[updated - 1])
+		c->now = Max(c->now, DatumGetTimestampTz(old->values[updated - 1]));
+	wo_evaluation_set(c, WO_FLOW_ID, Int32GetDatum(to->id), false);
+	wo_evaluation_set_text(c, WO_HISTORY, wo_migrate_history(to, wo_migration->map, wo_binding_text(binding, old, WO_HISTORY)));
+	wo_evaluation_set(c, WO_VOTES, (Datum) 0, true);
+	if (to->approving)
+	{
+		bool	   *nulls = memcpy(palloc(sizeof(bool) * binding->desc->natts), old->nulls,
+								   sizeof(bool) * binding->desc->natts);
+		WoReason   *refused;
+
+		/* whoever has to decide is asked anew; what was asked before is of the other version, but not the way here */
+		nulls[binding->engine[WO_VOTES] - 1] = true;
+		verdict->round = migrated_way(binding, old);
+		c->old_null = nulls;
+		refused = wo_approval_follow(c, verdict);
+		if (refused != NULL)
+			wo_reason_raise(c, refused);
+		c->old_null = old->nulls;
+	}
+	if (++wo_migration->moved % 10000 == 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " of " INT64_FORMAT " tickets moved", wo_migration->moved, wo_migration->total)));
+}
+
+/*
+ * is_judged tells of which changes it is asked who may.
+ */
+static bool
+is_judged(WoChangeKind kind)
+{
+	return kind == WO_KIND_CREATE || kind == WO_KIND_ACT || kind == WO_KIND_DELETE;
+}
+
+/* What a statement wants to change in a row. */
+typedef struct Change
+{
+	char	   *action;			/* that it names */
+	bool	   *changed;		/* by attnum - 1, the user's columns only */
+	bool		any_changed;	/* one of them */
+	bool		state_changed;
+	AttrNumber	engine_changed; /* a column that is the engine's alone */
+} Change;
+
+/*
+ * find_change compares two versions of a row.
+ */
+static void
+find_change(Change *change, Relation rel, const WoBinding *binding, const WoRow *old, const WoRow *row)
+{
+	memset(change, 0, sizeof(*change));
+	change->changed = palloc0(sizeof(bool) * binding->desc->natts);
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 	{
 		if ((!WoIsJournaled(binding, attnum) && !WoIsKey(binding, attnum)) ||
-			wo_binding_same(binding, attnum, &old, &row))
+			wo_binding_same(binding, attnum, old, row))
 			continue;
 		if (WoIsKey(binding, attnum))
 			ereport(ERROR,
@@ -538,85 +487,167 @@ judge_update(TriggerData *trigdata, WoBinding *binding)
 					 errhint("Make a new ticket instead."),
 					 errtablecol(rel, attnum)));
 		if (!WoIsEngine(binding, attnum))
-			any_changed = changed[attnum - 1] = true;
-		else if (binding->role_of[attnum - 1] != WO_ACTION &&
-				 binding->role_of[attnum - 1] != WO_NOTE &&
-				 binding->role_of[attnum - 1] != WO_STATE)
-			meddled = attnum;
+			change->any_changed = change->changed[attnum - 1] = true;
+		else if (binding->role_of[attnum - 1] == WO_STATE)
+			change->state_changed = true;
+		else if (binding->role_of[attnum - 1] != WO_ACTION && binding->role_of[attnum - 1] != WO_NOTE)
+			change->engine_changed = attnum;
 	}
-	name = wo_binding_text(binding, &row, WO_ACTION);
-	state_changed = !wo_binding_same(binding, binding->engine[WO_STATE], &old, &row);
-	kind = find_kind(binding, &old, name,
-					 name != NULL || state_changed || any_changed || !row.nulls[binding->engine[WO_NOTE] - 1],
-					 meddled != InvalidAttrNumber);
-	if (kind == WO_KIND_MIGRATION)
-		return obey_migration(trigdata, binding, &old, &row);
-	if (kind == WO_KIND_REPAIR)
-		return maintain(trigdata, binding, &old, &row);
-	if (meddled != InvalidAttrNumber)
-		refuse_engine_column(rel, meddled);
-	if (kind == WO_KIND_TIMER)
-		return obey_clock(trigdata, binding, name, &old, &row);
-	if (kind == WO_KIND_NONE)
-		return trigdata->tg_newtuple;
+	change->action = wo_binding_text(binding, row, WO_ACTION);
+}
 
-	check_sizes(binding, &row, changed);
-	wo_evaluation_begin(&c, binding, &old, &row);
-	c.changed = changed;
-	note = order_note(&c, &row);
+/*
+ * find_kind tells what a change is, and so whether anybody is judged for it.
+ * This is the one place where that is found out; afterwards the row says it
+ * (wo_entry_kind).  Only where no row is left to say so does the AFTER trigger
+ * ask here, too.
+ */
+static WoChangeKind
+find_kind(const WoBinding *binding, const WoRow *old, const WoRow *row, const Change *change)
+{
+	AttrNumber	flow = binding->engine[WO_FLOW_ID];
 
-	if (name != NULL && c.flow->approving && wo_task_command_is_one(name))
+	if (old == NULL)
+		return row->nulls[binding->engine[WO_REVISION] - 1] ? WO_KIND_CREATE : WO_KIND_IMPORT;
+	if (row == NULL)
+		return wo_maintenance ? WO_KIND_REPAIR : WO_KIND_DELETE;
+	if (wo_migration != NULL && wo_migration->guarded_id == binding->guarded_id &&
+		change->engine_changed == InvalidAttrNumber &&
+		change->action != NULL && strcmp(change->action, WO_ACTION_MIGRATE) == 0 &&
+		!old->nulls[flow - 1] && DatumGetInt32(old->values[flow - 1]) == wo_migration->from)
+		return WO_KIND_MIGRATION;
+	if (wo_maintenance && wo_firing == NULL)
+		return WO_KIND_REPAIR;
+	if (wo_firing != NULL && wo_firing->guarded_id == binding->guarded_id &&
+		change->action != NULL && strcmp(change->action, wo_firing->action) == 0)
+		return WO_KIND_TIMER;
+	/* an update that names no action and changes nothing is not an act */
+	return change->action != NULL || change->state_changed || change->any_changed ||
+		!row->nulls[binding->engine[WO_NOTE] - 1] ? WO_KIND_ACT : WO_KIND_NONE;
+}
+
+/*
+ * judge_act judges an UPDATE: the action that it names, or follows from what it
+ * writes.
+ */
+static void
+judge_act(WoEvaluation *c, WoVerdict *verdict, Relation rel, WoBinding *binding, const WoRow *old, WoRow *row,
+		  const Change *change)
+{
+	check_sizes(binding, row, change->changed);
+	wo_evaluation_begin(c, binding, old, row);
+	c->changed = change->changed;
+	read_note(c, row);
+
+	if (change->action != NULL && c->flow->approving && wo_task_command_is_one(change->action))
 	{
-		const char *order;
 		const WoReason *why;
 
-		if (state_changed || any_changed)
+		if (change->state_changed || change->any_changed)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_DENIED),
-					 errmsg("\"%s\" changes no column", wo_errors_shorten(name)),
+					 errmsg("\"%s\" changes no column", wo_errors_shorten(change->action)),
 					 errdetail("It is about who decides the ticket, not about what is in it."),
 					 errhint("Take the action \"update\" for that.")));
-		if ((why = wo_task_command_judge(&c, name, &verdict, &order)) != NULL)
-			wo_reason_raise(&c, why);
-		wo_permit_take(&c, order, &verdict, note);
-		return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
+		if ((why = wo_task_command_judge(c, change->action, verdict)) != NULL)
+			wo_reason_raise(c, why);
 	}
-	if (name != NULL)
-		action = find_action(&c, name);
-	else if (state_changed)
+	else if (change->action != NULL)
+		permit_or_refuse(c, find_action(c, change->action), verdict);
+	else if (change->state_changed)
 	{
-		char	   *wanted = wo_binding_text(binding, &row, WO_STATE);
+		char	   *wanted = wo_binding_text(binding, row, WO_STATE);
 
 		if (wanted == NULL)
 			refuse_engine_column(rel, binding->engine[WO_STATE]);
 		/* judged as if the state had not been written yet */
-		wo_evaluation_set(&c, WO_STATE, old.values[binding->engine[WO_STATE] - 1], false);
-		action = resolve_state(&c, wanted);
-		wo_evaluation_set_text(&c, WO_STATE, wanted);
+		wo_evaluation_set(c, WO_STATE, old->values[binding->engine[WO_STATE] - 1], false);
+		resolve_state(c, wanted, verdict);
 	}
-	else if (c.flow->action_update >= 0)
-		action = c.flow->action_update;
+	else if (c->flow->action_update >= 0)
+		permit_or_refuse(c, c->flow->action_update, verdict);
 	else
-		wo_reason_raise(&c, wo_reason_unknown_action(c.flow, "update"));
-
-	permit_or_refuse(&c, action, &verdict);
-	wo_permit_take(&c, c.flow->actions[action], &verdict, note);
-	return wo_evaluation_tuple(&c, trigdata->tg_newtuple);
+		wo_reason_raise(c, wo_reason_unknown_action(c->flow, "update"));
 }
 
-static HeapTuple
-judge_delete(TriggerData *trigdata, WoBinding *binding)
+/*
+ * judge_delete judges a DELETE.
+ */
+static void
+judge_delete(WoBinding *binding, WoRow *old)
 {
-	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
 	WoEvaluation		c;
 	WoVerdict	verdict;
 
-	if (wo_maintenance)
-		return trigdata->tg_trigtuple;
-	wo_evaluation_begin(&c, binding, &old, &old);
+	wo_evaluation_begin(&c, binding, old, old);
 	if (c.flow->action_delete < 0)
 		wo_reason_raise(&c, wo_reason_unknown_action(c.flow, "delete"));
 	permit_or_refuse(&c, c.flow->action_delete, &verdict);
+}
+
+static HeapTuple
+take(WoEvaluation *c, WoVerdict *verdict, HeapTuple tuple)
+{
+	wo_permit_take(c, verdict);
+	return wo_evaluation_tuple(c, tuple);
+}
+
+static HeapTuple
+guard_insert(TriggerData *trigdata, WoBinding *binding)
+{
+	WoRow		row = wo_binding_row(binding, trigdata->tg_trigtuple);
+	WoEvaluation		c;
+	WoVerdict	verdict;
+
+	if (find_kind(binding, NULL, &row, NULL) == WO_KIND_IMPORT)
+		judge_import(&c, &verdict, trigdata->tg_relation, binding, &row);
+	else
+		judge_create(&c, &verdict, trigdata->tg_relation, binding, &row);
+	return take(&c, &verdict, trigdata->tg_trigtuple);
+}
+
+static HeapTuple
+guard_update(TriggerData *trigdata, WoBinding *binding)
+{
+	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+	WoRow		row = wo_binding_row(binding, trigdata->tg_newtuple);
+	Change		change;
+	WoChangeKind		kind;
+	WoEvaluation		c;
+	WoVerdict	verdict;
+
+	find_change(&change, trigdata->tg_relation, binding, &old, &row);
+	kind = find_kind(binding, &old, &row, &change);
+	if (change.engine_changed != InvalidAttrNumber && kind != WO_KIND_REPAIR)
+		refuse_engine_column(trigdata->tg_relation, change.engine_changed);
+	switch (kind)
+	{
+		case WO_KIND_MIGRATION:
+			judge_migration(&c, &verdict, binding, &old, &row);
+			break;
+		case WO_KIND_REPAIR:
+			judge_repair(&c, &verdict, binding, &old, &row);
+			break;
+		case WO_KIND_TIMER:
+			if (!judge_timer(&c, &verdict, binding, change.action, &old, &row))
+				return NULL;
+			break;
+		case WO_KIND_NONE:
+			return trigdata->tg_newtuple;
+		default:
+			judge_act(&c, &verdict, trigdata->tg_relation, binding, &old, &row, &change);
+			break;
+	}
+	return take(&c, &verdict, trigdata->tg_newtuple);
+}
+
+static HeapTuple
+guard_delete(TriggerData *trigdata, WoBinding *binding)
+{
+	WoRow		old = wo_binding_row(binding, trigdata->tg_trigtuple);
+
+	if (is_judged(find_kind(binding, &old, NULL, NULL)))
+		judge_delete(binding, &old);
 	return trigdata->tg_trigtuple;
 }
 
@@ -652,11 +683,11 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 	wo_state_count_begin(binding);
 
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-		result = judge_insert(trigdata, binding);
+		result = guard_insert(trigdata, binding);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-		result = judge_update(trigdata, binding);
+		result = guard_update(trigdata, binding);
 	else
-		result = judge_delete(trigdata, binding);
+		result = guard_delete(trigdata, binding);
 	return PointerGetDatum(result);
 }
 
@@ -743,7 +774,7 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, WoChangeKind kind, co
 
 	if (!is_sealed(binding, row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT))
 		refuse_meddling(trigdata, "an engine column was changed");
-	if (kind != WO_KIND_CREATE && kind != WO_KIND_ACT)
+	if (!is_judged(kind))
 		return;
 	wo_evaluation_begin(&c, binding, old, &again);
 	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
@@ -834,8 +865,7 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		wo_entry_for_change(&line, binding, &old, NULL);
 		line.at = Max(wo_settings_now(), line.at);
 		line.actor = actor->id;
-		/* no row is left to say so */
-		line.note = wo_maintenance ? WO_ACTION_MAINTENANCE : NULL;
+		line.note = is_judged(find_kind(binding, &old, NULL, NULL)) ? NULL : WO_ACTION_MAINTENANCE;
 		append(binding, &line, &old, NULL, together);
 		count(binding, &old, NULL);
 		wo_timer_follow(binding, &old, NULL);

@@ -149,6 +149,7 @@ INSERT INTO expense (way) VALUES ('skip') RETURNING id AS t \gset
 SELECT workorder.can('expense', :t, 'submit'), code FROM workorder.explain('expense', :t, 'submit');
 SELECT say('ann', :t, 'submit');
 UPDATE workorder.membership SET role = 'finance' WHERE role = 'was finance';
+SELECT target, allowed FROM workorder.actions('expense', :t) WHERE action = 'submit';
 SELECT say('ann', :t, 'submit');
 
 -- 加签 before, after and beside; 减签
