@@ -319,7 +319,7 @@ list_others(int64 tenant, const char *column, int64 person, const char *other, T
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{column, INT8OID, Int64GetDatum(person)}
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	List	   *result = NIL;
 
@@ -411,7 +411,7 @@ WoApproverStatus
 wo_approval_status(WoEvaluation *c, const WoTransition *candidate, WoTask **task, int64 *for_actor)
 {
 	int64		me = c->actor->id;
-	WoApproverStatus	standing = WO_APPROVER_NONE;
+	WoApproverStatus status = WO_APPROVER_NONE;
 	const WoApprovalState *round;
 	ListCell   *lc;
 
@@ -432,11 +432,11 @@ wo_approval_status(WoEvaluation *c, const WoTransition *candidate, WoTask **task
 		if (t->who != me && t->owner != me)
 			continue;
 		*task = t;
-		standing = t->owner == me ? WO_APPROVER_DELEGATED : t->owner != 0 ? WO_APPROVER_ADVISING :
+		status = t->owner == me ? WO_APPROVER_DELEGATED : t->owner != 0 ? WO_APPROVER_ADVISING :
 			wo_approval_state_task_open(round, t) ? WO_APPROVER_NEXT : WO_APPROVER_WAITING;
 	}
-	if (standing != WO_APPROVER_NONE)
-		return standing;
+	if (status != WO_APPROVER_NONE)
+		return status;
 	foreach(lc, round->tasks)
 	{
 		WoTask	   *t = lfirst(lc);

@@ -39,7 +39,7 @@ typedef struct WoEvaluation
 	bool		has_note;		/* one that is not blank was given */
 	bool		quiet;			/* yes or no is enough: no reasons, and input that is missing is no obstacle */
 	bool		restricted;		/* the actor counts in these relation columns only: */
-	const List *standing;		/* their names */
+	const List *relation_columns;		/* their names */
 
 	Jsonb	   *row_json;
 	Jsonb	   *vars_json;

@@ -44,7 +44,7 @@ stands_in(const WoEvaluation *c, const char *column)
 {
 	ListCell   *lc;
 
-	foreach(lc, c->standing)
+	foreach(lc, c->relation_columns)
 		if (strcmp(lfirst(lc), column) == 0)
 			return true;
 	return false;
@@ -210,9 +210,9 @@ may_change(const WoEvaluation *c, const WoTransition *candidate, AttrNumber attn
  * not_now says why somebody with a task cannot decide it now.
  */
 static WoReason *
-not_now(WoApproverStatus standing, const WoTransition *candidate)
+not_now(WoApproverStatus status, const WoTransition *candidate)
 {
-	switch (standing)
+	switch (status)
 	{
 		case WO_APPROVER_WAITING:
 			return wo_reason_make("turn", ERRCODE_WO_CONFLICT, "it is not your turn yet",
@@ -241,13 +241,13 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 {
 	const WoFlow *flow = c->flow;
 	const char *action = flow->actions[candidate->action];
-	WoApproverStatus	standing = WO_APPROVER_NONE;
+	WoApproverStatus status = WO_APPROVER_NONE;
 	WoTask	   *task;
 	int64		for_actor = 0;
 	int			i;
 
 	if (candidate->approvers != NULL)
-		standing = wo_approval_status(c, candidate, &task, &for_actor);
+		status = wo_approval_status(c, candidate, &task, &for_actor);
 	if (candidate->exclude != NULL || candidate->exclude_former != NIL || candidate->exclude_relations != NULL)
 	{
 		ListCell   *lc;
@@ -309,10 +309,10 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 
 	if (candidate->approvers != NULL)
 	{
-		if (standing == WO_APPROVER_NEXT)
+		if (status == WO_APPROVER_NEXT)
 			wo_approval_vote(c, candidate, verdict);
-		else if (standing != WO_APPROVER_NONE)
-			GIVE(verdict, not_now(standing, candidate), explain);
+		else if (status != WO_APPROVER_NONE)
+			GIVE(verdict, not_now(status, candidate), explain);
 	}
 	else if (candidate->quorum != WO_QUORUM_NONE && candidate->everybody && c->actor->id == 0)
 		GIVE(verdict, wo_reason_make("allow", ERRCODE_WO_DENIED,
@@ -321,22 +321,22 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 							 "Sign in first."), explain);
 	else if (candidate->quorum != WO_QUORUM_NONE)
 	{
-		WoQuorumCount		tally;
+		WoQuorumCount count;
 
-		wo_quorum_count(c, candidate, &tally);
-		if (tally.voted)
+		wo_quorum_count(c, candidate, &count);
+		if (count.voted)
 			GIVE(verdict, wo_reason_make("voted", ERRCODE_WO_CONFLICT,
 								 "you have voted already",
 								 psprintf("%s counts each person once in this visit of the state.", candidate->where),
 								 "Wait for the others."), explain);
-		else if (tally.hopeless)
+		else if (count.unreachable)
 			GIVE(verdict, wo_reason_make("quorum", ERRCODE_WO_CONFLICT,
 								 psprintf("the quorum of \"%s\" can no longer be met", action),
 								 psprintf("%s needs %d; there are not so many people left who may.",
-										  candidate->where, tally.need),
+										  candidate->where, count.need),
 								 "Give more people the role, or take another action."), explain);
-		verdict->complete = tally.complete;
-		verdict->votes = tally.complete ? NULL : tally.votes;
+		verdict->complete = count.complete;
+		verdict->votes = count.complete ? NULL : count.votes;
 	}
 	else
 		verdict->complete = true;

@@ -312,7 +312,7 @@ wo_quorum_need(WoQuorumKind rule, int64 n, int64 electorate)
  * wo_quorum_count counts the votes as they would stand with this person's.
  */
 void
-wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *tally)
+wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *count)
 {
 	Ballot		mine = {0};		/* who voted for this action */
 	Ballot		others = {0};	/* who voted for another one in this visit */
@@ -321,11 +321,11 @@ wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *t
 	Bitmapset  *roles = bms_intersect(candidate->roles, wo_flow_roles_of(c->actor, c->flow));
 	int			electorate = 0;
 
-	memset(tally, 0, sizeof(*tally));
+	memset(count, 0, sizeof(*count));
 	read_votes(c, candidate, &mine, &others);
 	if (ballot_find(&mine, c->actor->id) != NULL || ballot_find(&others, c->actor->id) != NULL)
 	{
-		tally->voted = true;
+		count->voted = true;
 		return;
 	}
 	ballot_add(&mine, c->actor->id, roles);
@@ -348,16 +348,16 @@ wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *t
 
 	if (candidate->quorum == WO_QUORUM_EACH)
 	{
-		tally->need = bms_num_members(candidate->quorum_roles);
-		tally->have = roles_covered(&mine, candidate->quorum_roles);
-		tally->hopeless = roles_covered(&most, candidate->quorum_roles) < tally->need;
+		count->need = bms_num_members(candidate->quorum_roles);
+		count->have = roles_covered(&mine, candidate->quorum_roles);
+		count->unreachable = roles_covered(&most, candidate->quorum_roles) < count->need;
 	}
 	else
 	{
-		tally->need = (int) wo_quorum_need(candidate->quorum, candidate->quorum_n, electorate);
-		tally->have = mine.n;
-		tally->hopeless = !candidate->everybody && most.n < tally->need;
+		count->need = (int) wo_quorum_need(candidate->quorum, candidate->quorum_n, electorate);
+		count->have = mine.n;
+		count->unreachable = !candidate->everybody && most.n < count->need;
 	}
-	tally->complete = tally->have >= tally->need;
-	tally->votes = write_votes(c, candidate, roles);
+	count->complete = count->have >= count->need;
+	count->votes = write_votes(c, candidate, roles);
 }

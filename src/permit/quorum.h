@@ -14,14 +14,14 @@
 typedef struct WoQuorumCount
 {
 	bool		voted;			/* this person has voted in this visit already */
-	bool		hopeless;		/* even if everybody left agreed, it would not be met */
+	bool		unreachable;		/* even if everybody left agreed, it would not be met */
 	bool		complete;		/* with this vote it is met */
 	int			have;			/* votes with this one */
 	int			need;			/* votes that are needed */
 	Jsonb	   *votes;
 } WoQuorumCount;
 
-extern void wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *tally);
+extern void wo_quorum_count(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *count);
 extern int64 wo_quorum_need(WoQuorumKind rule, int64 n, int64 electorate);
 
 #endif							/* WO_QUORUM_H */

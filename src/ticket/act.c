@@ -143,7 +143,7 @@ check_arguments(FunctionCallInfo fcinfo)
 Datum
 workorder_act(PG_FUNCTION_ARGS)
 {
-	WoActRequest		order = {.expect_revision = -1};
+	WoActRequest		request = {.expect_revision = -1};
 	WoBinding  *binding;
 	Relation	rel;
 	TupleDesc	desc;
@@ -153,16 +153,16 @@ workorder_act(PG_FUNCTION_ARGS)
 	bool		nulls[2] = {false, false};
 
 	check_arguments(fcinfo);
-	order.action = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	request.action = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	if (!PG_ARGISNULL(3))
-		order.note = text_to_cstring(PG_GETARG_TEXT_PP(3));
+		request.note = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	if (!PG_ARGISNULL(4))
-		order.changes = PG_GETARG_JSONB_P(4);
+		request.changes = PG_GETARG_JSONB_P(4);
 	if (!PG_ARGISNULL(5))
-		order.expect_revision = Max(PG_GETARG_INT32(5), 0);
+		request.expect_revision = Max(PG_GETARG_INT32(5), 0);
 
 	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
-	wo_ticket_move(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), &order, &revision, &state);
+	wo_ticket_move(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), &request, &revision, &state);
 	table_close(rel, NoLock);
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -313,7 +313,7 @@ wo_act_require(Oid relid, WoTicketId id, const char *action)
 
 /*
  * engine_values(relation, id) returns the engine's columns of a ticket under their
- * own names, whatever the table calls them.  The order slots, which are empty
+ * own names, whatever the table calls them.  The request slots, which are empty
  * at rest, and the digest are left out.
  */
 Datum

@@ -122,7 +122,7 @@ judge_ticket(WoBinding *binding, HeapTuple tuple, Capacity *capacity,
 	{
 		c.actor = &capacity->actor;
 		c.restricted = true;
-		c.standing = capacity->columns;
+		c.relation_columns = capacity->columns;
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -238,7 +238,7 @@ has_value(Relation rel, const WoCatalogKey *keys, int nkeys)
 
 	foreach(lc, tables)
 	{
-		WoCatalogScan	lookup;
+		WoCatalogScan lookup;
 
 		CHECK_FOR_INTERRUPTS();
 		if (found || get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)

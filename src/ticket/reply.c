@@ -110,11 +110,11 @@ check_argument(FunctionCallInfo fcinfo, int n, const char *name)
 static int
 take(Relation rel, WoBinding *binding, WoTicketId ticket, const char *action)
 {
-	WoActRequest		order = {.action = action, .expect_revision = -1};
+	WoActRequest		request = {.action = action, .expect_revision = -1};
 	int			revision;
 	char	   *state;
 
-	wo_ticket_move(rel, binding, ticket, &order, &revision, &state);
+	wo_ticket_move(rel, binding, ticket, &request, &revision, &state);
 	return revision;
 }
 

@@ -386,7 +386,7 @@ lock_latest(Relation rel, WoTicketId id, Snapshot snapshot, TupleTableSlot *slot
  * move_plain updates the row with the executor's helpers.
  */
 static void
-move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
+move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *request,
 		   int *revision, char **state)
 {
 	EState	   *estate = CreateExecutorState();
@@ -421,22 +421,22 @@ move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *
 		wo_ticket_not_found(rel, id);
 
 	old = wo_binding_row(binding, tuple);
-	if (order->expect_revision >= 0 && wo_binding_revision(binding, &old) != order->expect_revision)
+	if (request->expect_revision >= 0 && wo_binding_revision(binding, &old) != request->expect_revision)
 		lost_race(rel, psprintf("It is at revision %d, not %d.",
-								wo_binding_revision(binding, &old), order->expect_revision));
+								wo_binding_revision(binding, &old), request->expect_revision));
 	row = wo_binding_row(binding, tuple);
-	wo_ticket_apply(rel, binding, order->changes, &row, changed);
-	row.values[action_att - 1] = CStringGetTextDatum(order->action);
+	wo_ticket_apply(rel, binding, request->changes, &row, changed);
+	row.values[action_att - 1] = CStringGetTextDatum(request->action);
 	row.nulls[action_att - 1] = false;
-	if (order->note != NULL)
+	if (request->note != NULL)
 	{
-		row.values[note_att - 1] = CStringGetTextDatum(order->note);
+		row.values[note_att - 1] = CStringGetTextDatum(request->note);
 		row.nulls[note_att - 1] = false;
 	}
 
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
 		if (attnum == action_att || changed[attnum - 1] ||
-			(attnum == note_att && order->note != NULL))
+			(attnum == note_att && request->note != NULL))
 			columns = bms_add_member(columns, attnum - FirstLowInvalidHeapAttributeNumber);
 	rte->rtekind = RTE_RELATION;
 	rte->relid = RelationGetRelid(rel);
@@ -489,7 +489,7 @@ move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *
  * move_by_statement does the same with an UPDATE, for tables that need it.
  */
 static void
-move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
+move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *request,
 				  int *revision, char **state)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -507,7 +507,7 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
 		wo_ticket_not_found(rel, id);
 	row = wo_binding_row(binding, found);
 	known = wo_binding_revision(binding, &row);
-	wo_ticket_apply(rel, binding, order->changes, &row, changed);
+	wo_ticket_apply(rel, binding, request->changes, &row, changed);
 
 #define ADD_ARGUMENT(type, value, isnull) \
 	(types[n] = (type), values[n] = (value), nulls[n] = (isnull) ? 'n' : ' ', n++)
@@ -515,9 +515,9 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
 	quote_identifier(NameStr(TupleDescAttr(binding->desc, (attnum) - 1)->attname))
 
 	initStringInfo(&query);
-	ADD_ARGUMENT(TEXTOID, CStringGetTextDatum(order->action), false);
-	ADD_ARGUMENT(TEXTOID, order->note != NULL ? CStringGetTextDatum(order->note) : (Datum) 0,
-				 order->note == NULL);
+	ADD_ARGUMENT(TEXTOID, CStringGetTextDatum(request->action), false);
+	ADD_ARGUMENT(TEXTOID, request->note != NULL ? CStringGetTextDatum(request->note) : (Datum) 0,
+				 request->note == NULL);
 	appendStringInfo(&query, "UPDATE %s SET %s = $1, %s = $2",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel)),
@@ -532,9 +532,9 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
 	key_condition(&query, binding, n + 1);
 	ADD_ARGUMENT(INT8OID, Int64GetDatum(wo_actor_current()->tenant), false);
 	ADD_ARGUMENT(INT8OID, TicketIdGetDatum(id), false);
-	if (order->expect_revision >= 0)
+	if (request->expect_revision >= 0)
 	{
-		ADD_ARGUMENT(INT4OID, Int32GetDatum(order->expect_revision), false);
+		ADD_ARGUMENT(INT4OID, Int32GetDatum(request->expect_revision), false);
 		appendStringInfo(&query, " AND %s OPERATOR(pg_catalog.=) $%d",
 						 COLUMN(binding->engine[WO_REVISION]), n);
 	}
@@ -546,8 +546,8 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
 		elog(ERROR, "SPI_connect failed");
 	wo_owner_spi_expect(SPI_execute_with_args(query.data, n, types, values, nulls, false, 0), SPI_OK_UPDATE_RETURNING);
 	if (SPI_processed != 1)
-		lost_race(rel, order->expect_revision >= 0 && known != order->expect_revision ?
-				  psprintf("It is at revision %d, not %d.", known, order->expect_revision) :
+		lost_race(rel, request->expect_revision >= 0 && known != request->expect_revision ?
+				  psprintf("It is at revision %d, not %d.", known, request->expect_revision) :
 				  "It is gone, or no longer yours to see.");
 	{
 		bool		no_revision;
@@ -570,7 +570,7 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
  * wo_ticket_move takes an action on one ticket under its row lock.
  */
 void
-wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
+wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *request,
 			   int *revision, char **state)
 {
 	PreventCommandIfReadOnly("workorder.act()");
@@ -578,12 +578,12 @@ wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActReque
 
 	check_select(rel);
 	check_update(rel, binding->engine[WO_ACTION]);
-	if (order->note != NULL)
+	if (request->note != NULL)
 		check_update(rel, binding->engine[WO_NOTE]);
 	if (is_plain(rel))
-		move_plain(rel, binding, id, order, revision, state);
+		move_plain(rel, binding, id, request, revision, state);
 	else
-		move_by_statement(rel, binding, id, order, revision, state);
+		move_by_statement(rel, binding, id, request, revision, state);
 }
 
 /*

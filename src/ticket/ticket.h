@@ -22,7 +22,7 @@ typedef struct WoActRequest
 
 extern bool wo_ticket_may_read(Oid relid);
 extern HeapTuple wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id);
-extern void wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *order,
+extern void wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *request,
 						   int *revision, char **state);
 extern void wo_ticket_apply(Relation rel, WoBinding *binding, Jsonb *changes, WoRow *row, bool *changed);
 pg_noreturn extern void wo_ticket_not_found(Relation rel, WoTicketId id);

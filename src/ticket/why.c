@@ -230,11 +230,11 @@ put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 	nulls[2] = first == NULL || taken.taken->quorum == WO_QUORUM_NONE;
 	if (!nulls[2])
 	{
-		WoQuorumCount		tally;
+		WoQuorumCount count;
 
 		c->actor = first;
-		wo_quorum_count(c, taken.taken, &tally);
-		values[2] = Int32GetDatum(tally.need);
+		wo_quorum_count(c, taken.taken, &count);
+		values[2] = Int32GetDatum(count.need);
 	}
 	values[3] = BoolGetDatum(everybody);
 	values[4] = PointerGetDatum(construct_array(told, ntold, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));

@@ -225,7 +225,7 @@ static int32
 find_guarded(Oid relid, bool only_active)
 {
 	Oid			table = wo_catalog_table("guarded", true);
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	int32		id = 0;
 
