@@ -24,7 +24,7 @@
  * DEFINER and foreign-key cascades do not change who acts.  Anybody can set
  * request.jwt.claims, so it means nothing outside a gateway's session.
  *
- * People come from people.c; what is handed out of this file is lent there, so
+ * People come from people.c; what is handed out of this file is pinned there, so
  * that it stays valid until the end of the transaction.  What was assumed is a
  * stack that follows the subtransactions.  What the session says is kept with
  * the settings it was derived from, for the life of the backend, and they are
@@ -201,27 +201,13 @@ wo_actor_holders(int64 tenant, const char *role)
 bool
 wo_actor_has_role(const WoActor *actor, const char *role)
 {
-	int			low = 0;
-	int			high = actor->active ? actor->nroles : 0;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-		int			order = strcmp(role, actor->roles[middle]);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return false;
+	return actor->active && actor->nroles > 0 &&
+		bsearch(&role, actor->roles, actor->nroles, sizeof(char *), pg_qsort_strcmp) != NULL;
 }
 
 /*
  * wo_actor_assume makes a person act for the rest of the transaction.  The
- * caller has authenticated him.
+ * caller has authenticated them.
  */
 void
 wo_actor_assume(int64 tenant, int64 id)
@@ -341,7 +327,7 @@ wo_actor_init(void)
 
 /*
  * resolve returns who acts.  The pointer is the caller's only until the next
- * question: who hands it out of this file lends it.
+ * question: who hands it out of this file pins it.
  */
 static const WoActor *
 resolve(void)
@@ -372,7 +358,7 @@ resolve(void)
 typedef struct Resolution
 {
 	const WoActor *actor;		/* NULL = not known */
-	uint64		generation;		/* of the directory he is in */
+	uint64		generation;		/* of the directory that actor is in */
 	MemoryContext context;		/* of the strings, reset at each resolution */
 	Oid			session_user;
 	bool		gateway;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * actor.h
- *	  Who acts, and which roles he holds (actor.c).
+ *	  Who acts, and which roles they hold (actor.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -27,8 +27,9 @@ typedef struct WoActor
  * transaction and belong to actor.c: do not change or free them.
  *
  * wo_actor_current() never returns NULL, and never a disabled person but the
- * system itself: who may nothing is the anonymous actor of his tenant.  The other two return NULL
- * for nobody, and a disabled person with active = false; id 0 is anonymous.
+ * system itself: who has no right is the anonymous actor of the tenant.  The
+ * other two return NULL for nobody, and a disabled person with active = false;
+ * id 0 is anonymous.
  */
 extern const WoActor *wo_actor_current(void);
 extern const WoActor *wo_actor_by_id(int64 tenant, int64 id);
@@ -40,7 +41,7 @@ extern List *wo_actor_holders(int64 tenant, const char *role);	/* List of int64 
 extern bool wo_actor_is_gateway(void);
 
 /*
- * For C code that has authenticated somebody itself: he acts until the end of
+ * For C code that has authenticated somebody itself: they act until the end of
  * this transaction, or until the subtransaction that said so is rolled back.
  */
 extern void wo_actor_assume(int64 tenant, int64 id);

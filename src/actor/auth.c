@@ -75,7 +75,6 @@
 #include "common/hmac.h"
 #include "common/sha2.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -184,7 +183,7 @@ secret_hmac(const void *key, size_t key_length, const void *message, size_t leng
 /* --- passwords ------------------------------------------------------------- */
 
 /*
- * A Blowfish hash of nothing in particular, for who has none of his own.  Its
+ * A Blowfish hash of no password at all, for who has none of their own.  Its
  * cost is the one in workorder.password_hash().
  */
 #define NOBODYS_HASH	"$2a$10$dSJHGEwKtXHJlRIL0eeIaOgoHyPBsVZPzcHUlG0XTukRpaqP9y.KG"
@@ -280,7 +279,7 @@ password_person(int64 tenant, const char *login)
 }
 
 /*
- * find_hash reads a person's password hash, NULL if he has none that can be
+ * find_hash reads a person's password hash, NULL if there is none that can be
  * compared.
  */
 static char *
@@ -486,7 +485,7 @@ static int64 token_seconds(void);
 static void append_base64url(StringInfo to, const void *bytes, int length);
 
 /*
- * workorder_sign_in returns a token for who knows his password.
+ * workorder_sign_in returns a token for who knows their password.
  */
 Datum
 workorder_sign_in(PG_FUNCTION_ARGS)
@@ -592,7 +591,6 @@ make_token(int64 tenant, const Person *person, const int64 *seconds)
 	uint8		signature[PG_SHA256_DIGEST_LENGTH];
 	StringInfoData claims;
 	StringInfoData token;
-	char	   *utf8;
 	char	   *key;
 
 	if (!pg_strong_random(id, sizeof(id)))
@@ -610,12 +608,11 @@ make_token(int64 tenant, const Person *person, const int64 *seconds)
 					 tenant, person->id, person->token_epoch, now, now + lifetime);
 	append_base64url(&claims, id, sizeof(id));
 	appendStringInfoString(&claims, "\"}");
-	utf8 = pg_server_to_any(claims.data, claims.len, PG_UTF8);
 
 	initStringInfo(&token);
 	append_base64url(&token, header, strlen(header));
 	appendStringInfoChar(&token, '.');
-	append_base64url(&token, utf8, strlen(utf8));
+	append_base64url(&token, claims.data, claims.len);
 	key = signing_key();
 	secret_hmac(key, strlen(key), token.data, token.len, signature);
 	secret_wipe(key);
@@ -701,13 +698,6 @@ workorder_open_credential(PG_FUNCTION_ARGS)
 	WoCredential credential;
 	KeyRing		ring = {0};
 	unsigned char password[WO_CREDENTIAL_PASSWORD + 1];
-
-	if (GetDatabaseEncoding() != PG_UTF8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("credentials need a database in UTF8"),
-				 errdetail("This one is in %s.", GetDatabaseEncodingName()),
-				 errhint("Create the database with ENCODING 'UTF8'.")));
 
 	PG_TRY();
 	{

@@ -14,7 +14,7 @@
  * Two contexts under CacheMemoryContext: "people" holds what callers may point
  * to, "tables" the hashes, which they never see.  Whoever got a pointer may
  * keep it until the end of the transaction: when the directory is renewed,
- * people who were lent are handed to the transaction instead of being freed.
+ * people who were pinned are handed to the transaction instead of being freed.
  *
  * Only wo_people_refresh() renews the directory, and nothing here calls it, so
  * that within one question everything stays where it is.
@@ -70,7 +70,7 @@ typedef struct RoleEntry
 
 typedef struct Directory
 {
-	bool		lent;			/* somebody may hold a pointer into people */
+	bool		pinned;			/* somebody may hold a pointer into people */
 	Oid			actor_table;	/* InvalidOid before workorder.install(), and then nobody is known */
 	Oid			membership_table;
 	MemoryContext people;
@@ -95,7 +95,7 @@ static uint32 hash_name_key(const void *key, Size size);
 static int	compare_name_keys(const void *a, const void *b, Size size);
 
 /*
- * on_transaction_event ends every loan.
+ * on_transaction_event ends every pin.
  */
 static void
 on_transaction_event(XactEvent event, void *arg)
@@ -107,7 +107,7 @@ on_transaction_event(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_ABORT:
 		case XACT_EVENT_PREPARE:
-			directory.lent = false;
+			directory.pinned = false;
 			break;
 		default:
 			break;
@@ -171,7 +171,7 @@ wo_people_refresh(void)
 void
 wo_people_pin(void)
 {
-	directory.lent = true;
+	directory.pinned = true;
 }
 
 /*
@@ -194,7 +194,7 @@ wo_people_anonymous(int64 tenant)
 }
 
 /*
- * wo_people_by_id returns a person from the directory, reading him at first use.
+ * wo_people_by_id returns a person from the directory, reading them at first use.
  */
 const WoActor *
 wo_people_by_id(int64 tenant, int64 id)
@@ -212,7 +212,7 @@ wo_people_by_id(int64 tenant, int64 id)
 }
 
 /*
- * wo_people_by_login returns a person from the directory, reading him at first use.
+ * wo_people_by_login returns a person from the directory, reading them at first use.
  * The login asked for is remembered, not the one found: under a collation that
  * ignores case they may differ.
  */
@@ -335,7 +335,7 @@ read_holders(int64 tenant, const char *role)
 }
 
 /*
- * is_active tells whether a person is active without reading his roles.
+ * is_active tells whether a person is active without reading their roles.
  */
 static bool
 is_active(int64 tenant, int64 id)
@@ -360,7 +360,7 @@ is_active(int64 tenant, int64 id)
 }
 
 /*
- * read_actor reads one person and enters him in the directory once complete.
+ * read_actor reads one person and enters them in the directory once complete.
  */
 static const WoActor *
 read_actor(WoCatalogKey *keys, int nkeys)
@@ -400,7 +400,7 @@ read_actor(WoCatalogKey *keys, int nkeys)
 }
 
 /*
- * read_roles completes a person with his memberships.
+ * read_roles completes a person with their memberships.
  */
 static void
 read_roles(WoActor *actor)
@@ -411,19 +411,19 @@ read_roles(WoActor *actor)
 	};
 	WoCatalogScan	lookup;
 	HeapTuple	tuple;
-	int			room = 8;
+	int			allocated = 8;
 
-	actor->roles = MemoryContextAlloc(directory.people, room * sizeof(char *));
+	actor->roles = MemoryContextAlloc(directory.people, allocated * sizeof(char *));
 	wo_catalog_begin(&lookup, directory.membership_table, keys, lengthof(keys));
 	while ((tuple = wo_catalog_next(&lookup)) != NULL)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(directory.people);
 		char	   *role = wo_catalog_text(&lookup, tuple, "role");
 
-		if (actor->nroles == room)
+		if (actor->nroles == allocated)
 		{
-			room *= 2;
-			actor->roles = repalloc(actor->roles, room * sizeof(char *));
+			allocated *= 2;
+			actor->roles = repalloc(actor->roles, allocated * sizeof(char *));
 		}
 		if (role != NULL)
 			actor->roles[actor->nroles++] = role;
@@ -446,7 +446,7 @@ enter_actor(const WoActor *actor)
 }
 
 /*
- * discard_directory forgets everything; what was lent lives on in the
+ * discard_directory forgets everything; what was pinned lives on in the
  * transaction.
  */
 static void
@@ -458,7 +458,7 @@ discard_directory(void)
 	generation++;
 	if (old.people != NULL)
 	{
-		if (old.lent)
+		if (old.pinned)
 			MemoryContextSetParent(old.people, TopTransactionContext);
 		else
 			MemoryContextDelete(old.people);

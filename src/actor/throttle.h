@@ -11,8 +11,6 @@
 #define WO_THROTTLE_H
 
 
-/* Failures in a row before a login has to wait; 0 = never. */
-
 /*
  * Begins an attempt, which counts as failed until it has succeeded; false if
  * the login has to wait.

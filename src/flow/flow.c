@@ -39,15 +39,51 @@ const char *const wo_flow_task_commands[WO_NTASK_COMMANDS] = {
 	"send_back", "withdraw", "take_back", "remind", "copy", "hand_over"
 };
 
-/*
- * compare_span orders a text of known length against a C string.
- */
-static int
-compare_span(const char *text, int len, const char *other)
-{
-	int			result = strncmp(text, other, len);
+/* The name at a place of what is ordered by name. */
+typedef const char *(*NameAt) (const WoFlow *flow, int place);
 
-	return result != 0 ? result : (other[len] == '\0' ? 0 : -1);
+static const char *
+state_at(const WoFlow *flow, int place)
+{
+	return flow->states[flow->by_path[place]].path;
+}
+
+static const char *
+action_at(const WoFlow *flow, int place)
+{
+	return flow->actions[place];
+}
+
+static const char *
+column_at(const WoFlow *flow, int place)
+{
+	return flow->columns[flow->by_column[place]];
+}
+
+/*
+ * find_name returns the place of a name, which need not be terminated, among n;
+ * -1 if it is not there.
+ */
+static inline int
+find_name(const WoFlow *flow, int n, NameAt name_at, const char *name, int len)
+{
+	int			low = 0;
+	int			high = n - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const char *other = name_at(flow, middle);
+		int			order = strncmp(name, other, len);
+
+		if (order == 0 && other[len] == '\0')
+			return middle;
+		if (order <= 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return -1;
 }
 
 /*
@@ -57,23 +93,9 @@ compare_span(const char *text, int len, const char *other)
 int
 wo_flow_state(const WoFlow *flow, const char *path, int len)
 {
-	int			low = 0;
-	int			high = flow->nstates - 1;
+	int			place = find_name(flow, flow->nstates, state_at, path, len);
 
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		int			state = flow->by_path[middle];
-		int			order = compare_span(path, len, flow->states[state].path);
-
-		if (order == 0)
-			return state;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return -1;
+	return place < 0 ? -1 : flow->by_path[place];
 }
 
 /*
@@ -82,22 +104,7 @@ wo_flow_state(const WoFlow *flow, const char *path, int len)
 int
 wo_flow_action(const WoFlow *flow, const char *name)
 {
-	int			low = 0;
-	int			high = flow->nactions - 1;
-
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		int			order = strcmp(name, flow->actions[middle]);
-
-		if (order == 0)
-			return middle;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return -1;
+	return find_name(flow, flow->nactions, action_at, name, strlen(name));
 }
 
 /*
@@ -106,23 +113,9 @@ wo_flow_action(const WoFlow *flow, const char *name)
 int
 wo_flow_column(const WoFlow *flow, const char *name)
 {
-	int			low = 0;
-	int			high = flow->ncolumns - 1;
+	int			place = find_name(flow, flow->ncolumns, column_at, name, strlen(name));
 
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		int			column = flow->by_column[middle];
-		int			order = strcmp(name, flow->columns[column]);
-
-		if (order == 0)
-			return column;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return -1;
+	return place < 0 ? -1 : flow->by_column[place];
 }
 
 /*

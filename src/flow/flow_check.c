@@ -27,12 +27,67 @@
 #include "utils/compat.h"
 #include "utils/errors.h"
 
+/* --- the ways from a state --------------------------------------------------- */
+
+/* Called for each transition that may carry a ticket on from a leaf. */
+typedef void (*WayVisitor) (void *arg, int leaf, const WoTransition *c, const char *step);
+
+/*
+ * visit_list visits a list of transitions, and tells whether one of them surely
+ * decides the action.
+ */
+static bool
+visit_list(const WoFlow *flow, int leaf, const WoTransitionList *list, const char *step,
+		   const WoTransitionList *skip, WayVisitor visitor, void *arg)
+{
+	bool		decided = false;
+
+	for (int i = 0; i < list->n; i++)
+	{
+		const WoTransition *c = &list->item[i];
+
+		/* a flow that is done stays where it is */
+		if (c->target >= 0 && flow->states[leaf].done)
+			continue;
+		/* a forgotten "allow" is a finding of its own; an empty one shuts the way */
+		if (c->target >= 0 && list != skip &&
+			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
+			visitor(arg, leaf, c, step);
+		if (c->guard_text == NULL)
+			decided = true;
+	}
+	return decided;
+}
+
+/*
+ * visit_ways visits all transitions that may carry a ticket on from a leaf: an
+ * action bubbles from the leaf upwards until a state surely decides it, for
+ * guards are taken to hold or not.  The transitions of one list may be left
+ * out.
+ */
+static void
+visit_ways(const WoFlow *flow, int leaf, bool create, const WoTransitionList *skip,
+		   WayVisitor visitor, void *arg)
+{
+	for (int a = 0; a < flow->nactions; a++)
+	{
+		if (a == flow->action_view || (a == flow->action_create && !create))
+			continue;
+		for (int s = leaf; s >= 0; s = flow->states[s].parent)
+			if (visit_list(flow, leaf, &flow->states[s].on[a], flow->actions[a], skip, visitor, arg))
+				break;
+	}
+	for (int s = leaf; s >= 0; s = flow->states[s].parent)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			(void) visit_list(flow, leaf, &flow->states[s].delays[d].candidates,
+							  flow->states[s].delays[d].action, skip, visitor, arg);
+}
+
 /* --- whether every way to a state passes another --------------------------- */
 
 /*
  * What counts is where a ticket is and what its history remembers, so the
- * search goes over pairs of the two, moved as a ticket would be (flow.c).
- * An action bubbles from the leaf upwards until a state surely decides it.  A
+ * search goes over pairs of the two, moved as a ticket would be (flow.c).  A
  * flow has far fewer such pairs than it could have; a limit keeps a monstrous
  * one from taking the server's memory.
  */
@@ -101,6 +156,7 @@ typedef struct Search
 	int			avoid;			/* state, -1 = none */
 	const WoTransitionList *skip;	/* transitions that are not taken, NULL = none */
 	places_hash *known;
+	Place	   *at;				/* whose ways are looked at */
 	Place	   *last;			/* of those found */
 } Search;
 
@@ -131,57 +187,16 @@ find(Search *search, Place *from, const char *step, int leaf, Jsonb *history)
 }
 
 /*
- * search_list finds where a list of transitions leads, and tells whether one
- * of them surely decides.
- */
-static bool
-search_list(Search *search, Place *place, const WoTransitionList *list, const char *step)
-{
-	const WoState *rest = &search->flow->states[place->leaf];
-	bool		decided = false;
-
-	for (int i = 0; i < list->n; i++)
-	{
-		const WoTransition *c = &list->item[i];
-
-		/* a flow that is done stays where it is */
-		if (c->target >= 0 && rest->done)
-			continue;
-		/* an empty "allow" shuts the way */
-		if (c->target >= 0 && list != search->skip &&
-			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
-		{
-			Jsonb	   *remembered;
-			int			leaf = wo_flow_move(search->flow, c, place->leaf, place->history, &remembered);
-
-			find(search, place, step, leaf, remembered);
-		}
-		if (c->guard_text == NULL)
-			decided = true;
-	}
-	return decided;
-}
-
-/*
- * search_place finds all that a place leads to.
+ * add_way is the visitor of a search: it moves the ticket.
  */
 static void
-search_place(Search *search, Place *place)
+add_way(void *arg, int leaf, const WoTransition *c, const char *step)
 {
-	const WoFlow *flow = search->flow;
+	Search	   *search = arg;
+	Jsonb	   *remembered;
+	int			reached = wo_flow_move(search->flow, c, leaf, search->at->history, &remembered);
 
-	for (int a = 0; a < flow->nactions; a++)
-	{
-		if (a == flow->action_view || a == flow->action_create)
-			continue;
-		for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
-			if (search_list(search, place, &flow->states[s].on[a], flow->actions[a]))
-				break;
-	}
-	for (int s = place->leaf; s >= 0; s = flow->states[s].parent)
-		for (int d = 0; d < flow->states[s].ndelays; d++)
-			(void) search_list(search, place, &flow->states[s].delays[d].candidates,
-							   flow->states[s].delays[d].action);
+	find(search, search->at, step, reached, remembered);
 }
 
 /*
@@ -225,7 +240,8 @@ explore(Search *search, Place *head, int to)
 		CHECK_FOR_INTERRUPTS();
 		if (wo_flow_within(search->flow, place->leaf, to))
 			return place;
-		search_place(search, place);
+		search->at = place;
+		visit_ways(search->flow, place->leaf, false, search->skip, add_way, search);
 	}
 	return NULL;
 }
@@ -279,13 +295,15 @@ typedef struct Chart
 } Chart;
 
 /*
- * lead records that a leaf leads to a target.  To history means to the
+ * lead, the visitor of a chart, records that a leaf leads to a target.  To history means to the
  * default, and to whatever has been reached below the parent.
  */
 static void
-lead(Chart *chart, int leaf, int target)
+lead(void *arg, int leaf, const WoTransition *c, const char *step)
 {
+	Chart	   *chart = arg;
 	const WoFlow *flow = chart->flow;
+	int			target = c->target;
 
 	for (int steps = 0; steps <= flow->nstates && flow->states[target].kind == WO_STATE_HISTORY; steps++)
 	{
@@ -310,55 +328,6 @@ lead(Chart *chart, int leaf, int target)
 		target = history->resume >= 0 ? history->resume : flow->states[history->parent].initial;
 	}
 	chart->next[leaf] = bms_add_member(chart->next[leaf], wo_flow_enter(flow, target, NULL));
-}
-
-/*
- * follow_list records where a list of transitions leads from a leaf, and
- * tells whether one of them surely decides the action.
- */
-static bool
-follow_list(Chart *chart, int leaf, const WoTransitionList *list)
-{
-	const WoState *rest = &chart->flow->states[leaf];
-	bool		decided = false;
-
-	for (int i = 0; i < list->n; i++)
-	{
-		const WoTransition *c = &list->item[i];
-
-		/* a flow that is done stays where it is */
-		if (c->target >= 0 && rest->done)
-			continue;
-		/* a forgotten "allow" is a finding of its own; an empty one shuts the way */
-		if (c->target >= 0 &&
-			(c->action < 0 || !c->allow_given || c->everybody || c->roles != NULL || c->relations != NULL))
-			lead(chart, leaf, c->target);
-		if (c->guard_text == NULL)
-			decided = true;
-	}
-	return decided;
-}
-
-/*
- * follow records all that a leaf leads to.
- */
-static void
-follow(Chart *chart, int leaf)
-{
-	const WoFlow *flow = chart->flow;
-	int			initial = wo_flow_initial(flow);
-
-	for (int a = 0; a < flow->nactions; a++)
-	{
-		if (a == flow->action_view || (a == flow->action_create && leaf != initial))
-			continue;
-		for (int s = leaf; s >= 0; s = flow->states[s].parent)
-			if (follow_list(chart, leaf, &flow->states[s].on[a]))
-				break;
-	}
-	for (int s = leaf; s >= 0; s = flow->states[s].parent)
-		for (int d = 0; d < flow->states[s].ndelays; d++)
-			(void) follow_list(chart, leaf, &flow->states[s].delays[d].candidates);
 }
 
 /*
@@ -390,7 +359,7 @@ walk(Chart *chart)
 				if (bms_is_member(leaf, followed))
 					continue;
 				followed = bms_add_member(followed, leaf);
-				follow(chart, leaf);
+				visit_ways(flow, leaf, leaf == wo_flow_initial(flow), NULL, lead, chart);
 				chart->reached = bms_add_members(chart->reached, chart->next[leaf]);
 				again = true;
 			}

@@ -16,7 +16,7 @@
 typedef enum WoSight
 {
 	WO_SEES_NONE,
-	WO_SEES_SOME,				/* those that name him, perhaps */
+	WO_SEES_SOME,				/* those that name them, perhaps */
 	WO_SEES_ALL
 } WoSight;
 
