@@ -688,6 +688,83 @@ check_list(const WoTransitionList *list, List **findings)
 }
 
 /*
+ * somebody_may tells whether anybody can take an action in a leaf.
+ */
+static bool
+somebody_may(const WoFlow *flow, int leaf, int action)
+{
+	for (int s = leaf; action >= 0 && s >= 0; s = flow->states[s].parent)
+	{
+		const WoTransitionList *list = &flow->states[s].on[action];
+		bool		decided = false;
+
+		for (int i = 0; i < list->n; i++)
+		{
+			if (is_open_to_somebody(&list->item[i]))
+				return true;
+			decided |= list->item[i].guard_text == NULL;
+		}
+		if (decided)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * warn_of_rows warns of a flow whose rows nobody may create, or see.
+ */
+static void
+warn_of_rows(const WoFlow *flow, List **findings)
+{
+	bool		seen = false;
+
+	if (!somebody_may(flow, wo_flow_initial(flow), flow->action_create))
+		wo_flow_read_add_finding(findings, "nobody_creates", WO_WHERE_ROOT,
+							"Allow \"create\" in the initial state or above it, unless rows are only imported.",
+							"nobody may create a row");
+	for (int s = 0; s < flow->nstates && !seen; s++)
+		seen = wo_flow_is_leaf(flow, s) && somebody_may(flow, s, flow->action_view);
+	if (!seen)
+		wo_flow_read_add_finding(findings, "nobody_views", WO_WHERE_ROOT,
+							"Allow \"view\"; what is not allowed is denied.",
+							"nobody may see a row, in whatever state");
+}
+
+/*
+ * warn_of_final warns of actions that are declared for every state, lead back to
+ * where a ticket gets without them, and look as if they could leave a final
+ * state.
+ */
+static void
+warn_of_final(const WoFlow *flow, List **findings)
+{
+	const char *final = NULL;
+
+	for (int s = 1; s < flow->nstates && final == NULL; s++)
+		if (flow->states[s].done)
+			final = flow->states[s].path;
+	for (int a = 0; a < flow->nactions && final != NULL; a++)
+	{
+		const WoTransitionList *list = &flow->states[0].on[a];
+
+		for (int i = 0; i < list->n && a != flow->action_create; i++)
+		{
+			int			leaf;
+
+			if (list->item[i].target < 0 || !is_open_to_somebody(&list->item[i]))
+				continue;
+			leaf = wo_flow_enter(flow, list->item[i].target, NULL);
+			if (flow->states[leaf].done || wo_flow_check_needs(flow, leaf, list))
+				continue;
+			wo_flow_read_add_finding(findings, "final_stays", list->item[i].where,
+								"Make the final state an ordinary one, if it is meant to be left.",
+								"\"%s\" never leaves a final state, such as \"%s\"", flow->actions[a], final);
+			break;
+		}
+	}
+}
+
+/*
  * wo_flow_check appends what is wrong with a flow on its own.
  */
 void
@@ -706,8 +783,11 @@ wo_flow_check(const WoFlow *flow, List **findings)
 		for (int d = 0; d < state->ndelays; d++)
 			check_list(&state->delays[d].candidates, findings);
 	}
-	if (flow->complete)
-		check_reach(flow, findings);
+	if (!flow->complete)
+		return;
+	check_reach(flow, findings);
+	warn_of_rows(flow, findings);
+	warn_of_final(flow, findings);
 }
 
 /* A transition looked at beside the table it would rule. */

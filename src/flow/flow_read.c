@@ -31,16 +31,34 @@
 #include "flow/flow_read.h"
 #include "utils/errors.h"
 
+/* What is told when a flow is published, and does not keep it from that. */
+static const char *const warnings[] = {
+	"final_stays", "former_action", "nobody_creates", "nobody_views", "one_person"
+};
+
+static bool
+is_warning(const char *code)
+{
+	for (int i = 0; i < lengthof(warnings); i++)
+		if (strcmp(warnings[i], code) == 0)
+			return true;
+	return false;
+}
+
 /*
- * add_finding appends a finding, or raises it when nobody collects.  A
- * document that is wrong all over is not told so a million times.
+ * add_finding appends a finding, or raises it when nobody collects, unless it
+ * is but a warning.  A document that is wrong all over is not told so a million
+ * times.
  */
 static void
 add_finding(List **findings, const char *code, const char *where,
 			const char *hint, const char *message)
 {
 	WoFinding  *finding;
+	bool		blocks = !is_warning(code);
 
+	if (findings == NULL && !blocks)
+		return;
 	if (findings == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
@@ -62,6 +80,7 @@ add_finding(List **findings, const char *code, const char *where,
 	finding->where = pstrdup(where);
 	finding->message = pstrdup(message);
 	finding->hint = hint;
+	finding->blocks = blocks;
 	*findings = lappend(*findings, finding);
 }
 

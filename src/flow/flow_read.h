@@ -23,6 +23,7 @@ typedef struct WoFinding
 	const char *where;			/* path in the document, "states.open.on.submit" */
 	const char *message;
 	const char *hint;			/* NULL if there is nothing to add */
+	bool		blocks;			/* false: the document can be published all the same */
 } WoFinding;
 
 #define WO_WHERE_ROOT	"(root)"	/* where, for the document itself */

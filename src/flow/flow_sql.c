@@ -47,7 +47,7 @@ text_or_null(const char *text, bool *isnull)
 }
 
 /*
- * put_findings returns findings as rows (code, path, message, hint).
+ * put_findings returns findings as rows (code, path, message, hint, blocks).
  */
 static void
 put_findings(FunctionCallInfo fcinfo, List *findings)
@@ -58,13 +58,14 @@ put_findings(FunctionCallInfo fcinfo, List *findings)
 	foreach(lc, findings)
 	{
 		const WoFinding *finding = lfirst(lc);
-		Datum		values[4];
-		bool		nulls[4];
+		Datum		values[5];
+		bool		nulls[5] = {0};
 
 		values[0] = text_or_null(finding->code, &nulls[0]);
 		values[1] = text_or_null(finding->where, &nulls[1]);
 		values[2] = text_or_null(finding->message, &nulls[2]);
 		values[3] = text_or_null(finding->hint, &nulls[3]);
+		values[4] = BoolGetDatum(finding->blocks);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }

@@ -177,8 +177,8 @@ reacts_to(JsonbContainer *container, const char *action)
 }
 
 /*
- * is_former tells whether a version of the flow that is in workorder.flow has
- * an action: tickets that come from there are kept apart by it.
+ * is_former tells whether a version of the flow that was published has an
+ * action: who took it on a ticket that comes from there is kept away by it.
  */
 static bool
 is_former(const WoFlow *flow, const char *action)
@@ -197,8 +197,9 @@ is_former(const WoFlow *flow, const char *action)
 	{
 		bool		isnull;
 		Datum		definition = wo_catalog_datum(&lookup, tuple, "definition", JSONBOID, &isnull);
+		const char *life = wo_catalog_text(&lookup, tuple, "life");
 
-		found = !isnull && reacts_to(&DatumGetJsonbP(definition)->root, action);
+		found = !isnull && life != NULL && strcmp(life, "draft") != 0 && reacts_to(&DatumGetJsonbP(definition)->root, action);
 	}
 	wo_catalog_end(&lookup);
 	return found;
@@ -228,6 +229,8 @@ compile_exclude(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 
 			c->exclude_former = lappend(c->exclude_former, pstrdup(what));
 			MemoryContextSwitchTo(old);
+			wo_flow_read_defect(cx, "former_action", "Correct the name, if an action of this version is meant.",
+							  "only earlier versions of the flow have an action \"%s\"", wo_flow_read_shown(what, strlen(what)));
 		}
 		else
 			wo_flow_read_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",

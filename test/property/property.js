@@ -60,7 +60,7 @@ class World {
       let findings = [];
       for (let round = 0; round < 6; round++) {
         findings = await this.owner.json(
-          `SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f`);
+          `SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f WHERE f.blocks`);
         if (findings.length === 0 || !repair(flow, findings)) break;
       }
       if (findings.length) continue;

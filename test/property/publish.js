@@ -13,7 +13,7 @@ async function publish(owner, random, name, people, decorate = () => {}) {
     decorate(flow);
     let findings = [];
     for (let round = 0; round < 6; round++) {
-      findings = await owner.json(`SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f`);
+      findings = await owner.json(`SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f WHERE f.blocks`);
       if (findings.length === 0 || !repair(flow, findings)) break;
     }
     if (findings.length) continue;

@@ -118,7 +118,10 @@ INSERT INTO mutation (code, path, value) VALUES
   ('unreachable_state', '{states,held,on,resume,target}', '"open"'),
   ('timer_unreachable', '{states,limbo}', '{"after": {"P1D": "expired"}}'),
   ('dead_end',          '{states,held,on,resume}', 'null'),
-  ('dead_end',          '{states,open,states,hr,on}', '{"approve": {"target": "done", "allow": ["hr"]}, "cancel": {"allow": []}, "hold": {"allow": []}}');
+  ('dead_end',          '{states,open,states,hr,on}', '{"approve": {"target": "done", "allow": ["hr"]}, "cancel": {"allow": []}, "hold": {"allow": []}}'),
+  ('nobody_creates',    '{on,create}', 'null'),
+  ('nobody_views',      '{on,view}', 'null'),
+  ('final_stays',       '{on,reopen}', '{"target": ".open.draft", "allow": ["hr"]}');
 
 CREATE TEMP VIEW mutant AS
 SELECT m.n, m.code, m.path, m.value, CASE
@@ -139,6 +142,19 @@ ORDER BY m.n, d.ordinality;
 -- Not one of them passed.
 SELECT m.n, m.code FROM mutant m
 WHERE m.code NOT IN (SELECT d.code FROM workorder.check_flow(m.body) d);
+
+-- What is only told does not block.
+SELECT DISTINCT d.code FROM mutant m, workorder.check_flow(m.body) d WHERE NOT d.blocks ORDER BY 1;
+
+-- An action of every state that leads to where nothing else does, or to an end, is as it should be; so is
+-- "view" in one state, and "create" by whoever creates.
+SELECT v.change, d.code FROM (VALUES
+  ('{"on": {"park": {"target": ".lot", "allow": "*"}, "stop": {"target": ".z", "allow": "*"}}}'::jsonb),
+  ('{"on": {"park": {"target": ".lot", "allow": "*"}, "again": {"target": ".a", "allow": "*"}}}'),
+  ('{"on": {"park": {"target": ".lot", "allow": "*"}, "again": {"target": ".a", "allow": []}}}')) v (change),
+  workorder.check_flow('{"id": "w", "initial": "a", "states": {
+    "a": {"on": {"create": {"allow": ["$owner_id"], "guard": "$.n > 1"}, "end": {"target": "z", "allow": "*"}}},
+    "lot": {"on": {"view": {"allow": "*"}, "end": {"target": "z", "allow": "*"}}}, "z": {"type": "final"}}}'::jsonb || v.change) d;
 
 -- Every finding has a hint, or says it all.
 SELECT DISTINCT d.code, d.hint FROM mutant m, workorder.check_flow(m.body) d WHERE d.hint IS NOT NULL ORDER BY 1, 2;

@@ -113,6 +113,19 @@ SELECT people('{"u": ["a", "b"]}');
 SELECT workorder.publish(chain('{"allow": ["a"]}', '{"allow": ["b"], "exclude": ["step1"]}'));
 SELECT people('{"u": ["a", "b"], "v": ["a"]}');
 SELECT workorder.publish(chain('{"allow": ["a"]}', '{"allow": ["b"], "exclude": ["step1"]}')) > 0 AS published;
+-- It tells what may not be meant: "exclude" of an action that only earlier versions have (what a draft has does not count, and what none has is
+-- refused), rows that nobody may make or see, an action that looks as if it left a final state.
+SELECT workorder.publish(chain('{"allow": ["*"]}', '{"allow": ["*"]}')) > 0 AS published;
+SELECT workorder.draft(jsonb_set(chain('{"allow": ["*"]}'), '{states,s1,on,drafted}', '{"allow": ["*"]}')) > 0 AS drafted;
+SELECT workorder.publish(jsonb_set(chain('{"allow": ["*"]}'), '{states,s1,on,step1,exclude}', '["step2"]')) > 0 AS published;
+SELECT workorder.publish(jsonb_set(chain('{"allow": ["*"]}'), '{states,s1,on,step1,exclude}', '["stepp2"]'));
+SELECT workorder.publish(jsonb_set(chain('{"allow": ["*"]}'), '{states,s1,on,step1,exclude}', '["drafted"]'));
+SELECT workorder.publish('{"id": "noc", "initial": "new", "states": {"new": {"type": "final"}}}') > 0 AS published;
+SELECT workorder.publish(chain('{"allow": ["*"]}') || '{"on": {"create": {"allow": "*"}, "view": {"allow": "*"}, "reopen": {"target": ".s1", "allow": ["a"]}}}') > 0 AS published;
+-- enrol() tells of a role that no flow has, and only when it is new.
+SELECT workorder.enrol('zed', 'Zed', '{agnet, "second one", a}') > 0 AS enrolled;
+SELECT workorder.enrol('zed', 'Zed', '{agnet, a}') > 0 AS enrolled;
+SELECT workorder.enrol('zed', 'Zed', '{agnet, a, b}') > 0 AS enrolled;
 RESET client_min_messages;
 
 \c :admin_database

@@ -258,7 +258,7 @@ await session.query(`SET workorder.actor = 'walker'`);
 
 async function publish(flow) {
   for (let round = 0; round < 8; round++) {
-    const findings = await session.json(`SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f`);
+    const findings = await session.json(`SELECT coalesce(jsonb_agg(to_jsonb(f)), '[]') FROM workorder.check_flow(${quote(flow)}) f WHERE f.blocks`);
     if (findings.length === 0) {
       await session.query(`SELECT workorder.publish(${quote(flow)})`);
       return true;

@@ -61,6 +61,28 @@ $$;
 COMMENT ON FUNCTION workorder.keep_person() IS
 'Trigger of workorder.actor: WO409 for a delete of somebody whom the journal names, unless a superuser has set workorder.maintenance.';
 
+CREATE FUNCTION workorder.tell_unknown_roles(roles text[]) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  unknown text;
+BEGIN
+  IF NOT has_table_privilege('workorder.flow', 'SELECT') THEN
+    RETURN;
+  END IF;
+  SELECT string_agg(DISTINCT format('role "%s"', r.role), ', ') INTO unknown FROM unnest(tell_unknown_roles.roles) AS r (role)
+  WHERE NOT EXISTS (SELECT FROM workorder.flow f WHERE f.life <> 'retired' AND f.definition -> 'roles' ? r.role);
+  IF unknown IS NOT NULL AND EXISTS (SELECT FROM workorder.flow f WHERE f.life = 'published') THEN
+    RAISE NOTICE USING MESSAGE = format('no flow declares %s', unknown),
+      DETAIL = 'Until a flow names it in "roles", holding it allows nothing but what you ask has_role() for.',
+      HINT = 'Correct the name, if a role of a flow is meant.';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION workorder.tell_unknown_roles(text[]) IS
+'NOTICE about roles that no flow declares, if there is any flow yet: they may be misspelt. Used by enrol().';
+
 CREATE FUNCTION workorder.enrol(login text, name text, roles text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -71,6 +93,7 @@ DECLARE
   person bigint;
   known_as text;
   enabled boolean;
+  gained text[];
 BEGIN
   IF enrol.login IS NULL OR enrol.login !~ '[^[:space:]]' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'login is blank',
@@ -115,16 +138,19 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(enrol.roles) AS r (role)
                WHERE NOT EXISTS (SELECT FROM workorder.membership m
                                  WHERE m.tenant_id = home AND m.actor_id = person AND m.role = r.role)) THEN
-      INSERT INTO workorder.membership (tenant_id, actor_id, role)
-      SELECT home, person, r.role FROM unnest(enrol.roles) AS r (role)
-      ON CONFLICT DO NOTHING;
+      WITH given AS (
+        INSERT INTO workorder.membership (tenant_id, actor_id, role)
+        SELECT home, person, r.role FROM unnest(enrol.roles) AS r (role)
+        ON CONFLICT DO NOTHING RETURNING role)
+      SELECT array_agg(g.role) INTO gained FROM given g;
+      PERFORM workorder.tell_unknown_roles(gained);
     END IF;
   END IF;
   RETURN person;
 END
 $$;
 COMMENT ON FUNCTION workorder.enrol(text, text, text[]) IS
-'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become their roles: others are taken away. Returns their id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
+'Adds a person to the current tenant, or gives the one with this login a new name; a disabled one is enabled again. roles, unless null, become their roles: others are taken away; a NOTICE tells of a new one that no flow declares. Returns their id. Raises WO400 for a blank login, name or role, WO404 if the current tenant does not exist.';
 
 CREATE FUNCTION workorder.person_id(login text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

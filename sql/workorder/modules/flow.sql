@@ -6,16 +6,16 @@ COMMENT ON FUNCTION workorder.invalidate() IS
 'AFTER STATEMENT trigger of rule tables (flow, actor, membership): tells every session to read the table again. Must be ENABLE ALWAYS, or a restore would leave them with what they knew.';
 
 CREATE FUNCTION workorder.check_flow(definition jsonb, relation regclass DEFAULT NULL)
-RETURNS TABLE (code text, path text, message text, hint text)
+RETURNS TABLE (code text, path text, message text, hint text, blocks boolean)
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'workorder_check_flow';
 COMMENT ON FUNCTION workorder.check_flow(jsonb, regclass) IS
-'What is wrong with a flow document, one row per defect, none if it can be published; with a table, also what the table lacks for it. code is stable, path is the place in the document. Takes any JSON. Raises WO404 for a table that does not exist.';
+'What is wrong with a flow document, one row per finding; with a table, also what the table lacks for it. It can be published if none of them blocks; the others are warnings. code is stable, path is the place in the document. Takes any JSON. Raises WO404 for a table that does not exist.';
 
 CREATE FUNCTION workorder.check_members(definition jsonb, tenant bigint)
-RETURNS TABLE (code text, path text, message text, hint text)
+RETURNS TABLE (code text, path text, message text, hint text, blocks boolean)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'workorder_check_members';
 COMMENT ON FUNCTION workorder.check_members(jsonb, bigint) IS
-'What today''s people of a tenant cannot do of a flow document: quorums (quorum_members), steps that keep people apart (exclude_members: however the steps before are shared out, nobody is left), and calendars that the tenant does not have. one_person is a warning: a step that nobody could take if this person were away. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
+'What today''s people of a tenant cannot do of a flow document: quorums (quorum_members), steps that keep people apart (exclude_members: however the steps before are shared out, nobody is left), and calendars that the tenant does not have. one_person is a warning (blocks is false): a step that nobody could take if this person were away. Roles that nobody holds yet are not counted against a quorum unless others of it are held.';
 
 CREATE FUNCTION workorder.flow_states(definition jsonb)
 RETURNS TABLE (path text, parent text, label text, code text, kind text, initial boolean)
@@ -69,44 +69,41 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   found record;
+  called CONSTANT text := coalesce('flow "' || left(nullif(refuse_defects.definition ->> 'id', ''), 63) || '"', 'the document');
 BEGIN
-  SELECT count(*) AS n, min(x.hint) AS hint,
-    string_agg(format('%s at %s: %s', x.code, x.path, x.message), E'\n' ORDER BY x.part, x.relation, x.n) AS lines
-  INTO found
-  FROM (
-    SELECT 0 AS part, NULL::text AS relation, d.n, d.code, d.path, d.message, d.hint
-    FROM workorder.check_flow(refuse_defects.definition) WITH ORDINALITY d (code, path, message, hint, n)
-    UNION ALL
-    SELECT 1, g.relation::text, d.n, d.code, d.path, d.message, d.hint
-    FROM workorder.guarded g
-    JOIN pg_trigger t ON t.tgrelid = g.relation AND t.tgname = '~workorder_guard',
-    LATERAL workorder.check_flow(refuse_defects.definition, g.relation) WITH ORDINALITY d (code, path, message, hint, n)
-    WHERE g.flow = refuse_defects.definition ->> 'id' AND d.code IN ('unknown_column', 'column_type')
-    UNION ALL
-    SELECT 2, NULL, d.n, d.code, d.path, d.message, d.hint
-    FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)
-    WHERE d.code <> 'one_person') x;
-  IF found.n > 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400',
-      MESSAGE = format('%s has %s %s', coalesce('flow "' || left(nullif(refuse_defects.definition ->> 'id', ''), 63) || '"', 'the document'),
-        found.n, CASE WHEN found.n = 1 THEN 'defect' ELSE 'defects' END),
+  FOR found IN
+    SELECT x.blocks, count(*) AS n, min(x.hint) AS hint,
+      string_agg(format('%s at %s: %s', x.code, x.path, x.message), E'\n' ORDER BY x.part, x.relation, x.n) AS lines
+    FROM (
+      SELECT 0 AS part, NULL::text AS relation, d.n, d.code, d.path, d.message, d.hint, d.blocks
+      FROM workorder.check_flow(refuse_defects.definition) WITH ORDINALITY d (code, path, message, hint, blocks, n)
+      UNION ALL
+      SELECT 1, g.relation::text, d.n, d.code, d.path, d.message, d.hint, d.blocks
+      FROM workorder.guarded g
+      JOIN pg_trigger t ON t.tgrelid = g.relation AND t.tgname = '~workorder_guard',
+      LATERAL workorder.check_flow(refuse_defects.definition, g.relation) WITH ORDINALITY d (code, path, message, hint, blocks, n)
+      WHERE g.flow = refuse_defects.definition ->> 'id' AND d.code IN ('unknown_column', 'column_type')
+      UNION ALL
+      SELECT 2, NULL, d.n, d.code, d.path, d.message, d.hint, d.blocks
+      FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, blocks, n)) x
+    GROUP BY x.blocks ORDER BY x.blocks DESC
+  LOOP
+    IF found.blocks THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400',
+        MESSAGE = format('%s has %s %s', called, found.n, CASE WHEN found.n = 1 THEN 'defect' ELSE 'defects' END),
+        DETAIL = found.lines,
+        HINT = CASE WHEN found.n = 1 AND found.hint IS NOT NULL THEN found.hint
+          ELSE 'Mend the document; workorder.check_flow() lists the same with a hint for each.' END;
+    END IF;
+    RAISE NOTICE USING
+      MESSAGE = format('%s can be published, with %s %s', called, found.n, CASE WHEN found.n = 1 THEN 'warning' ELSE 'warnings' END),
       DETAIL = found.lines,
-      HINT = CASE WHEN found.n = 1 AND found.hint IS NOT NULL THEN found.hint
-        ELSE 'Mend the document; workorder.check_flow() lists the same with a hint for each.' END;
-  END IF;
-  SELECT count(*) AS n, min(d.hint) AS hint, string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n' ORDER BY d.n) AS lines
-  INTO found
-  FROM workorder.check_members(refuse_defects.definition, workorder.tenant_id()) WITH ORDINALITY d (code, path, message, hint, n)
-  WHERE d.code = 'one_person';
-  IF found.n > 0 THEN
-    RAISE NOTICE USING MESSAGE = format('flow "%s" has %s that one person''s leave would block', refuse_defects.definition ->> 'id',
-        CASE WHEN found.n = 1 THEN 'a step' ELSE found.n || ' steps' END),
-      DETAIL = found.lines, HINT = found.hint;
-  END IF;
+      HINT = CASE WHEN found.n = 1 THEN found.hint ELSE 'workorder.check_flow() and check_members() list the same with a hint for each.' END;
+  END LOOP;
 END
 $$;
 COMMENT ON FUNCTION workorder.refuse_defects(jsonb) IS
-'Raises WO400 with one line per defect if a document cannot be published: on its own, for the tables that have the flow, and for the people of the current tenant.';
+'Raises WO400 with one line per defect if a document cannot be published: on its own, for the tables that have the flow, and for the people of the current tenant. A NOTICE tells what is no defect, and still may not be meant.';
 
 CREATE FUNCTION workorder.refresh_flow(flow text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

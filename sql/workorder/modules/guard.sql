@@ -335,7 +335,7 @@ BEGIN
   END LOOP;
 
   SELECT string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n') INTO defects
-  FROM workorder.check_flow(f.definition, guard.relation) d;
+  FROM workorder.check_flow(f.definition, guard.relation) d WHERE d.blocks;
   IF defects IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('flow "%s" does not fit table %s', guard.flow, guard.relation),
       DETAIL = defects, HINT = 'Add the columns, or publish a version of the flow without them.';

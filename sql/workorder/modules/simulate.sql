@@ -115,7 +115,7 @@ DECLARE
   hinted text;
   ticket regclass;
 BEGIN
-  SELECT string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n') INTO problems FROM workorder.check_flow(simulate.definition) d;
+  SELECT string_agg(format('%s at %s: %s', d.code, d.path, d.message), E'\n') INTO problems FROM workorder.check_flow(simulate.definition) d WHERE d.blocks;
   IF problems IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'the document has defects', DETAIL = problems,
       HINT = 'Mend the document; workorder.check_flow() lists the same with a hint for each.';
