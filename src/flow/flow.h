@@ -175,9 +175,10 @@ typedef struct WoTransitionList
 /* after: a transition that is due some time after the state is entered */
 typedef struct WoDelay
 {
-	const char *text;			/* as written: "P3D", "PT16H@office", "$setting" */
+	const char *text;			/* as written: "P3D", "PT16H@office", "$setting", "$.column" */
 	const char *action;			/* what the journal calls it: "after P3D" */
 	const char *setting;		/* the tenant says how long; NULL = the flow does */
+	int			column;			/* the row says when: index into WoFlow.columns, -1 = not so */
 	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
 	WoTransitionList candidates;	/* action = -1, no allow */
@@ -223,6 +224,7 @@ typedef struct WoFlow
 	bool		complete;		/* every state and target was understood: the chart can be walked */
 	int			ndelays;		/* in all states */
 	bool		pausing;		/* some state pauses */
+	bool		dated;			/* some timer is due when a column says */
 	bool		approving;		/* some state has approvers */
 
 	/* the row operations, -1 if the document does not name them */

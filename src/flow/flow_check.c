@@ -770,6 +770,8 @@ warn_of_final(const WoFlow *flow, List **findings)
 void
 wo_flow_check(const WoFlow *flow, List **findings)
 {
+	ListCell   *lc;
+
 	for_each_transition(flow, check_somebody, findings, NULL);
 	for_each_transition(flow, check_quorum, findings, NULL);
 	for_each_transition(flow, check_columns, findings, NULL);
@@ -781,11 +783,23 @@ wo_flow_check(const WoFlow *flow, List **findings)
 		for (int a = 0; a < flow->nactions; a++)
 			check_list(&state->on[a], findings);
 		for (int d = 0; d < state->ndelays; d++)
-			check_list(&state->delays[d].candidates, findings);
+		{
+			const WoDelay *delay = &state->delays[d];
+
+			check_list(&delay->candidates, findings);
+			if (delay->column >= 0 && wo_flow_reserved(flow->columns[delay->column]))
+				wo_flow_read_add_finding(findings, "reserved_column", psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
+									"The engine keeps this column; name a column of yours.",
+									"\"after\" cannot name \"%s\"", flow->columns[delay->column]);
+		}
 	}
 	if (!flow->complete)
 		return;
 	check_reach(flow, findings);
+	/* who has defects to mend is not told what may be meant */
+	foreach(lc, *findings)
+		if (((WoFinding *) lfirst(lc))->blocks)
+			return;
 	warn_of_rows(flow, findings);
 	warn_of_final(flow, findings);
 }
@@ -795,7 +809,7 @@ typedef struct Table
 {
 	Oid			relid;
 	const WoFlow *flow;
-	const WoTransition *candidate;
+	const char *where;
 	List	  **findings;
 	List	   *reported;		/* missing columns of this transition, each told once */
 } Table;
@@ -837,7 +851,7 @@ check_present(void *arg, WoMention kind, const char *name)
 		if (strcmp(lfirst(lc), name) == 0)
 			return;
 	table->reported = lappend(table->reported, (char *) name);
-	wo_flow_read_add_finding(table->findings, "unknown_column", table->candidate->where,
+	wo_flow_read_add_finding(table->findings, "unknown_column", table->where,
 						"Add the column to the table, or correct the name.",
 						"table \"%s\" has no column \"%s\"",
 						get_rel_name(table->relid), name);
@@ -869,7 +883,7 @@ check_people_types(Table *table, const Bitmapset *columns)
 		Oid			type = column_type(table->relid, name);
 
 		if (OidIsValid(type) && type != INT8OID && type != INT4OID)
-			wo_flow_read_add_finding(table->findings, "column_type", table->candidate->where,
+			wo_flow_read_add_finding(table->findings, "column_type", table->where,
 								"Make it bigint, and let it hold ids of workorder.actor.",
 								"column \"%s\" of table \"%s\" is of type %s and cannot hold a person",
 								name, get_rel_name(table->relid), format_type_be(type));
@@ -882,7 +896,7 @@ check_people_types(Table *table, const Bitmapset *columns)
 static void
 check_table(const WoFlow *flow, const WoTransition *c, List **findings, void *arg)
 {
-	Table		table = {*(Oid *) arg, flow, c, findings, NIL};
+	Table		table = {*(Oid *) arg, flow, c->where, findings, NIL};
 
 	check_present_set(&table, c->relations);
 	check_present_set(&table, c->exclude_relations);
@@ -901,10 +915,38 @@ check_table(const WoFlow *flow, const WoTransition *c, List **findings, void *ar
 }
 
 /*
+ * check_dates checks the columns that timers follow.
+ */
+static void
+check_dates(const WoFlow *flow, int state, Oid relid, List **findings)
+{
+	for (int d = 0; d < flow->states[state].ndelays; d++)
+	{
+		const WoDelay *delay = &flow->states[state].delays[d];
+		const char *name;
+		Table		table = {relid, flow, NULL, findings, NIL};
+		Oid			type;
+
+		if (delay->column < 0)
+			continue;
+		name = flow->columns[delay->column];
+		table.where = psprintf("%s.after.%s", wo_flow_where(flow, state), delay->text);
+		check_present(&table, WO_MENTION_COLUMN, name);
+		type = column_type(relid, name);
+		if (OidIsValid(type) && getBaseType(type) != TIMESTAMPTZOID && getBaseType(type) != TIMESTAMPOID)
+			wo_flow_read_add_finding(findings, "column_type", table.where, "Make it timestamptz.",
+								"column \"%s\" of table \"%s\" is of type %s and cannot say when a timer is due",
+								name, get_rel_name(relid), format_type_be(type));
+	}
+}
+
+/*
  * wo_flow_check_relation appends what a table lacks to be ruled by the flow.
  */
 void
 wo_flow_check_relation(const WoFlow *flow, Oid relid, List **findings)
 {
 	for_each_transition(flow, check_table, findings, &relid);
+	for (int s = 0; s < flow->nstates; s++)
+		check_dates(flow, s, relid, findings);
 }

@@ -966,8 +966,8 @@ wo_flow_transition_on(WoCompiler *cx, int state)
 }
 
 /*
- * compile_delay reads a key of "after": a duration, or "$" and the name of a
- * setting that holds one.
+ * compile_delay reads a key of "after": a duration, "$" and the name of a
+ * setting that holds one, or "$." and the column that says when.
  */
 static void
 compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
@@ -975,14 +975,23 @@ compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
 	const char *problem;
 
 	delay->text = text;
+	delay->column = -1;
 	delay->action = MemoryContextStrdup(cx->flow->context, psprintf(WO_ACTION_AFTER "%s", text));
-	if (text[0] == '$')
+	if (text[0] == '$' && text[1] == '.')
+	{
+		if (text[2] == '\0' || strpbrk(text + 2, " .[]()?@+*/\"'") != NULL)
+			wo_flow_read_defect(cx, "bad_duration", "Write $.name: a timer follows one column, not an expression.",
+							  "\"%s\" names no column", wo_flow_read_shown(text, strlen(text)));
+		else if ((delay->column = wo_flow_read_column(cx, text + 2)) >= 0)
+			cx->flow->dated = true;
+	}
+	else if (text[0] == '$')
 	{
 		if (wo_flow_read_name(cx, "a setting", text + 1))
 			delay->setting = text + 1;
 	}
 	else if (!wo_flow_read_delay(text, &delay->interval, &delay->calendar, &problem))
-		wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, or $name for a setting; at most a hundred years.",
+		wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, $name for a setting, or $.name for a column that says when; at most a hundred years.",
 						  "\"%s\" %s", wo_flow_read_shown(text, strlen(text)), problem);
 }
 

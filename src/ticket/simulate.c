@@ -78,7 +78,8 @@ people_columns(const WoFlow *flow)
 
 /*
  * simulate_begin(definition) makes a document the flow of the simulation, and lists
- * the columns that it names.
+ * the columns that it names, and which of them hold people, or a time that a
+ * timer follows.
  */
 Datum
 workorder_simulate_begin(PG_FUNCTION_ARGS)
@@ -87,6 +88,7 @@ workorder_simulate_begin(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	WoFlow	   *flow;
 	Bitmapset  *people;
+	Bitmapset  *dates = NULL;
 
 	refuse_outside();
 	InitMaterializedSRF(fcinfo, 0);
@@ -94,10 +96,16 @@ workorder_simulate_begin(PG_FUNCTION_ARGS)
 	flow = wo_flow_compile(PG_GETARG_JSONB_P(0), context, NULL);
 	wo_flow_cache_simulate(flow);
 	people = people_columns(flow);
+	for (int s = 0; s < flow->nstates; s++)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+			if (flow->states[s].delays[d].column >= 0)
+				dates = bms_add_member(dates, flow->states[s].delays[d].column);
 	for (int c = 0; c < flow->ncolumns; c++)
 	{
-		Datum		values[2] = {CStringGetTextDatum(flow->columns[c]), BoolGetDatum(bms_is_member(c, people))};
-		bool		nulls[2] = {false, false};
+		Datum		values[3] = {
+			CStringGetTextDatum(flow->columns[c]), BoolGetDatum(bms_is_member(c, people)), BoolGetDatum(bms_is_member(c, dates))
+		};
+		bool		nulls[3] = {false, false, false};
 
 		if (!wo_flow_reserved(flow->columns[c]))
 			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

@@ -9,6 +9,10 @@
  * the ticket goes on, the clocks of the states that it is in then go on with
  * what was left, and the others end.
  *
+ * A timer may follow a column that says when it is due: it is there while the
+ * column holds a time, and moves with it.  One that has fired is set anew when
+ * the column gets another time.  A pause holds it and does not put it off.
+ *
  * These are rules in memory and nothing else: timer.c applies them to
  * workorder.timer with every act, verify_timers.c to a ticket's journal, and
  * both must come to the same.  Everything is in the current memory context.
@@ -22,6 +26,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "flow/flow.h"
@@ -37,6 +42,8 @@ typedef struct Term
 	Interval	interval;
 	const char *calendar;		/* NULL = all time counts */
 	bool		counted;		/* false: it is not to be known */
+	bool		dated;			/* the row says when it ends */
+	TimestampTz date;
 } Term;
 
 /*
@@ -76,6 +83,13 @@ read_setting(const WoClocks *clocks, const char *name, Term *term)
 static bool
 term_of(const WoClocks *clocks, const WoDelay *delay, Term *term)
 {
+	term->dated = delay->column >= 0;
+	if (term->dated)
+	{
+		term->calendar = NULL;
+		term->counted = true;
+		return clocks->date(clocks->date_arg, clocks->flow, delay->column, &term->date);
+	}
 	term->interval = delay->interval;
 	term->calendar = delay->calendar;
 	term->counted = !clocks->uncounted || (delay->calendar == NULL && delay->setting == NULL);
@@ -88,6 +102,8 @@ term_of(const WoClocks *clocks, const WoDelay *delay, Term *term)
 static TimestampTz
 due_at(const WoClocks *clocks, const Term *term, TimestampTz since)
 {
+	if (term->dated)
+		return term->date;
 	if (!term->counted)
 		return since;
 	if (term->calendar != NULL)
@@ -109,7 +125,7 @@ pause_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 	clock->paused = clock->changed = true;
 	if (!term_of(clocks, &clocks->flow->states[clock->state].delays[clock->delay], &term))
 		term.calendar = NULL;
-	clock->rest = clock->due <= at || !term.counted ? 0 :
+	clock->rest = term.dated || clock->due <= at || !term.counted ? 0 :
 		term.calendar != NULL ?
 		wo_calendar_between(clocks->tenant, term.calendar, at, clock->due) : clock->due - at;
 }
@@ -125,7 +141,12 @@ resume_clock(const WoClocks *clocks, WoClock *clock, TimestampTz at)
 	clock->paused = false;
 	clock->changed = true;
 	if (!term_of(clocks, &clocks->flow->states[clock->state].delays[clock->delay], &term))
+	{
 		term.calendar = NULL;
+		/* wo_clock_follow() takes it away */
+		if (term.dated)
+			return;
+	}
 	term.interval = (Interval) {.time = clock->rest};
 	clock->due = due_at(clocks, &term, at);
 }
@@ -248,6 +269,59 @@ wo_clock_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain
 				continue;
 			clock = wo_clock_add(clocks, s, d);
 			clock->due = due_at(clocks, &term, at);
+			if (is >= 0 && !wo_flow_within(flow, s, is))
+				pause_clock(clocks, clock, at);
+		}
+	wo_clock_follow(clocks, to, at);
+}
+
+/*
+ * wo_clock_date reads a column that says when a timer is due.  A time without
+ * a zone is one of UTC; null and infinity are no time.
+ */
+bool
+wo_clock_date(Oid type, Datum value, TimestampTz *due)
+{
+	type = getBaseType(type);
+	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID)
+		return false;
+	*due = DatumGetTimestampTz(value);
+	return !TIMESTAMP_NOT_FINITE(*due);
+}
+
+/*
+ * wo_clock_follow has the clocks of a ticket in a leaf follow the columns of
+ * its row.
+ */
+void
+wo_clock_follow(WoClocks *clocks, int leaf, TimestampTz at)
+{
+	const WoFlow *flow = clocks->flow;
+	int			is = flow->dated ? pausing_state(flow, leaf) : -1;
+
+	for (int s = leaf; s >= 0 && flow->dated; s = flow->states[s].parent)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+		{
+			WoClock    *clock;
+			Term		term;
+
+			if (flow->states[s].delays[d].column < 0)
+				continue;
+			clock = find(clocks, s, d);
+			if (!term_of(clocks, &flow->states[s].delays[d], &term))
+			{
+				if (clock != NULL)
+					clock->gone = true;
+				continue;
+			}
+			if (clock == NULL)
+				clock = wo_clock_add(clocks, s, d);
+			else if (clock->paused || clock->due == term.date)
+				continue;
+			else
+				clock->changed = true;
+			clock->due = term.date;
+			clock->fired = false;
 			if (is >= 0 && !wo_flow_within(flow, s, is))
 				pause_clock(clocks, clock, at);
 		}

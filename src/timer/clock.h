@@ -34,6 +34,9 @@ typedef struct WoClocks
 	int64		tenant;			/* whose calendars count */
 	const WoFlow *flow;			/* NULL = no clocks yet */
 	bool		uncounted;		/* working time is not counted: when it is due is not known */
+	/* when a column of the row as it is now says that it is due; false: it does not */
+	bool		(*date) (void *arg, const WoFlow *flow, int column, TimestampTz *due);
+	void	   *date_arg;
 	int			n;
 	int			max;
 	WoClock    *item;
@@ -42,6 +45,8 @@ typedef struct WoClocks
 extern WoClock *wo_clock_add(WoClocks *clocks, int state, int delay);
 extern void wo_clock_move(WoClocks *clocks, const WoFlow *flow, int from, int to, int domain,
 						   TimestampTz at);
+extern void wo_clock_follow(WoClocks *clocks, int leaf, TimestampTz at);
+extern bool wo_clock_date(Oid type, Datum value, TimestampTz *due);
 extern int	wo_clock_domain(const WoFlow *flow, const char *action, int from, int to,
 							Jsonb *before, Jsonb *after);
 

@@ -6,8 +6,9 @@
  *
  * All of a ticket's timers change under the lock of its row only.  The
  * statements run as the table's owner (owner_spi.c).  Flows without timers, by
- * far the most, cost nothing here; flows that never pause need not read what
- * is stored, since it follows from where the ticket was.
+ * far the most, cost nothing here; flows that never pause, and whose timers follow
+ * no column, need not read what is stored, since it follows from where the ticket
+ * was.
  *
  * wo_firing is the one thing that does not travel in the row: it tells the
  * guard that the order "after ..." comes from the sweeper, who has made sure
@@ -56,11 +57,15 @@ static WoStatement set_timer = {
 	.types = {INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID, TIMESTAMPTZOID}
 };
 
-static WoStatement clear_states = {
+static WoStatement clear_some = {
 	.table = "timer",
-	.text = "DELETE FROM workorder.timer" KEY " AND state OPERATOR(pg_catalog.=) ANY ($4)",
-	.nargs = 4,
-	.types = {INT8OID, INT4OID, INT8OID, TEXTARRAYOID}
+	.text = "DELETE FROM workorder.timer t"
+	" USING ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS g (state, delay)"
+	" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.guarded_id OPERATOR(pg_catalog.=) $2"
+	" AND t.ticket_id OPERATOR(pg_catalog.=) $3 AND t.state OPERATOR(pg_catalog.=) g.state"
+	" AND t.delay OPERATOR(pg_catalog.=) g.delay",
+	.nargs = 5,
+	.types = {INT8OID, INT4OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 static WoStatement clear_ticket = {
@@ -73,12 +78,12 @@ static WoStatement clear_ticket = {
 static WoStatement clear_many = {
 	.table = "timer",
 	.text = "DELETE FROM workorder.timer t"
-	" USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) AS g (ticket_id, state)"
+	" USING ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)) AS g (ticket_id, state, delay)"
 	" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.guarded_id OPERATOR(pg_catalog.=) $2"
 	" AND t.ticket_id OPERATOR(pg_catalog.=) g.ticket_id"
-	" AND (g.state IS NULL OR t.state OPERATOR(pg_catalog.=) g.state)",
-	.nargs = 4,
-	.types = {INT8OID, INT4OID, INT8ARRAYOID, TEXTARRAYOID}
+	" AND (g.state IS NULL OR (t.state OPERATOR(pg_catalog.=) g.state AND t.delay OPERATOR(pg_catalog.=) g.delay))",
+	.nargs = 5,
+	.types = {INT8OID, INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 static WoStatement set_many = {
@@ -205,6 +210,7 @@ write_gathered(void)
 		values[2] = PointerGetDatum(construct_array(rows->tickets, rows->n, INT8OID, sizeof(int64),
 													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		values[3] = texts(rows, rows->states);
+		values[4] = texts(rows, rows->delays);
 		(void) wo_owner_spi_run(&clear_many, values, NULL);
 	}
 	if (gathering->set.n > 0)
@@ -347,33 +353,37 @@ wo_timer_load(WoClocks *clocks, int32 guarded_id, WoTicketId ticket, Snapshot sn
 }
 
 /*
- * clear_gone deletes the timers of the states that were left.
+ * clear_gone deletes the timers of the states that were left, and those whose
+ * column says no time any more.
  */
 static void
 clear_gone(const WoClocks *clocks, int32 guarded_id, WoTicketId ticket, bool together)
 {
 	Datum	   *states = palloc(sizeof(Datum) * Max(clocks->n, 1));
-	Datum		values[4] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), TicketIdGetDatum(ticket)};
-	int			last = -1;
+	Datum	   *delays = palloc(sizeof(Datum) * Max(clocks->n, 1));
+	Datum		values[5] = {Int64GetDatum(clocks->tenant), Int32GetDatum(guarded_id), TicketIdGetDatum(ticket)};
 	int			n = 0;
 
 	for (int i = 0; i < clocks->n; i++)
 	{
 		const WoClock *clock = &clocks->item[i];
+		const WoState *state = &clocks->flow->states[clock->state];
 
-		/* all clocks of a state go together, and lie side by side */
-		if (!clock->gone || !clock->stored || clock->state == last)
+		if (!clock->gone || !clock->stored)
 			continue;
-		last = clock->state;
 		if (together)
-			gather(&gathering->cleared, ticket, clocks->flow->states[clock->state].path, NULL, 0);
+			gather(&gathering->cleared, ticket, state->path, state->delays[clock->delay].text, 0);
 		else
-			states[n++] = CStringGetTextDatum(clocks->flow->states[clock->state].path);
+		{
+			states[n] = CStringGetTextDatum(state->path);
+			delays[n++] = CStringGetTextDatum(state->delays[clock->delay].text);
+		}
 	}
 	if (n == 0)
 		return;
 	values[3] = PointerGetDatum(construct_array(states, n, TEXTOID, -1, false, TYPALIGN_INT));
-	(void) wo_owner_spi_run(&clear_states, values, NULL);
+	values[4] = PointerGetDatum(construct_array(delays, n, TEXTOID, -1, false, TYPALIGN_INT));
+	(void) wo_owner_spi_run(&clear_some, values, NULL);
 }
 
 /*
@@ -431,6 +441,59 @@ clear_all(WoBinding *binding, const WoRow *row)
 	(void) wo_owner_spi_run(&clear_ticket, values, NULL);
 }
 
+/* Where the columns that timers follow are looked at. */
+typedef struct DatedRow
+{
+	WoBinding  *binding;
+	const WoRow *row;
+} DatedRow;
+
+/*
+ * date_of_row is WoClocks.date for a row.
+ */
+static bool
+date_of_row(void *arg, const WoFlow *flow, int column, TimestampTz *due)
+{
+	const DatedRow *dated = arg;
+	AttrNumber	attnum = wo_binding_columns(dated->binding, flow)[column];
+
+	return attnum != InvalidAttrNumber && !dated->row->nulls[attnum - 1] &&
+		wo_clock_date(TupleDescAttr(dated->binding->desc, attnum - 1)->atttypid, dated->row->values[attnum - 1], due);
+}
+
+/*
+ * wo_timer_dates has clocks follow the columns of a row, which lives as long as
+ * they do.
+ */
+void
+wo_timer_dates(WoClocks *clocks, WoBinding *binding, const WoRow *row)
+{
+	DatedRow   *dated = palloc(sizeof(DatedRow));
+
+	*dated = (DatedRow) {binding, row};
+	clocks->date = date_of_row;
+	clocks->date_arg = dated;
+}
+
+/*
+ * same_dates tells whether the columns that timers of a leaf follow are the same
+ * in two rows.
+ */
+static bool
+same_dates(WoBinding *binding, const WoFlow *flow, int leaf, const WoRow *old, const WoRow *row)
+{
+	for (int s = leaf; s >= 0 && flow->dated; s = flow->states[s].parent)
+		for (int d = 0; d < flow->states[s].ndelays; d++)
+		{
+			int			column = flow->states[s].delays[d].column;
+			AttrNumber	attnum = column < 0 ? InvalidAttrNumber : wo_binding_columns(binding, flow)[column];
+
+			if (attnum != InvalidAttrNumber && !wo_binding_same(binding, attnum, old, row))
+				return false;
+		}
+	return true;
+}
+
 /*
  * wo_timer_follow moves the timers from the states that old was in to those
  * that row is in; NULL stands for no row.
@@ -441,6 +504,8 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	WoClocks	clocks = {0};
 	const WoFlow *flow = NULL;
 	const WoRow *any;
+	TimestampTz at;
+	bool		stays;
 	int			from;
 	int			to;
 
@@ -448,8 +513,9 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 		return;
 	from = old != NULL ? leaf_of(binding, old, &clocks.flow) : -1;
 	to = row != NULL ? leaf_of(binding, row, &flow) : -1;
-	if (old != NULL && row != NULL && clocks.flow == flow && from == to &&
-		wo_binding_same(binding, binding->engine[WO_ENTERED_AT], old, row))
+	stays = old != NULL && row != NULL && clocks.flow == flow && from == to &&
+		wo_binding_same(binding, binding->engine[WO_ENTERED_AT], old, row);
+	if (stays && (flow == NULL || same_dates(binding, flow, to, old, row)))
 		return;
 
 	any = row != NULL ? row : old;
@@ -465,18 +531,22 @@ wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row)
 	clocks.tenant = wo_binding_tenant(binding, row);
 	if (from < 0 || clocks.flow != flow)
 		from = -1;
-	else if (flow->pausing)
+	else if (flow->pausing || flow->dated)
 		(void) wo_timer_load(&clocks, binding->guarded_id, wo_binding_id(binding, row->values), NULL);
 	else
 		presume(&clocks, from);
 	if (from < 0)
 		clocks.flow = flow;
-	wo_clock_move(&clocks, flow, from, to,
+	wo_timer_dates(&clocks, binding, row);
+	at = DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]);
+	if (stays)
+		wo_clock_follow(&clocks, to, at);
+	else
+		wo_clock_move(&clocks, flow, from, to,
 				   from < 0 ? -1 :
 				   wo_clock_domain(flow, wo_binding_text(binding, row, WO_LAST_ACTION), from, to,
 								   wo_binding_history(binding, old->values, old->nulls),
-								   wo_binding_history(binding, row->values, row->nulls)),
-				   DatumGetTimestampTz(row->values[binding->engine[WO_UPDATED_AT] - 1]));
+								   wo_binding_history(binding, row->values, row->nulls)), at);
 	wo_timer_save(&clocks, binding->guarded_id, wo_binding_id(binding, row->values));
 }
 

@@ -30,6 +30,7 @@ extern void wo_timer_forget(void);
 
 extern const WoDelay *wo_timer_fired(int32 guarded_id, const char *action, const WoFlow *flow,
 									 int leaf);
+extern void wo_timer_dates(WoClocks *clocks, WoBinding *binding, const WoRow *row);
 extern void wo_timer_follow(WoBinding *binding, const WoRow *old, const WoRow *row);
 extern int	wo_timer_load(WoClocks *clocks, int32 guarded_id, WoTicketId ticket, Snapshot snapshot);
 extern void wo_timer_save(const WoClocks *clocks, int32 guarded_id, WoTicketId ticket);

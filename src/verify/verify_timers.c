@@ -158,6 +158,23 @@ mark_fired(WoClocks *clocks, const WoFlow *flow, const WoJournalEntry *entry)
 }
 
 /*
+ * date_of_replay is WoClocks.date for a row as its entries make it.
+ */
+static bool
+date_of_replay(void *arg, const WoFlow *flow, int column, TimestampTz *due)
+{
+	WoVerify   *v = arg;
+	AttrNumber	attnum = wo_binding_columns(v->binding, flow)[column];
+	Datum		value;
+	bool		isnull;
+
+	if (attnum == InvalidAttrNumber || v->fold->values[attnum - 1] == NULL)
+		return false;
+	value = wo_binding_value(v->binding, attnum, v->fold->values[attnum - 1], &isnull);
+	return !isnull && wo_clock_date(TupleDescAttr(v->binding->desc, attnum - 1)->atttypid, value, due);
+}
+
+/*
  * wo_verify_timers_follow carries the clocks along an entry that has just been folded;
  * before is what the ticket remembered until then.
  */
@@ -184,11 +201,13 @@ wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *entry, Jsonb *before)
 	old = MemoryContextSwitchTo(v->context);
 	v->clocks.tenant = entry->tenant;
 	v->clocks.uncounted = !v->retime;
+	v->clocks.date = date_of_replay;
+	v->clocks.date_arg = v;
 	if (v->clocks.flow == flow && entry->action != NULL)
 		mark_fired(&v->clocks, flow, entry);
 	if (from >= 0 && from == to && v->clocks.flow == flow &&
 		(entry->changes == NULL || getKeyJsonValueFromContainer(&entry->changes->root, name, strlen(name), NULL) == NULL))
-		 /* it stayed where it was */ ;
+		wo_clock_follow(&v->clocks, to, at);	/* it stayed where it was */
 	else
 	{
 		if (wo_replay_is_base(entry) && v->fold->values[entered - 1] != NULL)
@@ -267,6 +286,7 @@ wo_verify_timers_compare(WoVerify *v, int64 tenant, WoTicketId ticket, const WoR
 
 		wanted->tenant = tenant;
 		wanted->uncounted = !v->retime;
+		wo_timer_dates(wanted, v->binding, row);
 		if (flow != NULL && leaf >= 0 && !row->nulls[entered - 1])
 			wo_clock_move(wanted, flow, -1, leaf, -1, DatumGetTimestampTz(row->values[entered - 1]));
 	}

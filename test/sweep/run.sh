@@ -86,11 +86,11 @@ SELECT workorder.install();
 INSERT INTO workorder.tenant (id, name) VALUES (2, 'other'), (3, 'idle');
 SELECT workorder.publish('{"id": "due", "initial": "open", "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
   "states": {
-    "open": {"after": {"P1D": {"set": {"warned": "$now"}}, "P2D": "late"}},
+    "open": {"after": {"P1D": {"set": {"warned": "$now"}}, "$.late_at": "late"}},
     "late": {"after": {"P1D": "closed"}},
     "closed": {"type": "final"}}}');
 CREATE TABLE due (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint GENERATED ALWAYS AS IDENTITY, round int,
-  warned timestamptz, PRIMARY KEY (tenant_id, id));
+  warned timestamptz, late_at timestamptz, PRIMARY KEY (tenant_id, id));
 SELECT workorder.guard('due', 'due');
 SELECT workorder.publish('{"id": "soon", "initial": "open", "on": {"create": {"allow": ["*"]}, "view": {"allow": ["*"]}},
   "states": {"open": {"after": {"PT1S": "closed"}}, "closed": {"type": "final"}}}');
@@ -104,7 +104,7 @@ make_tickets() {
   for tenant in 1 2; do
     ask -o /dev/null -c "SET workorder.tenant = '$tenant'" \
       -c "SELECT set_config('workorder.now', (now() - interval '3 days')::text, false)" \
-      -c "INSERT INTO due (round) SELECT $1 FROM generate_series(1, $tickets / 2)"
+      -c "INSERT INTO due (round, late_at) SELECT $1, workorder.clock() + interval '2 days' FROM generate_series(1, $tickets / 2)"
   done
 }
 

@@ -1,9 +1,9 @@
 -- A flow simulated: the real engine, and no row left of it.
 
-CREATE FUNCTION workorder.simulate_begin(definition jsonb) RETURNS TABLE (name text, person boolean)
+CREATE FUNCTION workorder.simulate_begin(definition jsonb) RETURNS TABLE (name text, person boolean, dated boolean)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_begin';
 COMMENT ON FUNCTION workorder.simulate_begin(jsonb) IS
-'Part of simulate(): makes a document the flow of the simulation until the subtransaction is rolled back, and lists the columns that it names and which of them hold people. Grant it to nobody.';
+'Part of simulate(): makes a document the flow of the simulation until the subtransaction is rolled back, and lists the columns that it names, and which of them hold people, or a time that a timer follows. Grant it to nobody.';
 
 CREATE FUNCTION workorder.simulate_as(actor bigint, at timestamptz) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'workorder_simulate_as';
@@ -28,15 +28,16 @@ BEGIN
   FROM (
     SELECT n.name, CASE
         WHEN bool_or(n.person) THEN 'bigint'
+        WHEN bool_or(n.dated) THEN 'timestamptz'
         WHEN bool_or(jsonb_typeof(n.value) IN ('object', 'array')) OR count(DISTINCT jsonb_typeof(n.value)) FILTER (WHERE jsonb_typeof(n.value) <> 'null') > 1 THEN 'jsonb'
         WHEN bool_or(jsonb_typeof(n.value) = 'boolean') THEN 'boolean'
         WHEN bool_and(n.value::text ~ '^-?\d{1,18}$') FILTER (WHERE jsonb_typeof(n.value) = 'number') THEN 'bigint'
         WHEN bool_or(jsonb_typeof(n.value) = 'number') THEN 'numeric'
         ELSE 'text' END AS type
     FROM (
-      SELECT r.name, r.person, NULL::jsonb AS value FROM workorder.simulate_begin(simulation_table.definition) r
+      SELECT r.name, r.person, r.dated, NULL::jsonb AS value FROM workorder.simulate_begin(simulation_table.definition) r
       UNION ALL
-      SELECT v.key, false, v.value FROM jsonb_array_elements(steps) s, jsonb_each(coalesce(nullif(s -> 'changes', 'null'), '{}')) v) n
+      SELECT v.key, false, false, v.value FROM jsonb_array_elements(steps) s, jsonb_each(coalesce(nullif(s -> 'changes', 'null'), '{}')) v) n
     WHERE n.name NOT IN (SELECT e.name FROM workorder.engine_columns() e)
     GROUP BY n.name) c;
   EXECUTE format('CREATE TEMP TABLE workorder_simulation (tenant_id bigint NOT NULL DEFAULT workorder.tenant_id(), id bigint, %s%s, PRIMARY KEY (tenant_id, id)) ON COMMIT DROP',

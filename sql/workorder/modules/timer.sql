@@ -24,7 +24,7 @@ COMMENT ON COLUMN workorder.timer.tenant_id IS 'Whose ticket it is.';
 COMMENT ON COLUMN workorder.timer.guarded_id IS 'The table (workorder.guarded.id).';
 COMMENT ON COLUMN workorder.timer.ticket_id IS 'The ticket.';
 COMMENT ON COLUMN workorder.timer.state IS 'State that declares the timer; empty for the flow itself.';
-COMMENT ON COLUMN workorder.timer.delay IS 'Duration as the flow writes it: ISO 8601, and for working time "@" and the calendar.';
+COMMENT ON COLUMN workorder.timer.delay IS 'What the flow writes under "after": a duration (ISO 8601, and for working time "@" and the calendar), "$" and the name of a setting, or "$." and the column that says when.';
 COMMENT ON COLUMN workorder.timer.due_at IS 'When it is due; null while it stands still.';
 COMMENT ON COLUMN workorder.timer.next_at IS 'When sweep() takes it: when it is due, and later if it could not be done then. Null unless it waits.';
 COMMENT ON COLUMN workorder.timer.rest IS 'What is left of it while the ticket is in a state that pauses; of working time, if it counts that.';
