@@ -117,6 +117,23 @@ apt_update() {
   apt_is_fresh=yes
 }
 
+# Finds out from where the given packages can be installed without taking away what is here:
+# as apt prefers it, or else from one of the suites that it knows besides.  (A server of a later
+# Debian has brought its libraries, and what is built on them has to come from there, too.)
+# Sets apt_from, words for apt-get and apt-cache.
+find_suite() {
+  local suite
+  apt_from=()
+  ! may_install "$@" || return 0
+  # shellcheck disable=SC2016
+  for suite in $(apt-get indextargets --format '$(RELEASE)' 'Created-By: Packages' | sort -u); do
+    apt_from=(-o "APT::Default-Release=$suite")
+    ! may_install "$@" || return 0
+  done
+  apt_from=()
+}
+may_install() { apt-get -qq -s --no-install-recommends --no-remove "${apt_from[@]}" install "$@" >/dev/null 2>&1; }
+
 # Installs those of the given Debian packages that are missing.
 need() {
   local package missing=()
@@ -129,7 +146,8 @@ need() {
     die "${missing[*]} missing: only root, or somebody with sudo, can install packages"
   fi
   apt_update
-  progress "installing ${missing[*]}" apt -y --no-install-recommends install "${missing[@]}"
+  find_suite "${missing[@]}"
+  progress "installing ${missing[*]}" apt -y --no-install-recommends --no-remove "${apt_from[@]}" install "${missing[@]}"
 }
 
 # Debian's package of the server would make a cluster of its own and start it,

@@ -24,10 +24,12 @@ find_nginx() {
 # nobody asked for.  We want the program, its module and the libraries that it
 # needs.  Sets nginx and nginx_modules.
 need_nginx() {
-  local libraries
+  local libraries from
   find_nginx && return 0
   apt_update
-  mapfile -t libraries < <(apt-cache show --no-all-versions nginx | sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(z\?lib[^ |]*\).*/\1/p')
+  find_suite nginx libnginx-mod-http-echo
+  from=("${apt_from[@]}")
+  mapfile -t libraries < <(apt-cache "${from[@]}" show --no-all-versions nginx | sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(z\?lib[^ |]*\).*/\1/p')
   need "${libraries[@]}"
   progress 'fetching nginx' fetch_nginx
   find_nginx || die 'there is no nginx'
@@ -37,7 +39,7 @@ fetch_nginx() {
   rm -rf "$home/nginx"
   mkdir -p "$home/nginx"
   cd "$home/nginx" || return
-  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download nginx libnginx-mod-http-echo
+  apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root "${from[@]}" download nginx libnginx-mod-http-echo
   dpkg-deb -x nginx_*.deb .
   dpkg-deb -x libnginx-mod-http-echo_*.deb .
 }

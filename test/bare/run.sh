@@ -151,7 +151,7 @@ prepare() {
     trixie)
       say "deb $(debian_mirror) trixie main" | put "$dir" /etc/apt/sources.list.d/trixie.list
       printf '%s\n' 'Package: *' 'Pin: release n=trixie' 'Pin-Priority: 100' | put "$dir" /etc/apt/preferences.d/trixie
-      bring postgresql-17
+      bring -t trixie postgresql-17
       ;;
     port)
       perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:8080") or exit; sleep 3000' &
