@@ -114,7 +114,7 @@ debian_leave() {
 # What tells of the ways to the outside: words for env.
 debian_environment() {
   local name
-  compgen -e | grep -iE '^(https?|no|all)_proxy$|^npm_config_' | while read -r name; do say "$name=${!name}"; done
+  { compgen -e | grep -iE '^(https?|no|all)_proxy$|^npm_config_' || true; } | while read -r name; do say "$name=${!name}"; done
   if command -v npm >/dev/null; then
     for name in registry proxy https-proxy noproxy; do
       printf 'npm_config_%s=%s\n' "${name//-/_}" "$(npm config get "$name" 2>/dev/null)"
