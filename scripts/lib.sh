@@ -117,10 +117,10 @@ apt_update() {
   apt_is_fresh=yes
 }
 
-# Finds out from where the given packages can be installed without taking away what is here:
-# as apt prefers it, or else from one of the suites that it knows besides.  (A server of a later
+# Finds out from where the given packages can be installed without taking away more than
+# libraries that are replaced: as apt prefers it, or else from one of the suites that it knows besides.  (A server of a later
 # Debian has brought its libraries, and what is built on them has to come from there, too.)
-# Sets apt_from, words for apt-get and apt-cache.
+# Sets apt_from, words for apt-get and apt-cache, and apt_plan, what apt would do.
 find_suite() {
   local suite
   apt_from=()
@@ -130,9 +130,14 @@ find_suite() {
     apt_from=(-o "APT::Default-Release=$suite")
     ! may_install "$@" || return 0
   done
-  apt_from=()
+  apt_from=(-o APT::Get::Remove=false)
 }
-may_install() { apt-get -qq -s --no-install-recommends --no-remove "${apt_from[@]}" install "$@" >/dev/null 2>&1; }
+may_install() {
+  local removed
+  apt_plan=$(apt-get -qq -s --no-install-recommends "${apt_from[@]}" install "$@" 2>/dev/null) || return 1
+  mapfile -t removed < <(sed -n 's/^Remv \([^ ]*\).*/\1/p' <<<"$apt_plan")
+  [ ${#removed[@]} = 0 ] || [ -z "$(dpkg-query -W -f '${Section}\n' "${removed[@]}" | grep -vxE '(.*/)?(old)?libs')" ]
+}
 
 # Installs those of the given Debian packages that are missing.
 need() {
@@ -147,7 +152,7 @@ need() {
   fi
   apt_update
   find_suite "${missing[@]}"
-  progress "installing ${missing[*]}" apt -y --no-install-recommends --no-remove "${apt_from[@]}" install "${missing[@]}"
+  progress "installing ${missing[*]}" apt -y --no-install-recommends "${apt_from[@]}" install "${missing[@]}"
 }
 
 # Debian's package of the server would make a cluster of its own and start it,
@@ -160,8 +165,8 @@ need_server() {
     chmod 755 "$apt_path/$program"
   done
   chmod 755 "$apt_path"
-  need "$@"
-  rm -rf "$apt_path"
+  # (in a process of its own: need() ends it if it cannot)
+  (trap 'rm -rf "$apt_path"' EXIT; need "$@") || exit 1
 }
 
 need_npm() { command -v npm >/dev/null || need nodejs npm; }

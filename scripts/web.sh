@@ -29,7 +29,9 @@ need_nginx() {
   apt_update
   find_suite nginx libnginx-mod-http-echo
   from=("${apt_from[@]}")
-  mapfile -t libraries < <(apt-cache "${from[@]}" show --no-all-versions nginx | sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(z\?lib[^ |]*\).*/\1/p')
+  # Of what it depends on, what is not here, by whatever name.
+  mapfile -t libraries < <(comm -12 <(sed -n 's/^Inst \([^ ]*\).*/\1/p' <<<"$apt_plan" | sort -u) \
+    <(apt-cache "${from[@]}" show --no-all-versions nginx | sed -n 's/^Depends: //p' | tr ',' '\n' | sed -n 's/^ *\(z\?lib[^ |]*\).*/\1/p' | sort -u))
   need "${libraries[@]}"
   progress 'fetching nginx' fetch_nginx
   find_nginx || die 'there is no nginx'

@@ -71,9 +71,14 @@ by_packages=${by_packages//$'\n'/}
 # A server at work writes its own files; its data is compared in SQL.
 by_packages+='|^/var/lib/postgresql/15/main/(base|global|pg_[a-z]+)/'
 
-# Prints the paths that differ between two listings and are no package's.
+# Prints what belongs to packages.
+packaged() {
+  as_root cat "$dir"/var/lib/dpkg/info/*.list "$dir/var/lib/dpkg/diversions" | sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#' | LC_ALL=C sort -u
+}
+
+# Prints the paths that differ between two listings and are no package's, nor were.
 changed() {
-  as_root cat "$dir"/var/lib/dpkg/info/*.list "$dir/var/lib/dpkg/diversions" | sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#' | LC_ALL=C sort -u >"$home/packaged"
+  packaged | LC_ALL=C sort -u - "$home/packaged.before" >"$home/packaged"
   LC_ALL=C comm -3 --nocheck-order <(LC_ALL=C sort -u "$1") <(LC_ALL=C sort -u "$2") | sed 's/^\t//' |
     # alternatives are links into /etc/alternatives wherever they stand
     grep -vP '^[^\t]*\tl 777 root:root /etc/alternatives/' | cut -f1 | LC_ALL=C sort -u |
@@ -119,6 +124,7 @@ machine() {
     run=/var/tmp/workorder-0-$(printf %s "$checkout" | cksum | cut -d' ' -f1)
   fi
   listing >"$home/before"
+  packaged >"$home/packaged.before"
   ok "$name: scripts/demo" readme demo
   like "$name: the demo says how long it took" "$(tail -n 12 "$home/out")" 'It took [0-9]+'
   url=$(sed -n 's|^ *\(http://127[^/]*\)/.*|\1|p' "$home/out" | sed -n 1p)
