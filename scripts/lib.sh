@@ -373,7 +373,8 @@ build_extension() {
       [ -e "$root/${top##*/}/$path" ] || rm -f "$top/$path"
     done
   # Nor must what was compiled for another PostgreSQL, or in another way, be taken for this one's.
-  path="$("$bin/pg_config" --version) $*"
+  # (objects are the same with LLVM's bitcode beside them and without)
+  path="$("$bin/pg_config" --version) ${*/#with_llvm=no/}"
   if [ "$(cat "$build/built-for" 2>/dev/null)" != "$path" ]; then
     find "$build" \( -name '*.o' -o -name '*.bc' -o -name '*.so' \) -delete
     say "$path" >"$build/built-for"

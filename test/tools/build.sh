@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# build.sh: compiles and installs the extension as scripts/test uses it, with
+# build.sh build [plain]: compiles and installs the extension as scripts/test uses it, with
 # warnings as errors (the Makefile says so), and looks whether what is released
 # is left as it was; prints TAP.
 
@@ -14,7 +14,7 @@
 in_home() {
   bash -c '. "$1" && look "$2" && find_programs && eval "$3"' - "$root/scripts/lib.sh" "${WORKORDER_TEST_HOME:?}" "$1"
 }
-ok 'builds and installs without a warning' in_home build_extension
+ok 'builds and installs without a warning' in_home "build_extension ${2:+with_llvm=no}"
 ok 'what is released is what the modules make, or the version is another one' \
   in_home 'make -C "$(build_dir)" -s PG_CONFIG="$bin/pg_config" check-release'
 done_testing
