@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { load } from './contract.mjs';
-import { ask, multipart, sql, stack, token } from './client.mjs';
+import { readFileSync } from 'node:fs';
+import { ask, base, multipart, sql, stack, token } from './client.mjs';
 
 const { credentials: who } = load('dispatch');
 const rounds = 50;
@@ -144,7 +145,11 @@ const image = (type, size = 100) => {
 const dataUrl = (type, bytes) => `data:image/${type};base64,${bytes.toString('base64')}`;
 const create = (images, name = 'C1') => post(name, 'create-ticket', { content: 'x', images });
 const images = async (uuid, name = 'C1') => (await detail(name, uuid)).images;
-const fetchAs = (url, login) => ask('GET', url, { as: login && token('dispatch', login) });
+// By an address without its signature, people prove themselves by a token.
+const unsigned = (url) => new URL(url, base).pathname.replace(/\/\d+\.\d+\.\d+\.[A-Za-z0-9_-]{43}(?=\/)/, '');
+const signed = (url) => ask('GET', new URL(url, base).pathname);
+const fetchAs = (url, login) => ask('GET', unsigned(url), { as: login && token('dispatch', login) });
+const address = /^http:\/\/[^/]+\/api\/ticket\/images\/1\.\d+\.\d+\.[A-Za-z0-9_-]{43}\/[0-9a-f-]{36}\.(png|jpg|gif|webp)$/;
 const invalid = refused(400, 'invalid images');
 
 test('an image goes up as a data URL and comes down to who may see its ticket', async () => {
@@ -154,7 +159,8 @@ test('an image goes up as a data URL and comes down to who may see its ticket', 
     assert.equal(status, 200);
     const [url, ...more] = await images(json.uuid);
     assert.deepEqual(more, []);
-    assert.match(url, new RegExp(`^/api/ticket/images/[0-9a-f-]{36}\\.${extension}$`));
+    assert.match(url, address);
+    assert.ok(url.startsWith(base.origin) && url.endsWith(`.${extension}`));
     for (const login of ['cust1', 'superadmin']) {
       const answer = await fetchAs(url, login);
       assert.equal(answer.status, 200);
@@ -173,6 +179,83 @@ test('an image goes up as a data URL and comes down to who may see its ticket', 
     assert.equal((await fetchAs(url.replace(/[0-9a-f-]{36}/, '00000000-0000-4000-8000-000000000000'), 'cust1')).status, 404);
   }
   assert.equal((await fetchAs('/api/ticket/images/x', 'cust1')).status, 404);
+});
+
+test('an image\'s address shows it to whoever holds it, and nothing else', async () => {
+  const bytes = image('png');
+  const { uuid } = (await create([dataUrl('png', bytes)])).json;
+  const [url] = await images(uuid);
+  const nobody = refused(401, 'invalid credential');
+  const answer = await signed(url);
+  assert.equal(answer.status, 200, answer.text);
+  assert.ok(answer.bytes.equals(bytes));
+  assert.equal(answer.headers['content-type'], 'image/png');
+  assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+  assert.equal(answer.headers['content-security-policy'], "default-src 'none'; sandbox");
+  const [, age] = answer.headers['cache-control'].match(/^private, max-age=(\d+), immutable$/);
+  assert.ok(Number(age) > 86000 && Number(age) <= 90000, age);
+  assert.equal((await ask('HEAD', new URL(url).pathname)).status, 200);
+  // As a browser shows it on a page of somebody else, and by another name of ours.
+  assert.equal((await ask('GET', new URL(url).pathname, { headers: [['Origin', 'https://app.example'], ['Host', 'other.example']] })).status, 200);
+  // A byte of it that is another.
+  const { pathname } = new URL(url);
+  const from = '/api/ticket/images/'.length;
+  for (let i = from; i < pathname.length - 4; i++) {
+    if (pathname[i] !== '/') {
+      const changed = pathname.slice(0, i) + (pathname[i] === '1' ? '2' : '1') + pathname.slice(i + 1);
+      assert.deepEqual(said(await ask('GET', changed, { agent })), nobody, changed);
+    }
+  }
+  const [, signature, name] = pathname.match(/images\/([^/]+)\/(.*)$/);
+  const [tenant, person, expires, mac] = signature.split('.');
+  const other = (await images((await create([dataUrl('gif', image('gif'))])).json.uuid))[0].split('/').pop();
+  for (const path of [`2.${person}.${expires}.${mac}/${name}`, `${tenant}.${Number(person) + 1}.${expires}.${mac}/${name}`, `${tenant}.${person}.${Number(expires) + 86400}.${mac}/${name}`,
+    `${signature}/${other}`, `${signature}A/${name}`, `${signature}=/${name}`, `-/${name}`, name, `%31${signature.slice(1)}/${name}`, `${signature.replaceAll('.', '%2E')}/${name}`]) {
+    assert.deepEqual(said(await ask('GET', `/api/ticket/images/${path}`)), nobody, path);
+  }
+  // It reads this and writes nothing.
+  assert.equal((await ask('POST', pathname)).status, 405);
+  assert.deepEqual(said(await ask('POST', '/api/ticket', { body: { action: 'list', signature } })), nobody);
+  // It is nowhere in a log.
+  const [, log, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);
+  for (const file of [`${log}/log`, `${web}/nginx.access.log`, `${web}/nginx.error.log`, `${web}/postgrest.log`, `${web}/nginx.log`]) {
+    assert.ok(!readFileSync(file, 'utf8').includes(mac), file);
+  }
+  assert.ok(readFileSync(`${web}/nginx.access.log`, 'utf8').includes(`/api/ticket/images/-/${name}`));
+});
+
+test('an image\'s address ends by time, by its keys, and with what who was shown it may see', async () => {
+  const { uuid } = (await create([dataUrl('png', image('png'))])).json;
+  const [customers] = await images(uuid);
+  const [schedulers] = await images(uuid, 'D1');
+  assert.notEqual(customers, schedulers);
+  assert.equal((await signed(schedulers)).status, 200);
+  // Two rotations, and it is over; answers have new ones at once.
+  sql('SELECT workorder.rotate_address_key()');
+  assert.equal((await signed(customers)).status, 200);
+  sql('SELECT workorder.rotate_address_key()');
+  assert.deepEqual(said(await signed(customers)), refused(401, 'invalid credential'));
+  const [again] = await images(uuid);
+  assert.equal((await signed(again)).status, 200);
+  // Staff who loses the ticket loses its images, and who is disabled loses them all.
+  assert.equal((await post('D1', 'edit-ticket', { uuid, status: 'ASSIGNED', 'staff-id': 2001 })).status, 200);
+  const [staffs] = await images(uuid, 'S1');
+  assert.equal((await signed(staffs)).status, 200);
+  assert.equal((await post('D1', 'edit-ticket', { uuid, status: 'ASSIGNED', 'staff-id': 2002 })).status, 200);
+  assert.deepEqual(said(await signed(staffs)), refused(404, 'not found'));
+  const [others] = await images(uuid, 'S2');
+  assert.equal((await signed(others)).status, 200);
+  sql("SELECT workorder.disable('staff2')");
+  assert.deepEqual(said(await signed(others)), refused(401, 'invalid credential'));
+  // One that was signed long ago, by the same key.
+  const past = sql(`BEGIN; SET LOCAL workorder.now = '2020-01-01 00:00:00+00'; SET LOCAL workorder.actor = 'cust1';
+    SELECT dispatch.image_signature('${again.split('/').pop()}'); COMMIT`);
+  assert.match(past, /^1\.\d+\.1577\d+\./);
+  assert.deepEqual(said(await ask('GET', `/api/ticket/images/${past}/${again.split('/').pop()}`)), refused(401, 'invalid credential'));
+  // How long is a setting.
+  sql("SELECT workorder.set_setting('dispatch', 'image_seconds', '60')");
+  const [short] = await images(uuid);
+  assert.ok(Number((await signed(short)).headers['cache-control'].match(/max-age=(\d+)/)[1]) <= 62);
 });
 
 test('what is no image is none, whatever it is called', async () => {
@@ -226,7 +309,7 @@ test('a list of images can be sent back, cut and added to', async () => {
   const edit = (list) => post('C1', 'edit-ticket', { uuid, images: list });
   assert.equal((await edit([second, first, dataUrl('gif', image('gif'))])).status, 200);
   const now = await images(uuid);
-  assert.deepEqual(now.slice(0, 2), [second, first]);
+  assert.deepEqual(now.slice(0, 2).map(unsigned), [second, first].map(unsigned));
   assert.match(now[2], /\.gif$/);
   assert.equal((await edit([])).status, 200);
   assert.deepEqual(await images(uuid), []);
@@ -235,10 +318,10 @@ test('a list of images can be sent back, cut and added to', async () => {
   sql(`SELECT workorder.set_setting('dispatch', 'image_base_url', 'https://img.example/x/')`);
   assert.equal((await edit([dataUrl('png', image('png'))])).status, 200);
   const [there] = await images(uuid);
-  assert.match(there, /^https:\/\/img\.example\/x\/[0-9a-f-]{36}\.png$/);
+  assert.match(there, /^https:\/\/img\.example\/x\/1\.[^/]{50,}\/[0-9a-f-]{36}\.png$/);
   assert.equal((await edit([there, 'https://img.example/x/y.png'])).status, 200);
   sql(`SELECT workorder.set_setting('dispatch', 'image_base_url', NULL)`);
-  assert.deepEqual(await images(uuid), [there.replace('https://img.example/x', '/api/ticket/images'), 'https://img.example/x/y.png']);
+  assert.deepEqual((await images(uuid)).map(unsigned), [unsigned(there).replace('/x', '/api/ticket/images'), '/x/y.png']);
 });
 
 test('content or images: one of them stays', async () => {

@@ -42,17 +42,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   given jsonb;
+  signature CONSTANT text := request.params ->> 'signature';
 BEGIN
-  -- An image is fetched with a token, for an address holds no credential.
+  -- An image is fetched by its address; written as it was given, for gateways leave that out of their logs.
   IF request.method <> 'POST' THEN
-    RETURN NULL;
+    RETURN CASE WHEN position('/' || signature || '/' IN request.uri) > 0
+      THEN workorder.open_address('dispatch ' || (request.params ->> 'name'), signature) END;
   END IF;
   given := dispatch.http_fields(request) -> 'credential';
   RETURN workorder.open_credential(CASE WHEN jsonb_typeof(given) = 'string' THEN given #>> '{}' END);
 END
 $$;
 COMMENT ON FUNCTION dispatch.http_identify(workorder.http_request) IS
-  'Who acts if there is no token: whose credential the field credential holds. Raises WO401 "invalid credential" for whatever is wrong with it, WO503 "credential service unavailable" without a key. Contract 3.4.';
+  'Who acts if there is no token: whose credential the field credential holds; of an image, who was shown its address. Raises WO401 "invalid credential" for whatever is wrong with it, WO503 "credential service unavailable" without a key. Contract 3.4.';
 
 CREATE FUNCTION dispatch.http_ticket(request workorder.http_request) RETURNS workorder.http_response
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -85,6 +87,7 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  expires CONSTANT numeric := substring(request.params ->> 'signature' FROM '^[0-9]+\.[0-9]+\.([0-9]{1,12})\.');
   image record;
 BEGIN
   SELECT * INTO image FROM dispatch.image_file(request.params ->> 'name');
@@ -96,11 +99,13 @@ BEGIN
     'Content-Disposition', format('inline; filename="%s"', request.params ->> 'name'),
     'Content-Security-Policy', 'default-src ''none''; sandbox',
     'Cross-Origin-Resource-Policy', 'cross-origin',
-    'Cache-Control', 'private, max-age=86400, immutable'));
+    -- It may be kept as long as the address leads here.
+    'Cache-Control', format('private, max-age=%s, immutable',
+      CASE WHEN request.params ? 'signature' THEN greatest(0, least(coalesce(expires, 0) - dispatch.epoch(workorder.clock()), 31536000)) ELSE 86400 END)));
 END
 $$;
 COMMENT ON FUNCTION dispatch.http_image(workorder.http_request) IS
-  'GET /api/ticket/images/{uuid}.{ext}: an uploaded image, for a token of somebody who may see its ticket. Contract 4.0, images.';
+  'GET /api/ticket/images/{signature}/{uuid}.{ext}: an uploaded image, for whoever has its address, or a token, as long as who was shown the one or has the other may see its ticket; with a token without the signature, too. Contract 4.0, images.';
 
 CREATE FUNCTION dispatch.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -119,8 +124,12 @@ BEGIN
         "denied": "You are not allowed to check this ticket", "not_found": "not found", "conflict": "conflict", "busy": "credential service unavailable"}'::jsonb));
   PERFORM workorder.add_routes('dispatch', '[
     ["POST", "", "http_ticket"],
+    ["GET", "/images/{signature}/{name}", "http_image"],
     ["GET", "/images/{name}", "http_image"]]');
+  IF NOT EXISTS (SELECT FROM workorder.secret s WHERE s.name = 'address') THEN
+    PERFORM workorder.rotate_address_key();
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION dispatch.install_http() IS
-  'Enters the API''s envelope and routes; part of dispatch.install(). What was changed in the settings of the API stays.';
+  'Enters the API''s envelope and routes, and makes a key for addresses of images if there is none; part of dispatch.install(). What was changed in the settings of the API stays.';

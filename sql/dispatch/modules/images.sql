@@ -13,18 +13,26 @@ COMMENT ON COLUMN dispatch.image.content_type IS 'What the bytes are.';
 
 CREATE FUNCTION dispatch.image_base_url() RETURNS text
 LANGUAGE sql STABLE PARALLEL RESTRICTED
-RETURN rtrim(workorder.setting('dispatch', 'image_base_url', '/api/ticket/images'), '/');
+RETURN rtrim(workorder.setting('dispatch', 'image_base_url', coalesce(workorder.http_origin(), '') || '/api/ticket/images'), '/');
 COMMENT ON FUNCTION dispatch.image_base_url() IS
-  'Where uploaded images are served: the setting image_base_url of the system dispatch, else the gateway''s own path. Contract 4.0.';
+  'Where uploaded images are served: the setting image_base_url of the system dispatch, else the gateway''s own path, as the client reaches it. Contract 4.0.';
+
+CREATE FUNCTION dispatch.image_signature(name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN workorder.sign_address('dispatch ' || name,
+  coalesce(substring(workorder.setting('dispatch', 'image_seconds') FROM '^[1-9][0-9]{0,8}$'), '86400')::int);
+COMMENT ON FUNCTION dispatch.image_signature(text) IS
+  'What an image''s address proves by that it was shown to who acts; it holds for the setting image_seconds, else a day. Null without a key (workorder.rotate_address_key()). Contract 4.0, images.';
 
 CREATE FUNCTION dispatch.image_urls(images jsonb, base_url text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
-  SELECT coalesce(jsonb_agg(CASE WHEN i.held ~* '^https?://' THEN i.held ELSE base_url || '/' || i.held END ORDER BY i.n), '[]')
+  SELECT coalesce(jsonb_agg(CASE WHEN i.held ~* '^https?://' THEN i.held
+    ELSE concat_ws('/', base_url, dispatch.image_signature(i.held), i.held) END ORDER BY i.n), '[]')
   FROM jsonb_array_elements_text(images) WITH ORDINALITY AS i (held, n);
 END;
 COMMENT ON FUNCTION dispatch.image_urls(jsonb, text) IS
-  'The addresses of what a ticket holds as images. Contract 4.0.';
+  'The addresses of what a ticket holds as images, for who acts: of those that were uploaded, signed ones. Contract 4.0.';
 
 CREATE FUNCTION dispatch.image_url(said text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -49,6 +57,7 @@ DECLARE
   file workorder.http_file;
   entry jsonb;
   said text;
+  part text[];
 BEGIN
   IF jsonb_typeof(given) = 'string' THEN
     given := jsonb_build_array(given);
@@ -62,8 +71,13 @@ BEGIN
     IF jsonb_typeof(entry) = 'string' THEN
       said := entry #>> '{}';
       IF octet_length(said) <= 8192 THEN
-        image.name := dispatch.image_name(CASE WHEN starts_with(said, base_url) THEN substr(said, length(base_url) + 1) END);
-        image.url := dispatch.image_url(said);
+        -- An address of ours, however it was reached and whenever it was signed.
+        part := regexp_match(CASE WHEN starts_with(said, base_url) THEN substr(said, length(base_url) + 1)
+            ELSE substring(said FROM '^(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]+)?/api/ticket/images/(.*)$') END,
+          '^([0-9]+\.[0-9]+\.[0-9]+\.[A-Za-z0-9_-]{43}/)?([^/]+)$');
+        image.name := dispatch.image_name(part[2]);
+        -- One that was signed is no address to hand on: it opens the image of another ticket.
+        image.url := CASE WHEN part[1] IS NULL OR image.name IS NULL THEN dispatch.image_url(said) END;
       END IF;
       IF image.name IS NULL AND image.url IS NULL THEN
         SELECT i.content, i.content_type INTO image.content, image.content_type FROM workorder.read_image(said) i;
