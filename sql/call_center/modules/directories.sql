@@ -49,6 +49,9 @@ BEGIN ATOMIC
     ('employee', 'created_at', 'timestamptz NOT NULL DEFAULT now()', NULL, 'When the other system made it'),
     ('employee', 'updated_at', 'timestamptz NOT NULL DEFAULT now()', NULL, 'When the other system changed it'),
 
+    ('photo', 'content', 'bytea NOT NULL CHECK (workorder.image_type(content) IS NOT NULL AND octet_length(content) <= 2097152)', NULL,
+      'The picture of the employee with this number: PNG, JPEG, GIF or WebP, of 2 MiB at most'),
+
     ('sponsor', 'name', 'text NOT NULL', NULL, 'Name'),
     ('sponsor', 'description', 'text', NULL, 'In words'),
     ('sponsor', 'is_immortal', 'boolean NOT NULL DEFAULT false', NULL, 'As the other system says'),

@@ -84,6 +84,30 @@ $$;
 COMMENT ON FUNCTION call_center.http_list_directory(workorder.http_request) IS
   'TK-6 to TK-10, GET /employee, /sponsor, /ticket-termination-code, /category, /subcategory.';
 
+CREATE FUNCTION call_center.http_photo(request workorder.http_request) RETURNS workorder.http_response
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  picture bytea;
+BEGIN
+  SELECT p.content INTO picture
+  FROM call_center.photo AS p
+  JOIN call_center.employee AS e ON e.tenant_id = p.tenant_id AND e.id = p.id
+  WHERE p.tenant_id = workorder.tenant_id() AND p.id = workorder.path_id(request.params ->> 'id') AND NOT p.deleted AND NOT e.deleted;
+  IF picture IS NULL THEN
+    RETURN workorder.http_error(404, 'Not Found', 'The directory has no picture of this employee.', 'Feed it with call_center.import(''photo'', ...).');
+  END IF;
+  -- An image, and nothing else, whatever is in it.
+  RETURN workorder.http_bytes(200, picture, workorder.image_type(picture), jsonb_build_object(
+    'Content-Disposition', format('inline; filename="%s.%s"', request.params ->> 'id', workorder.image_extension(workorder.image_type(picture))),
+    'Content-Security-Policy', 'default-src ''none''; sandbox',
+    'Cache-Control', 'private, max-age=3600'));
+END
+$$;
+COMMENT ON FUNCTION call_center.http_photo(workorder.http_request) IS
+  'GET /employee/{id}/photo: the picture that the directory has of an employee; raises WO404. Contract 4.0, photo_url.';
+
 CREATE FUNCTION call_center.install_http() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -116,10 +140,13 @@ BEGIN
     ["PUT", "/ticket/{id:int}", "http_update_ticket"],
     ["DELETE", "/ticket/{id:int}", "http_delete_ticket"],
     ["GET", "/employee", "http_list_directory"],
+    ["GET", "/employee/{id:int}/photo", "http_photo"],
     ["GET", "/sponsor", "http_list_directory"],
     ["GET", "/ticket-termination-code", "http_list_directory"],
     ["GET", "/category", "http_list_directory"],
     ["GET", "/subcategory", "http_list_directory"]]');
+  -- A path in photo_url is read from the root of the server, too.
+  INSERT INTO workorder.route (api, method, pattern, handler) VALUES ('call_center', 'GET', '/employee/{id:int}/photo', 'call_center.http_photo');
 END
 $$;
 COMMENT ON FUNCTION call_center.install_http() IS

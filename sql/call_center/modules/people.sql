@@ -56,6 +56,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   zone CONSTANT text := call_center.time_zone();
+  base CONSTANT text := rtrim(workorder.setting('call_center', 'photo_base_url', ''), '/');
 BEGIN
   RETURN QUERY
     SELECT e.id, e.actor_id, jsonb_build_object(
@@ -64,7 +65,10 @@ BEGIN
       'first_name', e.first_name,
       'last_name', e.last_name,
       'employee_no', e.employee_no,
-      'photo_url', e.photo_url,
+      -- A path leads to the API's own route, or where the setting says.
+      'photo_url', CASE WHEN e.photo_url !~ '^/' THEN e.photo_url ELSE base || coalesce(e.photo_url, (
+        SELECT format('/employee/%s/photo', p.id) FROM call_center.photo AS p
+        WHERE p.tenant_id = e.tenant_id AND p.id = e.id AND NOT p.deleted)) END,
       'identity_no', e.identity_no,
       'job_title_id', coalesce(e.job_title_id, -1),
       'department_id', coalesce(e.department_id, -1),
