@@ -52,6 +52,22 @@ for file in sql/*/flow.json; do
     "$(query -d installed -c "SELECT workorder.diagram($schema.flow(), 'dot')")" "$(cat "docs/pictures/$schema.dot")"
 done
 
+# What an administrator calls of an add-on, and nothing else there does, is in its page, with a call that runs.
+for file in docs/systems/*.md; do
+  schema=$(basename "$file" .md)
+  runs=$({ blocks sql "$file"; blocks sh "$file"; } | tr -d '\f')
+  is "$file: what nothing else calls is shown" "$(query -d installed -v schema="$schema" <<'SQL' | while read -r name; do grep -qF "$schema.$name(" <<<"$runs" || say "$name"; done
+    SELECT DISTINCT p.proname
+    FROM pg_proc p
+    WHERE p.pronamespace = :'schema'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+      AND NOT starts_with(p.proname, 'http_') AND p.proname NOT IN ('parts', 'flow', 'install_http')
+      AND NOT EXISTS (SELECT FROM pg_proc q WHERE q.pronamespace = p.pronamespace AND q.prokind = 'f' AND q.oid <> p.oid
+                      AND position(p.pronamespace::regnamespace || '.' || p.proname || '(' IN pg_get_functiondef(q.oid)) > 0)
+      AND NOT EXISTS (SELECT FROM pg_views v WHERE position(p.pronamespace::regnamespace || '.' || p.proname || '(' IN v.definition) > 0);
+SQL
+  )" ''
+done
+
 # What there is has a place in the reference.
 unnamed() {
   local name
