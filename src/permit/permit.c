@@ -388,12 +388,13 @@ work_out(WoEvaluation *c, WoVerdict *verdict)
 WoReason *
 wo_permit_outcome(const WoEvaluation *c, WoVerdict *verdict)
 {
-	WoEvaluation after = *c;
+	WoEvaluation after;
 	int			natts = c->binding->desc->natts;
 
 	/* where nobody is asked anew, nothing can stand in the way */
 	if (!c->flow->approving || !verdict->complete || (verdict->taken->target < 0 && c->old != NULL))
 		return NULL;
+	after = *c;
 	after.row = memcpy(palloc(sizeof(Datum) * natts), c->row, sizeof(Datum) * natts);
 	after.row_null = memcpy(palloc(sizeof(bool) * natts), c->row_null, sizeof(bool) * natts);
 	return work_out(&after, verdict);
