@@ -21,10 +21,10 @@
 #include "utils/value.h"
 
 /*
- * variables builds {"old": row, "actor": {...}, "now": text}.
+ * make_variables builds {"old": row, "actor": {...}, "now": text}.
  */
 static Jsonb *
-variables(WoEvaluation *c)
+make_variables(WoEvaluation *c)
 {
 	WoJsonbState state = WO_JSONB_START;
 	JsonbValue	v;
@@ -75,7 +75,7 @@ make_json(WoEvaluation *c)
 	if (c->row_json == NULL)
 		c->row_json = wo_value_of_row(c->binding->desc, c->row, c->row_null);
 	if (c->vars_json == NULL)
-		c->vars_json = variables(c);
+		c->vars_json = make_variables(c);
 }
 
 /*

@@ -66,7 +66,7 @@ conflict(const char *code, const char *message, const char *detail)
 }
 
 static JsonbValue *
-argument(const Command *command, const char *name)
+find_argument(const Command *command, const char *name)
 {
 	return getKeyJsonValueFromContainer(command->args, name, strlen(name), NULL);
 }
@@ -77,18 +77,18 @@ argument(const Command *command, const char *name)
 static char *
 text_argument(const Command *command, const char *name)
 {
-	JsonbValue *value = argument(command, name);
+	JsonbValue *value = find_argument(command, name);
 
 	return value == NULL || value->type != jbvString ? NULL :
 		pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 /*
- * person returns whom a login means, somebody active; NULL and the reason
+ * find_person returns whom a login means, somebody active; NULL and the reason
  * otherwise.
  */
 static const WoActor *
-person(const Command *command, JsonbValue *value, bool any, const WoReason **why)
+find_person(const Command *command, JsonbValue *value, bool any, const WoReason **why)
 {
 	const WoActor *found = NULL;
 
@@ -127,11 +127,11 @@ task_of(const WoApprovalState *round, int64 who)
 }
 
 /*
- * newcomer checks that somebody can be given a task: nobody has two, and who
+ * check_newcomer checks that somebody can be given a task: nobody has two, and who
  * is excluded has none.
  */
 static const WoReason *
-newcomer(const Command *command, int64 who)
+check_newcomer(const Command *command, int64 who)
 {
 	ListCell   *lc;
 
@@ -167,14 +167,14 @@ manages(const Command *command)
 static const WoReason *
 find_subject(Command *command)
 {
-	JsonbValue *from = argument(command, "from");
+	JsonbValue *from = find_argument(command, "from");
 	const WoReason *why = NULL;
 	WoTask	   *mine;
 	ListCell   *lc;
 
 	if (from != NULL && from->type != jbvNull)
 	{
-		const WoActor *owner = person(command, from, true, &why);
+		const WoActor *owner = find_person(command, from, true, &why);
 
 		if (owner == NULL)
 			return why;
@@ -225,16 +225,16 @@ own_subject(Command *command)
 }
 
 /*
- * add gives a task to one person more: before the actor's own, after it, or
+ * add_task gives a task to one person more: before the actor's own, after it, or
  * beside it.
  */
 static const WoReason *
-add(Command *command)
+add_task(Command *command)
 {
 	const char *how = text_argument(command, "how");
 	const WoReason *why = NULL;
-	const WoActor *who = person(command, argument(command, "who"), false, &why);
-	JsonbValue *weight = argument(command, "weight");
+	const WoActor *who = find_person(command, find_argument(command, "who"), false, &why);
+	JsonbValue *weight = find_argument(command, "weight");
 	WoTask	   *task = palloc0(sizeof(WoTask));
 	bool		before = how != NULL && strcmp(how, "before") == 0;
 	bool		after = how != NULL && strcmp(how, "after") == 0;
@@ -242,7 +242,7 @@ add(Command *command)
 
 	if (how != NULL && !before && !after && strcmp(how, "parallel") != 0)
 		return invalid("\"how\" is \"before\", \"after\" or \"parallel\".", "Give one of them.");
-	if (who == NULL || (why = own_subject(command)) != NULL || (why = newcomer(command, who->id)) != NULL)
+	if (who == NULL || (why = own_subject(command)) != NULL || (why = check_newcomer(command, who->id)) != NULL)
 		return why;
 	task->weight = 1;
 	if (weight != NULL && weight->type == jbvNumeric)
@@ -284,7 +284,7 @@ static const WoReason *
 take_away(Command *command)
 {
 	const WoReason *why = NULL;
-	const WoActor *who = person(command, argument(command, "who"), true, &why);
+	const WoActor *who = find_person(command, find_argument(command, "who"), true, &why);
 	WoTask	   *task;
 	ListCell   *lc;
 
@@ -323,9 +323,9 @@ static const WoReason *
 pass_on(Command *command, bool advice)
 {
 	const WoReason *why = NULL;
-	const WoActor *to = person(command, argument(command, "to"), false, &why);
+	const WoActor *to = find_person(command, find_argument(command, "to"), false, &why);
 
-	if (to == NULL || (why = own_subject(command)) != NULL || (why = newcomer(command, to->id)) != NULL)
+	if (to == NULL || (why = own_subject(command)) != NULL || (why = check_newcomer(command, to->id)) != NULL)
 		return why;
 	if (advice)
 		command->task->owner = command->task->who;
@@ -340,8 +340,8 @@ static const WoReason *
 hand_over(Command *command)
 {
 	const WoReason *why = NULL;
-	const WoActor *from = person(command, argument(command, "from"), true, &why);
-	const WoActor *to = from == NULL ? NULL : person(command, argument(command, "to"), false, &why);
+	const WoActor *from = find_person(command, find_argument(command, "from"), true, &why);
+	const WoActor *to = from == NULL ? NULL : find_person(command, find_argument(command, "to"), false, &why);
 	WoTask	   *task;
 	bool		any = false;
 
@@ -353,7 +353,7 @@ hand_over(Command *command)
 		command->round->right = "approver";
 	else
 		return denied("Everything of a person is handed over by himself, and by those whom \"manage\" names.");
-	if ((why = newcomer(command, to->id)) != NULL)
+	if ((why = check_newcomer(command, to->id)) != NULL)
 		return why;
 	while ((task = task_of(command->round, from->id)) != NULL)
 	{
@@ -410,10 +410,10 @@ claim(Command *command, bool release)
 }
 
 /*
- * go has the ticket go to a step of its trail, by number.
+ * go_to_step has the ticket go to a step of its trail, by number.
  */
 static void
-go(Command *command, int step, bool jump)
+go_to_step(Command *command, int step, bool jump)
 {
 	WoTransition *way = (WoTransition *) command->verdict->taken;
 	const WoReturnStep *to = list_nth(command->round->trail, step);
@@ -450,7 +450,7 @@ send_back(Command *command)
 		if (to == NULL || strcmp(to, "previous") == 0 || (i == 0 && strcmp(to, "start") == 0) ||
 			strcmp(to, ((WoReturnStep *) list_nth(command->round->trail, i))->state) == 0)
 		{
-			go(command, i, then != NULL && strcmp(then, "jump") == 0);
+			go_to_step(command, i, then != NULL && strcmp(then, "jump") == 0);
 			return NULL;
 		}
 	return conflict("return_path", "the ticket did not come through there",
@@ -486,7 +486,7 @@ retreat(Command *command, bool all)
 		if (!is_creator(command))
 			return denied("Who made the ticket withdraws it.");
 		command->round->right = "initiator";
-		go(command, 0, false);
+		go_to_step(command, 0, false);
 		return NULL;
 	}
 	if (command->c->actor->id == 0 || ((WoReturnStep *) llast(command->round->trail))->by != command->c->actor->id)
@@ -499,7 +499,7 @@ retreat(Command *command, bool all)
 			return conflict("touched", "somebody is at work on it already", "It is taken back while it is untouched.");
 	}
 	command->round->right = "last";
-	go(command, n - 1, false);
+	go_to_step(command, n - 1, false);
 	return NULL;
 }
 
@@ -539,7 +539,7 @@ remind(Command *command)
 static const WoReason *
 copy_in(Command *command)
 {
-	JsonbValue *to = argument(command, "to");
+	JsonbValue *to = find_argument(command, "to");
 	bool		many = to != NULL && to->type == jbvBinary && JsonContainerIsArray(to->val.binary.data);
 	int			n = many ? JsonContainerSize(to->val.binary.data) : 1;
 	const WoReason *why = NULL;
@@ -556,7 +556,7 @@ copy_in(Command *command)
 		return invalid("\"to\" is one login, or a list of up to a thousand.", "Say who should know.");
 	for (int i = 0; i < n; i++)
 	{
-		const WoActor *who = person(command, many ? getIthJsonbValueFromContainer(to->val.binary.data, i) : to,
+		const WoActor *who = find_person(command, many ? getIthJsonbValueFromContainer(to->val.binary.data, i) : to,
 									false, &why);
 		int64	   *id;
 
@@ -575,7 +575,7 @@ carry_out(Command *command)
 	switch (command->kind)
 	{
 		case WO_TASK_ADD:
-			return add(command);
+			return add_task(command);
 		case WO_TASK_REMOVE:
 			return take_away(command);
 		case WO_TASK_TRANSFER:

@@ -43,17 +43,20 @@ PG_FUNCTION_INFO_V1(workorder_actions);
 PG_FUNCTION_INFO_V1(workorder_engine_values);
 PG_FUNCTION_INFO_V1(workorder_visible);
 
+#define ARGUMENTS	"Give the table, the ticket's number and the action."
+
 /*
- * argument_missing tells which argument must not be null.
+ * wo_act_need_argument refuses null for an argument that must be given.
  */
-static void
-argument_missing(const char *name)
+void
+wo_act_need_argument(FunctionCallInfo fcinfo, int argument, const char *name, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_WO_INVALID),
-			 errmsg("argument \"%s\" is missing", name),
-			 errdetail("It must not be null."),
-			 errhint("Give the table, the ticket's number and the action.")));
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_INVALID),
+				 errmsg("argument \"%s\" is missing", name),
+				 errdetail("It must not be null."),
+				 errhint("%s", hint)));
 }
 
 /*
@@ -129,12 +132,9 @@ judge(Question *q, const char *name, bool explain, List **reasons)
 static void
 check_arguments(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		argument_missing("relation");
-	if (PG_ARGISNULL(1))
-		argument_missing("id");
-	if (PG_ARGISNULL(2))
-		argument_missing("action");
+	wo_act_need_argument(fcinfo, 0, "relation", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 1, "id", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 2, "action", ARGUMENTS);
 }
 
 /*
@@ -249,10 +249,8 @@ workorder_actions(PG_FUNCTION_ARGS)
 	Question	q;
 	ListCell   *name;
 
-	if (PG_ARGISNULL(0))
-		argument_missing("relation");
-	if (PG_ARGISNULL(1))
-		argument_missing("id");
+	wo_act_need_argument(fcinfo, 0, "relation", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 1, "id", ARGUMENTS);
 	InitMaterializedSRF(fcinfo, 0);
 	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)), NULL, NULL);
 	foreach(name, wo_permit_possible(&q.c))
@@ -328,10 +326,8 @@ workorder_engine_values(PG_FUNCTION_ARGS)
 	Question	q;
 	TupleDesc	desc;
 
-	if (PG_ARGISNULL(0))
-		argument_missing("relation");
-	if (PG_ARGISNULL(1))
-		argument_missing("id");
+	wo_act_need_argument(fcinfo, 0, "relation", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 1, "id", ARGUMENTS);
 	begin_question(&q, PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1)), NULL, NULL);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");

@@ -154,12 +154,7 @@ workorder_permitted(PG_FUNCTION_ARGS)
 	int			nids;
 	int			nactions;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("argument \"relation\" is missing"),
-				 errdetail("It must not be null."),
-				 errhint("Give the table, the tickets' numbers and the actions.")));
+	wo_act_need_argument(fcinfo, 0, "relation", "Give the table, the tickets' numbers and the actions.");
 	ids = read_array(fcinfo, 1, "ids", INT8OID, &nids);
 	names = read_array(fcinfo, 2, "actions", TEXTOID, &nactions);
 	actions = palloc(sizeof(char *) * Max(nactions, 1));

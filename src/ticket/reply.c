@@ -45,7 +45,7 @@ PG_FUNCTION_INFO_V1(workorder_replies);
 PG_FUNCTION_INFO_V1(workorder_remove_reply);
 PG_FUNCTION_INFO_V1(workorder_attach);
 
-static WoStatement add = {
+static WoStatement add_reply = {
 	.table = "reply",
 	.text = "INSERT INTO workorder.reply AS r (tenant_id, guarded_id, ticket_id, actor_id, at, content, data, revision) "
 	"SELECT j.tenant_id, j.guarded_id, j.ticket_id, j.actor_id, j.at, $5, "
@@ -58,7 +58,7 @@ static WoStatement add = {
 	.types = {INT8OID, INT4OID, INT8OID, INT4OID, TEXTOID, JSONBOID}
 };
 
-static WoStatement list = {
+static WoStatement list_replies = {
 	.table = "reply",
 	.text = "SELECT r.ticket_id::bigint, r.id::bigint, r.actor_id::bigint, r.at::pg_catalog.timestamptz, "
 	"r.content::pg_catalog.text, r.data::pg_catalog.jsonb "
@@ -81,7 +81,7 @@ static WoStatement find_author = {
 	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
 };
 
-static WoStatement remove_one = {
+static WoStatement remove_reply = {
 	.table = "reply",
 	.text = "DELETE FROM workorder.reply r "
 	"WHERE r.tenant_id OPERATOR(pg_catalog.=) $1 AND r.guarded_id OPERATOR(pg_catalog.=) $2 "
@@ -90,25 +90,13 @@ static WoStatement remove_one = {
 	.types = {INT8OID, INT4OID, INT8OID, INT8OID}
 };
 
-/*
- * check_argument refuses null for an argument that must be given.
- */
-static void
-check_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("argument \"%s\" is missing", name),
-				 errdetail("It must not be null."),
-				 errhint("Give the table, the ticket's number, and what is said or which reply is meant.")));
-}
+#define ARGUMENTS	"Give the table, the ticket's number, and what is said or which reply is meant."
 
 /*
- * take takes an action on the ticket and returns the revision it made.
+ * take_action takes an action on the ticket and returns the revision it made.
  */
 static int
-take(Relation rel, WoBinding *binding, WoTicketId ticket, const char *action)
+take_action(Relation rel, WoBinding *binding, WoTicketId ticket, const char *action)
 {
 	WoActRequest		request = {.action = action, .expect_revision = -1};
 	int			revision;
@@ -130,9 +118,9 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	Datum		values[6];
 	int64		id;
 
-	check_argument(fcinfo, 0, "relation");
-	check_argument(fcinfo, 1, "ticket_id");
-	check_argument(fcinfo, 2, "content");
+	wo_act_need_argument(fcinfo, 0, "relation", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 1, "ticket_id", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 2, "content", ARGUMENTS);
 	wo_value_size_check_note("reply", PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(3))
 		wo_value_size_check("data", JSONBOID, PG_GETARG_DATUM(3));
@@ -141,10 +129,10 @@ workorder_add_reply(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(wo_actor_current()->tenant);
 	values[1] = Int32GetDatum(binding->guarded_id);
 	values[2] = PG_GETARG_DATUM(1);
-	values[3] = Int32GetDatum(take(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "reply"));
+	values[3] = Int32GetDatum(take_action(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "reply"));
 	values[4] = PG_GETARG_DATUM(2);
 	values[5] = PG_ARGISNULL(3) ? DirectFunctionCall1(jsonb_in, CStringGetDatum("null")) : PG_GETARG_DATUM(3);
-	if (!wo_owner_spi_run(&add, values, &id))
+	if (!wo_owner_spi_run(&add_reply, values, &id))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_CONFLICT),
 				 errmsg("the action was not journalled"),
@@ -186,7 +174,7 @@ workorder_replies(PG_FUNCTION_ARGS)
 		values[0] = Int64GetDatum(wo_actor_current()->tenant);
 		values[1] = Int32GetDatum(binding->guarded_id);
 		values[2] = PointerGetDatum(construct_array(ids, seen, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-		wo_owner_spi_read(&list, values, result);
+		wo_owner_spi_read(&list_replies, values, result);
 	}
 	table_close(rel, NoLock);
 	return (Datum) 0;
@@ -204,9 +192,9 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	int64		author;
 
-	check_argument(fcinfo, 0, "relation");
-	check_argument(fcinfo, 1, "ticket_id");
-	check_argument(fcinfo, 2, "reply_id");
+	wo_act_need_argument(fcinfo, 0, "relation", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 1, "ticket_id", ARGUMENTS);
+	wo_act_need_argument(fcinfo, 2, "reply_id", ARGUMENTS);
 	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
 	/* of a ticket that he may not see, nobody is told what was said there */
 	if (!wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1))))
@@ -225,9 +213,9 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 					 errdetail("A reply is removed by who wrote it."),
 					 errhint("Ask its author; whoever owns workorder.reply may delete it there."),
 					 errtable(rel)));
-		(void) take(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "remove_reply");
+		(void) take_action(rel, binding, DatumGetTicketId(PG_GETARG_DATUM(1)), "remove_reply");
 		/* somebody may have been quicker while the ticket was waited for */
-		if (wo_owner_spi_run(&remove_one, values, NULL))
+		if (wo_owner_spi_run(&remove_reply, values, NULL))
 		{
 			table_close(rel, NoLock);
 			PG_RETURN_VOID();
@@ -271,12 +259,7 @@ workorder_attach(PG_FUNCTION_ARGS)
 	int			guarded_id;
 
 	for (int i = 0; i < lengthof(names); i++)
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("argument \"%s\" is missing", names[i]),
-					 errdetail("It must not be null."),
-					 errhint("Give the table, the ticket's number, the file and its media type.")));
+		wo_act_need_argument(fcinfo, i, names[i], "Give the table, the ticket's number, the file and its media type.");
 	PreventCommandIfReadOnly("workorder.attach()");
 	PreventCommandIfParallelMode("workorder.attach()");
 	if (wo_value_blank(TEXTOID, PG_GETARG_DATUM(3), false))

@@ -143,11 +143,11 @@ gather(WoEvaluation *c, int action, List *people, bool *too_many)
 }
 
 /*
- * may tells whether somebody could take an action, once he gives what it
+ * may_take tells whether somebody could take an action, once he gives what it
  * needs.  Who does not see the ticket cannot.
  */
 static bool
-may(WoEvaluation *c, int action, const WoActor *actor, WoVerdict *verdict)
+may_take(WoEvaluation *c, int action, const WoActor *actor, WoVerdict *verdict)
 {
 	c->actor = actor;
 	c->vars_json = NULL;
@@ -156,10 +156,10 @@ may(WoEvaluation *c, int action, const WoActor *actor, WoVerdict *verdict)
 }
 
 /*
- * missing returns the input that an action still needs.
+ * missing_input returns the input that an action still needs.
  */
 static Datum
-missing(WoEvaluation *c, int action, const WoActor *actor)
+missing_input(WoEvaluation *c, int action, const WoActor *actor)
 {
 	WoVerdict	verdict;
 	ListCell   *lc;
@@ -198,7 +198,7 @@ put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 	Datum		values[8];
 	bool		nulls[8] = {false};
 
-	everybody = may(c, action, &stranger, &verdict);
+	everybody = may_take(c, action, &stranger, &verdict);
 	if (everybody)
 	{
 		first = &stranger;
@@ -211,7 +211,7 @@ put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 		const WoActor *person = wo_actor_by_id(tenant, *(int64 *) lfirst(lc));
 
 		CHECK_FOR_INTERRUPTS();
-		if (person == NULL || !person->active || !may(c, action, person, &verdict))
+		if (person == NULL || !person->active || !may_take(c, action, person, &verdict))
 			continue;
 		if (first == NULL)
 		{
@@ -241,7 +241,7 @@ put_action(ReturnSetInfo *result, WoEvaluation *c, int action)
 	values[5] = Int64GetDatum(more);
 	values[6] = BoolGetDatum(too_many);
 	nulls[7] = first == NULL;
-	values[7] = first == NULL ? (Datum) 0 : missing(c, action, first);
+	values[7] = first == NULL ? (Datum) 0 : missing_input(c, action, first);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	c->actor = caller;
 	c->vars_json = NULL;
@@ -332,7 +332,7 @@ workorder_decides_for(PG_FUNCTION_ARGS)
 
 		wo_evaluation_begin(&c, binding, &row, &row);
 		for (int a = 0; a < c.flow->nactions && result == 0; a++)
-			if (may(&c, a, c.actor, &verdict) && verdict.taken->approvers != NULL)
+			if (may_take(&c, a, c.actor, &verdict) && verdict.taken->approvers != NULL)
 				(void) wo_approval_status(&c, verdict.taken, &task, &result);
 	}
 	table_close(rel, AccessShareLock);

@@ -586,7 +586,7 @@ judge_delete(WoBinding *binding, WoRow *old)
 }
 
 static HeapTuple
-take(WoEvaluation *c, WoVerdict *verdict, HeapTuple tuple)
+take_verdict(WoEvaluation *c, WoVerdict *verdict, HeapTuple tuple)
 {
 	wo_permit_take(c, verdict);
 	return wo_evaluation_tuple(c, tuple);
@@ -603,7 +603,7 @@ guard_insert(TriggerData *trigdata, WoBinding *binding)
 		judge_import(&c, &verdict, trigdata->tg_relation, binding, &row);
 	else
 		judge_create(&c, &verdict, trigdata->tg_relation, binding, &row);
-	return take(&c, &verdict, trigdata->tg_trigtuple);
+	return take_verdict(&c, &verdict, trigdata->tg_trigtuple);
 }
 
 static HeapTuple
@@ -638,7 +638,7 @@ guard_update(TriggerData *trigdata, WoBinding *binding)
 			judge_act(&c, &verdict, trigdata->tg_relation, binding, &old, &row, &change);
 			break;
 	}
-	return take(&c, &verdict, trigdata->tg_newtuple);
+	return take_verdict(&c, &verdict, trigdata->tg_newtuple);
 }
 
 static HeapTuple
@@ -692,11 +692,11 @@ workorder_guard_row(PG_FUNCTION_ARGS)
 }
 
 /*
- * append writes a line, and before it the one that opens the history of a row
+ * append_entry writes a line, and before it the one that opens the history of a row
  * which was there before.
  */
 static void
-append(WoBinding *binding, WoJournalEntry *line, const WoRow *old, const WoRow *row, bool together)
+append_entry(WoBinding *binding, WoJournalEntry *line, const WoRow *old, const WoRow *row, bool together)
 {
 	const uint8 *sealed = row != NULL ? wo_entry_row_digest(binding, row) : NULL;
 
@@ -715,11 +715,11 @@ append(WoBinding *binding, WoJournalEntry *line, const WoRow *old, const WoRow *
 }
 
 /*
- * count tells the tally which state the row has left, and which it has
+ * count_move tells the tally which state the row has left, and which it has
  * entered.
  */
 static void
-count(const WoBinding *binding, const WoRow *old, const WoRow *row)
+count_move(const WoBinding *binding, const WoRow *old, const WoRow *row)
 {
 	if (binding->counted)
 		wo_state_count_move(binding, wo_binding_tenant(binding, row != NULL ? row : old),
@@ -823,13 +823,13 @@ workorder_record_row(PG_FUNCTION_ARGS)
 	{
 		row = wo_binding_row(binding, trigdata->tg_trigtuple);
 		kind = wo_entry_kind(binding, NULL, &row);
-		count(binding, NULL, &row);
+		count_move(binding, NULL, &row);
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, kind, NULL, &row);
 		if (kind == WO_KIND_IMPORT)
 			return PointerGetDatum(NULL);
 		wo_entry_for_stored(&line, binding, NULL, &row);
-		append(binding, &line, NULL, &row, together);
+		append_entry(binding, &line, NULL, &row, together);
 		wo_timer_follow(binding, NULL, &row);
 		wo_task_follow(binding, NULL, &row);
 	}
@@ -852,8 +852,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		if (binding->overtaken)
 			check_overtaken(trigdata, binding, kind, &old, &row);
 		wo_entry_for_stored(&line, binding, &old, &row);
-		append(binding, &line, &old, &row, together);
-		count(binding, &old, &row);
+		append_entry(binding, &line, &old, &row, together);
+		count_move(binding, &old, &row);
 		wo_timer_follow(binding, &old, &row);
 		wo_task_follow(binding, &old, &row);
 	}
@@ -866,8 +866,8 @@ workorder_record_row(PG_FUNCTION_ARGS)
 		line.at = Max(wo_settings_now(), line.at);
 		line.actor = actor->id;
 		line.note = is_judged(find_kind(binding, &old, NULL, NULL)) ? NULL : WO_ACTION_MAINTENANCE;
-		append(binding, &line, &old, NULL, together);
-		count(binding, &old, NULL);
+		append_entry(binding, &line, &old, NULL, together);
+		count_move(binding, &old, NULL);
 		wo_timer_follow(binding, &old, NULL);
 		wo_task_follow(binding, &old, NULL);
 	}
