@@ -31,6 +31,7 @@ SELECT tenant_id, id, title, detail, priority, assignee_id, due_on FROM ticket_u
 RESET workorder.actor;
 
 -- The judgement alone: only the trigger that judges stays.
+SET workorder.maintenance = on;
 DO $$
 DECLARE
   t name;
@@ -41,6 +42,7 @@ BEGIN
   END LOOP;
 END
 $$;
+RESET workorder.maintenance;
 
 CREATE ROLE web LOGIN;
 SELECT workorder.grant_access('web');
