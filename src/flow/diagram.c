@@ -303,7 +303,7 @@ needs_anywhere(const WoFlow *flow, int state)
 		if (a != flow->action_create && leads_inside(flow, state, &compound->on[a]))
 			return true;
 	for (int d = 0; d < compound->ndelays; d++)
-		if (leads_inside(flow, state, &compound->delays[d].candidates))
+		if (leads_inside(flow, state, &compound->delays[d].transitions))
 			return true;
 	return false;
 }
@@ -345,7 +345,7 @@ took(const Picture *p, const Step *step, const WoTransition *c, const char *acti
 
 /*
  * draw_list draws what an action, or the end of a delay, may lead to.  Several
- * candidates with one target are one edge; their guards only tell who and
+ * transitions with one target are one edge; their guards only tell who and
  * when, while the guard of a single one tells why it leads there.
  */
 static void
@@ -404,7 +404,7 @@ draw_edges(Picture *p, const Format *format)
 		for (int a = 0; a < flow->nactions; a++)
 			draw_list(p, format, &state->on[a], flow->actions[a]);
 		for (int d = 0; d < state->ndelays; d++)
-			draw_list(p, format, &state->delays[d].candidates, state->delays[d].action);
+			draw_list(p, format, &state->delays[d].transitions, state->delays[d].action);
 	}
 }
 

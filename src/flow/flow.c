@@ -342,14 +342,14 @@ wo_flow_where(const WoFlow *flow, int state)
  * earlier one, is kept from a transition.
  */
 bool
-wo_flow_excludes(const WoFlow *flow, const WoTransition *candidate, const char *action)
+wo_flow_excludes(const WoFlow *flow, const WoTransition *transition, const char *action)
 {
 	int			number = wo_flow_action(flow, action);
 	ListCell   *lc;
 
 	if (number >= 0)
-		return bms_is_member(number, candidate->exclude);
-	foreach(lc, candidate->exclude_former)
+		return bms_is_member(number, transition->exclude);
+	foreach(lc, transition->exclude_former)
 		if (strcmp(lfirst(lc), action) == 0)
 			return true;
 	return false;

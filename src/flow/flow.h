@@ -181,7 +181,7 @@ typedef struct WoDelay
 	int			column;			/* the row says when: index into WoFlow.columns, -1 = not so */
 	const char *calendar;		/* whose working time counts; NULL = all time does */
 	Interval	interval;
-	WoTransitionList candidates;	/* action = -1, no allow */
+	WoTransitionList transitions;	/* action = -1, no allow */
 } WoDelay;
 
 typedef struct WoState
@@ -238,7 +238,7 @@ typedef struct WoFlow
 
 extern int	wo_flow_state(const WoFlow *flow, const char *path, int len);
 extern int	wo_flow_action(const WoFlow *flow, const char *name);
-extern bool wo_flow_excludes(const WoFlow *flow, const WoTransition *candidate, const char *action);
+extern bool wo_flow_excludes(const WoFlow *flow, const WoTransition *transition, const char *action);
 extern int	wo_flow_column(const WoFlow *flow, const char *name);
 extern int	wo_flow_initial(const WoFlow *flow);
 extern int	wo_flow_resolve(const WoFlow *flow, int target, Jsonb *history);

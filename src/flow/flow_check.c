@@ -79,7 +79,7 @@ visit_ways(const WoFlow *flow, int leaf, bool create, const WoTransitionList *sk
 	}
 	for (int s = leaf; s >= 0; s = flow->states[s].parent)
 		for (int d = 0; d < flow->states[s].ndelays; d++)
-			(void) visit_list(flow, leaf, &flow->states[s].delays[d].candidates,
+			(void) visit_list(flow, leaf, &flow->states[s].delays[d].transitions,
 							  flow->states[s].delays[d].action, skip, visitor, arg);
 }
 
@@ -481,8 +481,8 @@ for_each_transition(const WoFlow *flow, TransitionCheck check, List **findings, 
 			for (int i = 0; i < state->on[a].n; i++)
 				check(flow, &state->on[a].item[i], findings, arg);
 		for (int d = 0; d < state->ndelays; d++)
-			for (int i = 0; i < state->delays[d].candidates.n; i++)
-				check(flow, &state->delays[d].candidates.item[i], findings, arg);
+			for (int i = 0; i < state->delays[d].transitions.n; i++)
+				check(flow, &state->delays[d].transitions.item[i], findings, arg);
 	}
 }
 
@@ -786,7 +786,7 @@ wo_flow_check(const WoFlow *flow, List **findings)
 		{
 			const WoDelay *delay = &state->delays[d];
 
-			check_list(&delay->candidates, findings);
+			check_list(&delay->transitions, findings);
 			if (delay->column >= 0 && wo_flow_reserved(flow->columns[delay->column]))
 				wo_flow_read_add_finding(findings, "reserved_column", psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
 									"The engine keeps this column; name a column of yours.",

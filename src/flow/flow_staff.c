@@ -109,10 +109,10 @@ count_in(Staff *staff, int role)
 }
 
 /*
- * candidates returns the transitions that a step may take.
+ * transitions_of returns the transitions that a step may take.
  */
 static const WoTransition *
-candidates(const WoFlow *flow, const Step *step, int *n)
+transitions_of(const WoFlow *flow, const Step *step, int *n)
 {
 	const WoTransitionList *list = &flow->states[step->state].on[step->action];
 
@@ -128,7 +128,7 @@ static bool
 excludes(const WoFlow *flow, const Step *step, int action, int creator)
 {
 	int			n;
-	const WoTransition *c = candidates(flow, step, &n);
+	const WoTransition *c = transitions_of(flow, step, &n);
 
 	for (int i = 0; i < n; i++)
 		if (!bms_is_member(action, c[i].exclude) &&
@@ -145,7 +145,7 @@ find_people(Plan *plan, Step *step)
 {
 	Staff	   *staff = plan->staff;
 	int			n;
-	const WoTransition *c = candidates(staff->flow, step, &n);
+	const WoTransition *c = transitions_of(staff->flow, step, &n);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -288,7 +288,7 @@ share_out(Plan *plan, int number)
 		eligible = bms_del_members(eligible, plan->steps[i].taken_by);
 
 	/* of several transitions the one that asks for least counts */
-	c = candidates(plan->staff->flow, step, &n);
+	c = transitions_of(plan->staff->flow, step, &n);
 	if (n == 1 && c->quorum == WO_QUORUM_COUNT)
 		need = c->quorum_n;
 	else if (n == 1 && c->quorum == WO_QUORUM_EACH)

@@ -693,7 +693,7 @@ compile_approvers(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 }
 
 /*
- * settle_list gives the approvers of an action's first candidate to the others
+ * settle_list gives the approvers of an action's first transition to the others
  * of its list.
  */
 static void
@@ -1024,7 +1024,7 @@ wo_flow_transition_after(WoCompiler *cx, int state)
 		int			mark = wo_flow_read_enter(cx, "%s", wo_flow_read_shown(text, strlen(text)));
 
 		compile_delay(cx, delay, text);
-		compile_alternatives(cx, state, -1, &value, &delay->candidates);
+		compile_alternatives(cx, state, -1, &value, &delay->transitions);
 		s->ndelays++;
 		cx->flow->ndelays++;
 		wo_flow_read_leave(cx, mark);

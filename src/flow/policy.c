@@ -62,8 +62,8 @@ add_term(StringInfo s, const char *term)
 }
 
 /*
- * allowed_people writes who may see a row by one state's "view": its
- * transitions are alternatives, as they have no guards.
+ * allowed_people writes who may see a row by one state's "view", NULL if no
+ * state declares it: its transitions are alternatives, as they have no guards.
  */
 static char *
 allowed_people(const WoFlow *flow, const WoTransitionList *list, Jsonb *columns)
@@ -73,7 +73,7 @@ allowed_people(const WoFlow *flow, const WoTransitionList *list, Jsonb *columns)
 	StringInfoData s;
 	int			i;
 
-	for (i = 0; i < list->n; i++)
+	for (i = 0; list != NULL && i < list->n; i++)
 	{
 		if (list->item[i].everybody)
 			return pstrdup("true");
@@ -93,16 +93,16 @@ allowed_people(const WoFlow *flow, const WoTransitionList *list, Jsonb *columns)
 }
 
 /*
- * leaf_people writes who may see a row that rests in a leaf.
+ * view_of returns who may see a row that rests in a leaf: the "view" of the
+ * nearest state that declares it, NULL if none does.
  */
-static char *
-leaf_people(const WoFlow *flow, int leaf, Jsonb *columns)
+static const WoTransitionList *
+view_of(const WoFlow *flow, int leaf)
 {
-	if (flow->action_view >= 0)
-		for (int s = leaf; s >= 0; s = flow->states[s].parent)
-			if (flow->states[s].on[flow->action_view].n > 0)
-				return allowed_people(flow, &flow->states[s].on[flow->action_view], columns);
-	return pstrdup("false");
+	for (int s = leaf; flow->action_view >= 0 && s >= 0; s = flow->states[s].parent)
+		if (flow->states[s].on[flow->action_view].n > 0)
+			return &flow->states[s].on[flow->action_view];
+	return NULL;
 }
 
 /*
@@ -112,21 +112,17 @@ leaf_people(const WoFlow *flow, int leaf, Jsonb *columns)
 WoSight
 wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor)
 {
-	const WoTransitionList *list = NULL;
+	const WoTransitionList *list = view_of(flow, leaf);
 	WoSight		sight = WO_SEES_NONE;
 
-	if (flow->action_view >= 0)
-		for (int s = leaf; s >= 0 && list == NULL; s = flow->states[s].parent)
-			if (flow->states[s].on[flow->action_view].n > 0)
-				list = &flow->states[s].on[flow->action_view];
 	for (int i = 0; list != NULL && i < list->n; i++)
 	{
-		const WoTransition *candidate = &list->item[i];
+		const WoTransition *transition = &list->item[i];
 
-		if (candidate->everybody ||
-			bms_overlap(candidate->roles, wo_flow_roles_of(actor, flow)))
+		if (transition->everybody ||
+			bms_overlap(transition->roles, wo_flow_roles_of(actor, flow)))
 			return WO_SEES_ALL;
-		if (!bms_is_empty(candidate->relations))
+		if (!bms_is_empty(transition->relations))
 			sight = WO_SEES_SOME;
 	}
 	return sight;
@@ -228,7 +224,7 @@ version_predicate(const WoFlow *flow, Jsonb *columns)
 
 	for (int s = 0; s < flow->nstates; s++)
 		if (wo_flow_is_leaf(flow, s))
-			branches = add_member(branches, leaf_people(flow, s, columns),
+			branches = add_member(branches, allowed_people(flow, view_of(flow, s), columns),
 								  quote_literal_cstr(flow->states[s].path));
 	return join_branches(branches, column_name(columns, "state"));
 }

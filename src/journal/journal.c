@@ -217,12 +217,12 @@ wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, const WoRow *old
  * is one of those asked for.
  */
 static List *
-add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoTransition *candidate)
+add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoTransition *transition)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(slot, Anum_journal_action, &isnull);
 
-	if (!wo_flow_excludes(flow, candidate, TextDatumGetCString(value)))
+	if (!wo_flow_excludes(flow, transition, TextDatumGetCString(value)))
 		return takers;
 	for (int attnum = Anum_journal_actor; attnum <= Anum_journal_for_actor; attnum++)
 	{
@@ -245,7 +245,7 @@ add_takers(List *takers, TupleTableSlot *slot, const WoFlow *flow, const WoTrans
  */
 List *
 wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-				  WoTicketId ticket, const WoTransition *candidate)
+				  WoTicketId ticket, const WoTransition *transition)
 {
 	WoJournalEntry key = {.tenant = tenant, .relation = binding->guarded_id, .ticket = ticket};
 	Relation	journal;
@@ -262,7 +262,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		takers = add_takers(takers, slot, flow, candidate);
+		takers = add_takers(takers, slot, flow, transition);
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -277,7 +277,7 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 		if (DatumGetTicketId(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
 			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->guarded_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
-			takers = add_takers(takers, slot, flow, candidate);
+			takers = add_takers(takers, slot, flow, transition);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);

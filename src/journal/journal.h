@@ -56,6 +56,6 @@ extern void wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, cons
 extern void wo_journal_append(const WoJournalEntry *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
-							   WoTicketId ticket, const WoTransition *candidate);
+							   WoTicketId ticket, const WoTransition *transition);
 
 #endif							/* WO_JOURNAL_H */

@@ -462,9 +462,9 @@ bool
 wo_permit_timer(WoEvaluation *c, const WoDelay *delay, WoVerdict *verdict)
 {
 	memset(verdict, 0, sizeof(*verdict));
-	for (int i = 0; i < delay->candidates.n; i++)
+	for (int i = 0; i < delay->transitions.n; i++)
 	{
-		const WoTransition *candidate = &delay->candidates.item[i];
+		const WoTransition *candidate = &delay->transitions.item[i];
 
 		switch (wo_condition_holds(c, candidate->guard))
 		{

@@ -370,7 +370,7 @@ wo_clock_domain(const WoFlow *flow, const char *action, int from, int to,
 			return domain;
 		for (int d = 0; number < 0 && d < state->ndelays; d++)
 			if (strcmp(state->delays[d].action, action) == 0 &&
-				(domain = leading_domain(flow, &state->delays[d].candidates, from, to, before, after)) != -2)
+				(domain = leading_domain(flow, &state->delays[d].transitions, from, to, before, after)) != -2)
 				return domain;
 	}
 	/* leaves lie side by side, so the nearest state around both is above either */

@@ -392,7 +392,7 @@ is_edge(WoVerify *v, const WoJournalEntry *entry, const WoFlow *flow, int from, 
 		/* What nobody calls an action is a timer's. */
 		for (int i = 0; i < state->ndelays; i++)
 			if (entry->action != NULL && strcmp(state->delays[i].action, entry->action) == 0 &&
-				that_lead(NIL, flow, &state->delays[i].candidates, from, to, before, after, round) != NIL)
+				that_lead(NIL, flow, &state->delays[i].transitions, from, to, before, after, round) != NIL)
 				return true;
 	}
 	return *candidates != NIL;
