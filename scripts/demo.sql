@@ -23,7 +23,7 @@ SET workorder.actor = 'CR';
 SELECT o ->> 'status' AS status, o ->> 'workflow_status' AS workflow
 FROM afterservice.put_order(:order, '{"operation": "done", "operator_name": "张三", "remark": "请审核"}') AS o;
 
--- 周专员 is a specialist too, but this is not his supplier.
+-- 周专员 is a specialist too, but this is not their supplier.
 -- refused: WO403
 SET workorder.actor = 'SV2';
 SELECT afterservice.put_order(:order, '{"operation": "done", "operator_name": "周专员"}');

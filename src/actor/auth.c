@@ -406,7 +406,7 @@ pgcrypto_crypt(void)
 		getExtensionOfObject(ProcedureRelationId, function) != extension)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("function crypt() of extension pgcrypto is not there"),
+				 errmsg("function crypt() of extension pgcrypto does not exist"),
 				 errdetail("Passwords are compared with it."),
 				 errhint("Run CREATE EXTENSION pgcrypto.")));
 	return function;
@@ -537,7 +537,7 @@ workorder_token(PG_FUNCTION_ARGS)
 	if (person.id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("no such actor"),
+				 errmsg("the person does not exist"),
 				 errdetail("Nobody in this tenant has this login."),
 				 errhint("Add people with workorder.enrol().")));
 	if (!person.active)
@@ -560,7 +560,7 @@ signing_key(void)
 	if (key == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no key to sign tokens with"),
+				 errmsg("the key to sign tokens with is missing"),
 				 errdetail("The table \"%s.secret\" has no row named \"jwt\".", WO_SCHEMA),
 				 errhint("The administrator puts the gateway's JWT secret there.")));
 	if (strlen(key) < LEAST_KEY_BYTES)

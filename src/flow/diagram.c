@@ -481,7 +481,7 @@ workorder_draw(PG_FUNCTION_ARGS)
 	if (format == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("there is no such format of pictures"),
+				 errmsg("unrecognized format of a diagram"),
 				 errdetail("Pictures are text for one of two programs."),
 				 errhint("Ask for 'mermaid' or 'dot'.")));
 

@@ -632,7 +632,7 @@ check_row_operation(const WoFlow *flow, const WoTransition *c, List **findings, 
 	{
 		if (c->quorum != WO_QUORUM_NONE)
 			wo_flow_read_add_finding(findings, "row_operation", c->where, "Put the quorum on the action that comes next.",
-								"\"create\" cannot have a quorum: there is no row to hold the votes");
+								"\"create\" cannot have a quorum: no row would hold the votes");
 		if (flow->complete && !wo_flow_within(flow, wo_flow_initial(flow), c->source))
 			wo_flow_read_add_finding(findings, "misplaced_create", c->where,
 								"Put \"create\" on the initial state or above it.",

@@ -106,7 +106,7 @@ read_type(WoCompiler *cx, int state, JsonbValue *value, bool *given)
 	{
 		*given = false;
 		wo_flow_read_broken(cx, "bad_value", "Types are atomic, compound, final and history; the flow itself is compound.",
-						  "there is no type \"%s\" here", wo_flow_read_shown(type, strlen(type)));
+						  "unrecognized type \"%s\"", wo_flow_read_shown(type, strlen(type)));
 	}
 }
 
@@ -177,7 +177,7 @@ read_history(WoCompiler *cx, int state, JsonbValue *value)
 		cx->flow->states[state].deep = true;
 	else if (strcmp(depth, "shallow") != 0)
 		wo_flow_read_broken(cx, "bad_value", "History is shallow or deep.",
-						  "there is no history \"%s\"", wo_flow_read_shown(depth, strlen(depth)));
+						  "unrecognized history \"%s\"", wo_flow_read_shown(depth, strlen(depth)));
 }
 
 /*
@@ -315,7 +315,7 @@ read_key(WoCompiler *cx, int state, JsonbValue *key, JsonbValue *value,
 	}
 	else
 		wo_flow_read_defect(cx, "unknown_key", state == 0 ? root_keys : state_keys,
-						  "there is no key \"%s\" here",
+						  "unrecognized key \"%s\"",
 						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
@@ -421,7 +421,7 @@ compile_initial(WoCompiler *cx, int state)
 	{
 		if (cx->flow->states[state].remembers)
 			wo_flow_read_broken(cx, "history_without_siblings", "Give the state something to come back to.",
-							  "there is nothing here but history");
+							  "this state has no children but history");
 	}
 	else if (draft->parallel)
 		 /* was reported */ ;
@@ -430,7 +430,7 @@ compile_initial(WoCompiler *cx, int state)
 						  state == 0 ? "the flow has no initial state" : "this compound state has no initial state");
 	else if ((child = find_child(cx, state, draft->initial)) < 0)
 		wo_flow_read_broken(cx, "bad_initial", "Name a child of this state, without dots.",
-						  "there is no child \"%s\"", wo_flow_read_shown(draft->initial, strlen(draft->initial)));
+						  "child \"%s\" does not exist", wo_flow_read_shown(draft->initial, strlen(draft->initial)));
 	else if (cx->flow->states[child].kind == WO_STATE_HISTORY)
 		wo_flow_read_broken(cx, "bad_initial", "Name the child that is entered the first time.",
 						  "history cannot be the initial state");
@@ -453,7 +453,7 @@ compile_resume(WoCompiler *cx, int state)
 	if (resume < 0)
 		wo_flow_read_broken(cx, "dangling_target",
 						  "Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
-						  "there is no state \"%s\"", wo_flow_read_shown(target, strlen(target)));
+						  "state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
 	else if (!wo_flow_within(cx->flow, resume, cx->flow->states[state].parent) ||
 			 resume == cx->flow->states[state].parent)
 	{

@@ -90,7 +90,7 @@ workorder_check_flow(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		wo_flow_read_add_finding(&findings, "not_an_object", WO_WHERE_ROOT,
 							"A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
-							"there is no document");
+							"the document is missing");
 	else
 	{
 		WoFlow	   *flow = wo_flow_compile(PG_GETARG_JSONB_P(0), CurrentMemoryContext, &findings);

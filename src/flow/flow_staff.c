@@ -494,7 +494,7 @@ check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, Li
 		wo_flow_read_add_finding(findings, "unknown_calendar",
 							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
 							"Make the calendar first: a row of workorder.calendar, and its working hours.",
-							"there is no calendar \"%s\"", delay->calendar);
+							"calendar \"%s\" does not exist", delay->calendar);
 }
 
 /*

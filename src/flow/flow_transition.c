@@ -99,7 +99,7 @@ check_mention(void *arg, WoMention kind, const char *name)
 	expression->reported = lappend(expression->reported, (char *) name);
 	wo_flow_read_defect(expression->cx, "unknown_variable",
 					  "There are $old, $now and $actor with id, login, name and roles; the new row is $ itself, as in $.days.",
-					  kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "there is no variable $%s", shown);
+					  kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "variable $%s does not exist", shown);
 }
 
 /*
@@ -234,7 +234,7 @@ compile_exclude(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 		}
 		else
 			wo_flow_read_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",
-							  "there is no action \"%s\"", wo_flow_read_shown(what, strlen(what)));
+							  "action \"%s\" does not exist", wo_flow_read_shown(what, strlen(what)));
 	}
 }
 
@@ -644,7 +644,7 @@ compile_part(WoCompiler *cx, WoApprovers *approvers, JsonbValue *key, JsonbValue
 	else if (wo_flow_read_is_key(key, "due"))
 		approvers->due_given = compile_span(cx, value, &approvers->due);
 	else
-		wo_flow_read_defect(cx, "unknown_key", approver_keys, "there is no key \"%s\" here, or its value has another type",
+		wo_flow_read_defect(cx, "unknown_key", approver_keys, "unrecognized key \"%s\", or its value has another type",
 						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
@@ -782,7 +782,7 @@ compile_target(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 		wo_flow_read_broken(cx, "dangling_target",
 						  c->source == 0 ? "From the root, write \".state\" or \"#flow.path\"." :
 						  "Write \"sibling\", \"sibling.child\", \".child\" or \"#flow.path\".",
-						  "there is no state \"%s\"", wo_flow_read_shown(target, strlen(target)));
+						  "state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
 	else if (cx->flow->states[c->source].kind == WO_STATE_FINAL)
 		wo_flow_read_broken(cx, "final_with_exit", "Make it an ordinary state, or take the transition out.",
 						  "a final state has no way out");
@@ -850,7 +850,7 @@ compile_key(WoCompiler *cx, WoTransition *c, JsonbValue *key, JsonbValue *value)
 			wo_flow_read_broken(cx, "bad_type", NULL, "this must be true or false, not %s", JsonbTypeName(value));
 	}
 	else
-		wo_flow_read_defect(cx, "unknown_key", transition_keys, "there is no key \"%s\" here",
+		wo_flow_read_defect(cx, "unknown_key", transition_keys, "unrecognized key \"%s\"",
 						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
@@ -920,7 +920,7 @@ compile_alternatives(WoCompiler *cx, int state, int action, JsonbValue *value, W
 	{
 		if (n == 0)
 			wo_flow_read_broken(cx, "bad_value", "Take the key out, or give it a transition.",
-							  "there is no transition in this list");
+							  "the list has no transition");
 		else
 			wo_flow_read_broken(cx, "too_many", "Use guards that say more.",
 							  "there are more than %d transitions in this list", WO_MAX_ALTERNATIVES);

@@ -262,7 +262,7 @@ workorder_view_policy(PG_FUNCTION_ARGS)
 	if (flow == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no flow with id %d", PG_GETARG_INT32(0)),
+				 errmsg("flow %d does not exist", PG_GETARG_INT32(0)),
 				 errdetail("Ids are those of table workorder.flow."),
 				 errhint("Look the flow up in workorder.flow.")));
 	PG_RETURN_TEXT_P(cstring_to_text(version_predicate(flow, PG_GETARG_JSONB_P(1))));

@@ -184,7 +184,7 @@ find_function(const char *name, Oid result_type)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FUNCTION),
-			 errmsg("there is no function %s(%s.http_request) with the result that is needed",
+			 errmsg("function %s(%s.http_request) with the result that is needed does not exist",
 					name, WO_SCHEMA),
 			 errdetail("A route returns %s.http_response, identify returns bigint.", WO_SCHEMA),
 			 errhint("Correct the row in workorder.route or workorder.api, or make the function.")));

@@ -127,7 +127,7 @@ read_headers(WoHttpRequest *request)
 	if (found[0] == NULL || found[1] == NULL || found[0][0] == '\0' || found[1][0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("this is no request of a client"),
+				 errmsg("this is not a request of a client"),
 				 errdetail("The headers X-Original-Method and X-Original-URI are missing."),
 				 errhint("Call it through the proxy that sets them.")));
 	request->method_name = found[0];

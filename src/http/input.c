@@ -513,7 +513,7 @@ judge_value(JsonbContainer *rule, const char *kind, const JsonbValue *given, Jud
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no kind of input \"%s\"", kind),
+				 errmsg("unrecognized kind of input \"%s\"", kind),
 				 errdetail("The kinds are text, int, money, flag, choice, time, day, url, object, list and ints."),
 				 errhint("Correct the rule.")));
 #undef IS

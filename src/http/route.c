@@ -288,7 +288,7 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 		WoRoute    *other = here->routes[route->method];
 
 		ereport(LOG,
-				(errmsg("there are two routes for \"%s %s\"", method, pattern),
+				(errmsg("route \"%s %s\" exists twice", method, pattern),
 				 errdetail("One is of API \"%s\", the other of API \"%s\".", other->api->name, api)));
 		if (strcmp(other->api->name, api) < 0 ||
 			(other->api == route->api && strcmp(other->pattern, pattern) < 0))

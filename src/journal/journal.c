@@ -563,7 +563,7 @@ check_names(const WoBinding *binding, Jsonb *columns, Jsonb *labels)
 			if (!found || (part == 1 && value.type != jbvBinary))
 				ereport(ERROR,
 						(errcode(ERRCODE_WO_INVALID),
-						 errmsg("there is no column \"%s\" now", now != NULL ? now : "null"),
+						 errmsg("column \"%s\" does not exist", now != NULL ? now : "null"),
 						 errdetail("Names from before are mapped to columns that the table has."),
 						 errhint("Alter the table first, then tell what was altered.")));
 		}

@@ -36,7 +36,7 @@ typedef struct WoJournalEntry
 	int32		revision;
 	TimestampTz at;
 	int64		actor;			/* 0 = nobody known */
-	int64		for_actor;		/* 0 = for himself */
+	int64		for_actor;		/* 0 = for themselves */
 	const char *action;
 	const char *from_state;		/* NULL when the row is new */
 	const char *to_state;		/* NULL when the row is gone */

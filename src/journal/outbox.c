@@ -8,9 +8,9 @@
  * there it waits, without an order, for nobody can know in which order
  * transactions will commit.
  *
- * Whoever reads puts in order what he finds there, which is what has been
+ * Whoever reads puts in order what is there, which is what has been
  * committed: it goes to workorder.event and gets numbers.  One at a time does
- * that for a tenant, under the lock of the tenant's row, until his transaction
+ * that for a tenant, under the lock of the tenant's row, until their transaction
  * ends; so numbers become visible in their order, and who has read up to one
  * has missed none.  A late commit gets a later number.  Of one ticket no line
  * is there before the one that it follows, whose transaction has committed
@@ -307,7 +307,7 @@ find_consumer(Datum *values)
 	if (!wo_owner_spi_run(&hold_consumer, values, &number))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no consumer \"%s\"", wo_errors_shorten(TextDatumGetCString(values[1]))),
+				 errmsg("consumer \"%s\" does not exist", wo_errors_shorten(TextDatumGetCString(values[1]))),
 				 errdetail("Tenant " INT64_FORMAT " has no consumer of events of this name.", DatumGetInt64(values[0])),
 				 errhint("Run workorder.subscribe() once.")));
 	return number;
@@ -334,7 +334,7 @@ workorder_subscribe(PG_FUNCTION_ARGS)
 	if (!wo_owner_spi_run(&wait_for_turn, values, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no tenant " INT64_FORMAT, DatumGetInt64(values[0])),
+				 errmsg("tenant " INT64_FORMAT " does not exist", DatumGetInt64(values[0])),
 				 errdetail("Events belong to a tenant."),
 				 errhint("Add it to workorder.tenant.")));
 	(void) wo_owner_spi_run(&put_in_order, values, NULL);
@@ -387,7 +387,7 @@ workorder_acknowledge(PG_FUNCTION_ARGS)
 		(void) find_consumer(values);
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("there is no event " INT64_FORMAT, PG_GETARG_INT64(1)),
+				 errmsg("event " INT64_FORMAT " does not exist", PG_GETARG_INT64(1)),
 				 errdetail("Only what events() has returned can be acknowledged."),
 				 errhint("Give the number of the last event that was dealt with.")));
 	}

@@ -72,7 +72,7 @@ enum
 /* More different moves than this are not kept until the statement ends. */
 #define FLUSH_MOVES		64
 
-/* A writer folds when he begins a page with such a number: the more, the more of a kind there are. */
+/* A writer compacts on beginning a page with such a number: the more, the more of a kind there are. */
 #define FOLD_PAGES		4
 
 /* How many changes are folded at once. */
@@ -390,7 +390,7 @@ fold(int32 relation)
  * moved is written.  A statement on a partition has no such end; its moves
  * wait for the next one, or for the commit.
  *
- * Who is to fold does so, unless his transaction keeps to an old snapshot,
+ * Who is to compact does so, unless their transaction keeps to an old snapshot,
  * which could make that fail.
  */
 void
@@ -500,7 +500,7 @@ typedef struct Leaf
 } Leaf;
 
 /*
- * check_column makes sure that the caller may read a column that he is told
+ * check_column makes sure that the caller may read a column that they are told
  * about.
  */
 static void
@@ -646,7 +646,7 @@ leaf_array(List *leaves, WoSight sight)
 
 /*
  * count_rows counts the rows of a tenant in these states, NULL for all, as
- * the caller sees them in the snapshot of his query.
+ * the caller sees them in the snapshot of their query.
  */
 static int64
 count_rows(Relation rel, const WoBinding *binding, int64 tenant, ArrayType *states)
@@ -675,7 +675,7 @@ count_rows(Relation rel, const WoBinding *binding, int64 tenant, ArrayType *stat
 }
 
 /*
- * total(relation, states) returns how many tickets of his tenant the caller
+ * total(relation, states) returns how many tickets of their tenant the caller
  * sees, in these states or in all.
  */
 Datum

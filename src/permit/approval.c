@@ -5,11 +5,11 @@
  *	  goes by that.
  *
  * A state names its approvers by role, column, path or login.  Each person
- * found is given a task, once, unless he is excluded or inactive; a role that
+ * found is given a task, once, unless they are excluded or inactive; a role that
  * is claimed gets one for whoever takes it.  The tasks stand in the row's votes
  * (approval_state.c) until the state is left.  Whoever holds a
  * task that is open decides by the state's action, or against it by another; a
- * deputy does so for him.  The action takes effect as soon as the rule is met,
+ * deputy does so for them.  The action takes effect as soon as the rule is met,
  * or can no longer be.  All arithmetic is in whole numbers.
  *
  * Everybody names deputies for themselves and for nobody else.  The table is
@@ -77,7 +77,7 @@ with_person(List *people, int64 person)
 }
 
 /*
- * add_person gives somebody a task, unless he has one or may have none.
+ * add_person gives somebody a task, unless they have one or may have none.
  */
 static void
 add_person(Search *search, int64 id, int weight)
@@ -674,13 +674,13 @@ workorder_deputise(PG_FUNCTION_ARGS)
 	if (me->id == 0 || (deputy != NULL && deputy->id == me->id))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("nobody stands in for himself"),
+				 errmsg("nobody can be their own deputy"),
 				 errdetail("A deputy decides in the name of somebody else."),
 				 errhint("Sign in, and name somebody else.")));
 	if (deputy == NULL || !deputy->active)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no such person"),
+				 errmsg("the person does not exist"),
 				 errdetail("Nobody active has this login."),
 				 errhint("Check the spelling.")));
 	values[0] = Int64GetDatum(me->tenant);

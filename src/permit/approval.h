@@ -17,10 +17,10 @@
 typedef enum WoApproverStatus
 {
 	WO_APPROVER_NONE,
-	WO_APPROVER_NEXT,				/* it is his turn, or that of whom he stands in for */
+	WO_APPROVER_NEXT,				/* it is their turn, or that of whom they stand in for */
 	WO_APPROVER_WAITING,			/* others come first */
-	WO_APPROVER_ADVISING,			/* he was asked for advice, and gives it back */
-	WO_APPROVER_DELEGATED,				/* he has asked somebody else for advice */
+	WO_APPROVER_ADVISING,			/* they were asked for advice, and give it back */
+	WO_APPROVER_DELEGATED,				/* they have asked somebody else for advice */
 	WO_APPROVER_DECIDED
 } WoApproverStatus;
 

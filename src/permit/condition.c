@@ -157,7 +157,7 @@ wo_condition_assign(WoEvaluation *c, const WoTransition *taken)
 		if (attnum == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_WO_INVALID),
-					 errmsg("flow \"%s\" sets column \"%s\", which is not there",
+					 errmsg("flow \"%s\" sets column \"%s\", which does not exist",
 							c->flow->name, c->flow->columns[set->column]),
 					 errdetail("%s wants to set it.", taken->where),
 					 errhint("Add the column, or publish a version of the flow without it.")));

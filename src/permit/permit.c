@@ -52,7 +52,7 @@ stands_in(const WoEvaluation *c, const char *column)
 
 /*
  * actor_in_column tells whether a relation column holds the actor.  For a
- * ticket that exists the stored row counts: nobody makes himself a party by
+ * ticket that exists the stored row counts: nobody becomes a party by
  * the very update that is judged.
  */
 static bool
@@ -224,8 +224,8 @@ not_now(WoApproverStatus status, const WoTransition *candidate)
 							 "Give it back with workorder.return_task().");
 		case WO_APPROVER_DELEGATED:
 			return wo_reason_make("delegated", ERRCODE_WO_CONFLICT, "you have asked somebody for advice",
-							 psprintf("Your task of %s is with him.", candidate->where),
-							 "Wait for him, or take it back with workorder.return_task().");
+							 psprintf("Your task of %s is with somebody else.", candidate->where),
+							 "Wait for them, or take it back with workorder.return_task().");
 		default:
 			return wo_reason_make("voted", ERRCODE_WO_CONFLICT, "you have decided already",
 							 psprintf("%s counts each person once in this visit of the state.", candidate->where),
@@ -260,7 +260,7 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 				continue;
 			GIVE(verdict, wo_reason_make("exclude", ERRCODE_WO_DENIED,
 								 psprintf("\"%s\" needs another person", action),
-								 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
+								 psprintf("%s keeps apart who does what, and you have taken part in this ticket.",
 										  candidate->where),
 								 "Let somebody else take this action."), explain);
 			break;

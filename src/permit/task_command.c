@@ -94,14 +94,14 @@ find_person(const Command *command, JsonbValue *value, bool any, const WoReason 
 
 	if (value == NULL || value->type != jbvString)
 	{
-		*why = invalid("Whom it is about must be given by his login.",
+		*why = invalid("The person must be given by their login.",
 					   "For example: task transfer {\"to\": \"lisi\"}.");
 		return NULL;
 	}
 	found = wo_actor_by_login(command->c->actor->tenant, pnstrdup(value->val.string.val, value->val.string.len));
 	if (found == NULL || (!found->active && !any))
 	{
-		*why = wo_reason_make("actor", ERRCODE_WO_NOT_FOUND, "there is no such person",
+		*why = wo_reason_make("actor", ERRCODE_WO_NOT_FOUND, "the person does not exist",
 						 "Nobody active has this login.", "Check the spelling.");
 		return NULL;
 	}
@@ -137,7 +137,7 @@ check_newcomer(const Command *command, int64 who)
 
 	if (wo_approval_excluded(command->c, command->candidate, who))
 		return wo_reason_make("exclude", ERRCODE_WO_DENIED, "the task needs another person",
-						 psprintf("%s keeps apart who does what, and he has had a part in this ticket.",
+						 psprintf("%s keeps apart who does what, and they have taken part in this ticket.",
 								  command->candidate->where),
 						 "Choose somebody else.");
 	foreach(lc, command->round->tasks)
@@ -145,7 +145,7 @@ check_newcomer(const Command *command, int64 who)
 		WoTask	   *task = lfirst(lc);
 
 		if (task->who == who || task->owner == who || task->by == who)
-			return conflict("twice", "he has a task here already", "Nobody decides the same step twice.");
+			return conflict("twice", "the person has a task here already", "Nobody decides the same step twice.");
 	}
 	return NULL;
 }
@@ -162,7 +162,7 @@ manages(const Command *command)
 
 /*
  * find_subject finds the task that a command is about: that of "from", if the
- * actor manages tasks, else his own or his principal's.
+ * actor manages tasks, else their own or their principal's.
  */
 static const WoReason *
 find_subject(Command *command)
@@ -186,17 +186,17 @@ find_subject(Command *command)
 			command->task = task_of(command->round, owner->id);
 			command->status = WO_APPROVER_NEXT;
 			return command->task == NULL ?
-				conflict("task", "he has no task here", "He has decided, or was not asked.") : NULL;
+				conflict("task", "the person has no task here", "They have decided, or were not asked.") : NULL;
 		}
 	}
 	command->status = wo_approval_status(command->c, command->candidate, &mine, &command->round->for_actor);
 	if (command->status == WO_APPROVER_NONE)
 		return denied("You have no task here.");
 	if (command->status == WO_APPROVER_DECIDED)
-		return conflict("voted", "you have decided already", "Nobody takes back what he has decided.");
+		return conflict("voted", "you have decided already", "A decision is not taken back.");
 	if (wo_approval_excluded(command->c, command->candidate, command->c->actor->id))
 		return wo_reason_make("exclude", ERRCODE_WO_DENIED, "the task needs another person",
-						 psprintf("%s keeps apart who does what, and you have had a part in this ticket.",
+						 psprintf("%s keeps apart who does what, and you have taken part in this ticket.",
 								  command->candidate->where),
 						 "Let somebody else take this action.");
 	command->round->right = command->round->for_actor != 0 ? "deputy" :
@@ -292,7 +292,7 @@ take_away(Command *command)
 		return why;
 	task = task_of(command->round, who->id);
 	if (task == NULL)
-		return conflict("task", "he has no task here", "He has decided, or was not asked.");
+		return conflict("task", "the person has no task here", "They have decided, or were not asked.");
 	if (command->c->actor->id != 0 && task->added == command->c->actor->id)
 		command->round->right = "approver";
 	else if (manages(command))
@@ -311,7 +311,7 @@ take_away(Command *command)
 	}
 	if (command->round->tasks == NIL || wo_approval_is_met(command->approvers, command->round->tasks, false) ||
 		wo_approval_is_met(command->approvers, command->round->tasks, true))
-		return conflict("decides", "without him the step would be decided",
+		return conflict("decides", "without this task the step would be decided",
 						"Taking tasks away decides nothing.");
 	return NULL;
 }
@@ -352,7 +352,7 @@ hand_over(Command *command)
 	else if (from->id == command->c->actor->id)
 		command->round->right = "approver";
 	else
-		return denied("Everything of a person is handed over by himself, and by those whom \"manage\" names.");
+		return denied("Everything of a person is handed over by themselves, and by those whom \"manage\" names.");
 	if ((why = check_newcomer(command, to->id)) != NULL)
 		return why;
 	while ((task = task_of(command->round, from->id)) != NULL)
@@ -362,11 +362,11 @@ hand_over(Command *command)
 			task->who = to->id;
 		if (task->owner == from->id)
 			task->owner = to->id;
-		/* nobody advises himself */
+		/* nobody is their own adviser */
 		if (task->owner == task->who)
 			task->owner = 0;
 	}
-	return any ? NULL : conflict("task", "he has no task here", "He has decided, or was not asked.");
+	return any ? NULL : conflict("task", "the person has no task here", "They have decided, or were not asked.");
 }
 
 /*

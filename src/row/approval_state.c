@@ -348,7 +348,7 @@ wo_approval_state_write(const WoApprovalState *round)
 
 /*
  * wo_approval_state_for_actor tells for whom the act was that made these votes, 0 if
- * for himself.
+ * for themselves.
  */
 int64
 wo_approval_state_for_actor(Jsonb *votes)

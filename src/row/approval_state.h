@@ -15,7 +15,7 @@ typedef struct WoTask
 {
 	int			n;				/* names it as long as the ticket stays in the state */
 	int64		who;			/* 0: whoever of the role claims it */
-	int64		owner;			/* who gave it to him for advice; 0: it is his own */
+	int64		owner;			/* who gave it to them for advice; 0: it is their own */
 	const char *role;			/* that it can be released to, NULL for none */
 	int			weight;
 	int64		added;			/* who added it later, 0 if the flow did */
@@ -41,7 +41,7 @@ typedef struct WoApprovalState
 	List	   *resume;			/* paths: the way on after a sending back, the last is where to */
 	int64		reminded;		/* Unix time of the last reminder, 0 for none */
 	/* of the last act */
-	int64		for_actor;		/* for whom, 0 for himself */
+	int64		for_actor;		/* for whom, 0 for themselves */
 	const char *right;			/* by which right; NULL if by the flow's "allow" */
 	List	   *copied;			/* of int64 *: who was copied in */
 } WoApprovalState;

@@ -150,7 +150,7 @@ find_version(int id)
 	if (flow == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no flow with id %d", id),
+				 errmsg("flow %d does not exist", id),
 				 errdetail("Ids are those of table workorder.flow."),
 				 errhint("Look the flow up in workorder.flow.")));
 	return flow;

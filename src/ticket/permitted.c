@@ -5,8 +5,8 @@
  *	  that show what can be done with each; and whether a key is taken.
  *
  * permitted() asks what actions() asks, of many tickets in one call and
- * without reasons.  It can judge the actor in part of his capacity only: with
- * some of his roles, and as party to some of the relation columns.  That never
+ * without reasons.  It can judge the actor in part of their capacity only: with
+ * some of their roles, and as party to some of the relation columns.  That never
  * makes anything possible which all of it would not.
  *
  *-------------------------------------------------------------------------
@@ -137,7 +137,7 @@ judge_ticket(WoBinding *binding, HeapTuple tuple, Capacity *capacity,
 
 /*
  * permitted(relation, ids, actions, capacity) tells of each ticket that the
- * caller sees which of the actions he may take.
+ * caller sees which of the actions they may take.
  */
 Datum
 workorder_permitted(PG_FUNCTION_ARGS)
@@ -267,7 +267,7 @@ workorder_taken(PG_FUNCTION_ARGS)
 		TupleDescAttr(binding->desc, attnum - 1)->atttypid != TEXTOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("\"%s\" is no unique key of \"%s\"", wo_errors_shorten(name), RelationGetRelationName(rel)),
+				 errmsg("\"%s\" is not a unique key of \"%s\"", wo_errors_shorten(name), RelationGetRelationName(rel)),
 				 errdetail("Only of a text column that is unique within the tenant is told whether a value is taken."),
 				 errhint("Give the name of such a column."),
 				 errtable(rel)));

@@ -196,7 +196,7 @@ workorder_remove_reply(PG_FUNCTION_ARGS)
 	wo_act_need_argument(fcinfo, 1, "ticket_id", ARGUMENTS);
 	wo_act_need_argument(fcinfo, 2, "reply_id", ARGUMENTS);
 	rel = wo_binding_open(PG_GETARG_OID(0), RowExclusiveLock, &binding);
-	/* of a ticket that he may not see, nobody is told what was said there */
+	/* of a ticket that one may not see, nobody is told what was said there */
 	if (!wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1))))
 		wo_ticket_not_found(rel, DatumGetTicketId(PG_GETARG_DATUM(1)));
 

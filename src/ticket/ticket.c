@@ -10,7 +10,7 @@
  * the long way through SPI, where the executor enforces everything.
  *
  * The caller's rights are checked as for the UPDATE that this stands for.  A
- * ticket that he may not see is not found, like one that does not exist.
+ * ticket that they may not see is not found, like one that does not exist.
  *
  *-------------------------------------------------------------------------
  */
@@ -215,7 +215,7 @@ key_condition(StringInfo s, const WoBinding *binding, int first)
 }
 
 /*
- * wo_ticket_find returns the ticket as the caller sees it, NULL if he does not.
+ * wo_ticket_find returns the ticket as the caller sees it, NULL if they do not.
  */
 HeapTuple
 wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)

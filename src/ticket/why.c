@@ -143,7 +143,7 @@ gather(WoEvaluation *c, int action, List *people, bool *too_many)
 }
 
 /*
- * may_take tells whether somebody could take an action, once he gives what it
+ * may_take tells whether somebody could take an action, once they give what it
  * needs.  Who does not see the ticket cannot.
  */
 static bool
@@ -311,7 +311,7 @@ workorder_clocks(PG_FUNCTION_ARGS)
 
 /*
  * decides_for(relation, id) tells in whose name the caller could decide a
- * ticket now; null if in nobody's but his own, or not at all.
+ * ticket now; null if in nobody's but their own, or not at all.
  */
 Datum
 workorder_decides_for(PG_FUNCTION_ARGS)

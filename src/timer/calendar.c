@@ -99,7 +99,7 @@ read_zone(Calendar *calendar, const WoCatalogKey *tenant)
 	if (zone == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_NOT_FOUND),
-				 errmsg("there is no calendar \"%s\"", wo_errors_shorten(calendar->name)),
+				 errmsg("calendar \"%s\" does not exist", wo_errors_shorten(calendar->name)),
 				 errdetail("Calendars are those of the tenant, in workorder.calendar."),
 				 errhint("Make it: a row of workorder.calendar, and its hours in workorder.working_hour.")));
 	calendar->zone = pg_tzset(zone);
@@ -364,7 +364,7 @@ wo_calendar_add(int64 tenant, const char *name, TimestampTz since, const Interva
 	if (!CAN_COUNT(since))
 		refuse("working time cannot be counted from there", "The time must be a finite one.");
 	if (span->month != 0 || span->day < 0 || span->time < 0 || span->time > MAX_SPAN)
-		refuse("this is no span of working time",
+		refuse("this is not a span of working time",
 			   "It is made of days and hours, neither negative nor more than a hundred years.");
 	if (span->day > 0)
 	{

@@ -71,7 +71,7 @@ read_setting(const WoClocks *clocks, const char *name, Term *term)
 	if (!wo_flow_read_delay(value, &term->interval, &term->calendar, &problem))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("setting \"%s\" of \"%s\" is no duration", name, clocks->flow->name),
+				 errmsg("setting \"%s\" of \"%s\" is not a duration", name, clocks->flow->name),
 				 errdetail("\"%s\" %s.", wo_errors_shorten(value), problem),
 				 errhint("Set it to P3D, PT30M or PT16H@office with workorder.set_setting(), or to null for none.")));
 	return true;

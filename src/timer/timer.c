@@ -303,7 +303,7 @@ presume(WoClocks *clocks, int leaf)
 
 /*
  * wo_timer_load reads a ticket's clocks; the caller has locked the ticket and
- * set tenant and flow; or who only compares gives the snapshot he looks at, else
+ * set tenant and flow; or who only compares gives the snapshot they look at, else
  * it is NULL.  What the flow does not know is left out, and counted.
  */
 int

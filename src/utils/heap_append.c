@@ -12,7 +12,7 @@
  * The tables are the users', who may add to them.  Indexes are served, columns
  * get their defaults and are generated, NOT NULL, CHECK and domains hold.
  * Where a table has any of that the rows are written in a section of its owner
- * (owner_spi.c), for it is his code that runs.  Triggers, rules, foreign keys
+ * (owner_spi.c), for it is their code that runs.  Triggers, rules, foreign keys
  * and exclusion constraints on these three tables are not served: the first
  * three are passed over, the last is refused.
  *

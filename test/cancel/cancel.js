@@ -64,7 +64,7 @@ async function pace(session) {
 
 // A statement is done again and again until it takes as long as so many thousand
 // rows, for a cancel to fall into it: whoever sends it may have to wait for a
-// processor himself.
+// processor themselves.
 const least = 4 * thousands;
 const attempts = 5;
 

@@ -19,7 +19,7 @@ END
 $$;
 CALL lengthen(:rounds);
 -- A flow of many states; and one for whose steps there are too few people, each
--- with a role of his own, so that all ways to share them out are tried.
+-- with a role of their own, so that all ways to share them out are tried.
 CREATE VIEW many_states AS
   SELECT jsonb_build_object('id', 'big', 'initial', 's0', 'on', '{"create": {"allow": "*"}, "view": {"allow": "*"}}'::jsonb,
     'states', jsonb_object_agg('s' || n, CASE n WHEN 400 THEN '{"type": "final"}' ELSE

@@ -48,7 +48,7 @@ test('without a key every request answers 503, with it again 200', async () => {
   assert.equal((await post('C1', 'permission-check')).status, 200);
 });
 
-test('what is wrong before anybody is asked who he is', async () => {
+test('what is wrong before anybody is asked who they are', async () => {
   const send = (body, type) => ask('POST', '/api/ticket', { body, headers: type ? [['Content-Type', type]] : [] });
   assert.deepEqual(said(await ask('POST', '/api/ticket')), refused(400, 'malformed request'));
   assert.deepEqual(said(await send('a=1', 'application/x-www-form-urlencoded')), refused(415, 'unsupported media type'));
@@ -120,7 +120,7 @@ test('eight clients assign at once: nobody gets more than one ticket above the l
   assert.ok(Math.max(...loads) - Math.min(...loads) <= 1, JSON.stringify(loads));
 });
 
-test('a ticket keeps its staff, unless he left; and without staff nobody is assigned', async () => {
+test('a ticket keeps its staff, unless they left; and without staff nobody is assigned', async () => {
   const staff = async () => (await detail('D1', 't2'))['staff-id'];
   assert.equal((await post('D1', 'edit-ticket', { uuid: 't2', status: 2 })).status, 200);
   assert.equal(await staff(), 2001);
@@ -298,7 +298,7 @@ test('the same bytes are stored once, and each ticket has them for itself', asyn
   const [url] = await images(theirs, 'C2');
   assert.equal((await fetchAs(url, 'cust1')).status, 404);
   assert.equal((await fetchAs((await images(mine))[0], 'cust1')).status, 200);
-  // Nobody gets at it by naming it on a ticket of his own.
+  // Nobody gets at it by naming it on a ticket of their own.
   assert.deepEqual(said(await create([url])), invalid);
   assert.deepEqual(said(await post('C1', 'edit-ticket', { uuid: mine, images: [url] })), invalid);
 });

@@ -1,6 +1,6 @@
 // Requests that nobody would send, to all five APIs and the native one: whatever
 // comes in, no answer is a 5xx or HTML, every answer is in the envelope of its
-// API, nobody gets in with a token that was not made for him, what is sent again
+// API, nobody gets in with a token that was not made for them, what is sent again
 // with its key is answered the same, no process dies and every journal stays
 // sound.  First every route gets what is small as it is sent and huge as it is
 // shown or read: numbers of huge exponents, deep and wide JSON, long strings,

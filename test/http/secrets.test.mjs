@@ -73,7 +73,7 @@ const post = async (body) => {
 before(async () => {
   const [, log, web] = stack('status').match(/logs (\S+)\/log and (\S+)\/\*\.log/);
   place = { log, web };
-  // What an administrator types is his to keep out of the log; docs/operations.md says how.
+  // What an administrator types is theirs to keep out of the log; docs/operations.md says how.
   sql(`
     CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
     SELECT workorder.enrol('planted-ann', 'Ann');

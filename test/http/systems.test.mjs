@@ -9,7 +9,7 @@ import { ask, sql, stack, token } from './client.mjs';
 const people = { active_job: 'W1', afterservice: 'CR', call_center: 'E7', cloud_support: 'U3', dispatch: 'cust1' };
 
 // A list, a ticket that is there, one that is not, and a change, of each; what
-// a stranger is answered, and what a list of his holds if he may have one.
+// a stranger is answered, and what a list of theirs holds if they may have one.
 const endpoints = {
   active_job: [
     ['GET', '/active-job', undefined, 401],

@@ -20,7 +20,7 @@ function marks(n, { run }) {
   return () => `mark:${run}:${n}:${++count}`;
 }
 
-// A marketing worker with orders of his own, some of which he hands over.
+// A marketing worker with orders of their own, some of which they hand over.
 function* activeJob(n, config) {
   const mark = marks(n, config);
   const { clients, firstOrder, lastOrder } = config;

@@ -142,7 +142,7 @@ async function act(client) {
     event.until = ticket.known.revision;
     if (/^It is at revision|changed meanwhile|somebody else/.test(error.detail || '') || (error.code === 'WO404' && !client.policed)) {
       counts.raced++;
-      // he must really have been late
+      // they must really have been late
       event.late = true;
     }
     ticket.refused.push(event);

@@ -270,8 +270,8 @@ BEGIN
   END LOOP;
 END
 $$;
-SELECT is_empty('SELECT * FROM seen s WHERE s.name <> s.other AND s.rows > 0', 'nobody sees a row or an entry of the journal of an add-on that he is not in');
-SELECT is((SELECT count(DISTINCT s.name) FROM seen s WHERE s.name = s.other AND s.rows > 0), 5::bigint, 'everybody sees some of his own');
+SELECT is_empty('SELECT * FROM seen s WHERE s.name <> s.other AND s.rows > 0', 'nobody sees a row or an entry of the journal of an add-on that they are not in');
+SELECT is((SELECT count(DISTINCT s.name) FROM seen s WHERE s.name = s.other AND s.rows > 0), 5::bigint, 'everybody sees some of their own');
 
 -- ---------------------------------------------------------------------------
 -- One goes.

@@ -83,7 +83,7 @@ class World {
     throw new Error('no flow in fifty attempts');
   }
 
-  // Somebody's roles change, or whether he is there at all.
+  // Somebody's roles change, or whether they are there at all.
   async shuffle() {
     const person = this.random.pick(this.people);
     if (this.random.chance(0.2)) {
@@ -132,7 +132,7 @@ class World {
     const verdict = this.judge(ticket).decide(null, ticket, actor, 'create', order);
     const columns = [...Object.keys(values), 'note'];
     const sql = `INSERT INTO ${this.table} (${columns}) VALUES (${columns.map((c) => quote(c === 'note' ? note : values[c]))})`;
-    // a row that its maker may not see cannot be returned to him
+    // a row that its maker may not see cannot be returned to them
     const [answer] = await this.send([{ kind: 'try', actor: actor.login, t: this.table, keep: true,
       sql: this.policed ? `${sql.replace(/^INSERT/, 'WITH x AS (INSERT')}) SELECT 1` : `${sql} RETURNING id` }]);
     const where = { flow: this.table, actor: actor.login, action: 'create' };

@@ -72,7 +72,7 @@ BEGIN
     EXECUTE sql;
     GET DIAGNOSTICS affected = ROW_COUNT;
   END IF;
-  -- as the owner: the actor may have moved it out of his own sight
+  -- as the owner: the actor may have moved it out of their own sight
   new_row := property.row_of(t, coalesce(returned, ticket));
   result := jsonb_build_object('rows', affected, 'row', new_row);
   IF NOT keep THEN

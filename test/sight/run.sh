@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # run.sh: what a person is told of tickets, by every view and function that
-# tells anything, is what the flow document says he may see; for random flows,
+# tells anything, is what the flow document says they may see; for random flows,
 # people and tickets in two tenants.  Prints TAP.  Needs a superuser on the
 # server that PGHOST and PGPORT name, and node.
 #
@@ -26,7 +26,7 @@ if run all "$worlds"; then
   if [ "$worlds" -ge 200 ]; then
     ok 'at least 20,000 comparisons in 200 worlds' [ "$(pick all 'r.comparisons >= 20000 && r.worlds >= 200 && r.seen > 1000 && r.unseen > 1000')" = true ]
   fi
-  is 'everybody is told what he may see, at every door' "$(found all)" ''
+  is 'everybody is told what they may see, by every way' "$(found all)" ''
 else
   ok 'runs to its end' false
 fi

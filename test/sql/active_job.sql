@@ -1,7 +1,7 @@
 -- The marketing work orders: the upstream feed, the holder's acts, what others
 -- are told, and the ways round it.  The vectors of test/http/vectors/active_job.md run
 -- over HTTP.
-\set VERBOSITY default
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset footer off
@@ -51,7 +51,7 @@ BEGIN
   EXECUTE statement;
   RETURN 'done';
 EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 -- Where an order is.
@@ -213,7 +213,7 @@ SELECT action, actor, changes FROM workorder.history WHERE relation = 'active_jo
 -- an order that is closed out stays as it is, but is not complained of if nothing is new
 SELECT imported, changed, unchanged, refused, problems FROM active_job.import('[{"order_id": "1000003", "activity_id": "A2", "worker_id": "1", "customer_name": "孙三", "customer_type": "客户", "mobile": "13800000003"}]');
 SELECT imported, changed, unchanged, refused, problems FROM active_job.import('[{"order_id": "1000003", "activity_id": "A2", "worker_id": "1", "customer_name": "孙四"}]');
--- somebody leaves: his open orders are dispatched anew, to whom the feed says
+-- somebody leaves: their open orders are dispatched anew, to whom the feed says
 :owner
 SELECT workorder.disable('W2');
 :FEED

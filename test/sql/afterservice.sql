@@ -1,6 +1,6 @@
 -- The after-sale system: every vector of test/http/vectors/afterservice.md that can be
 -- said in SQL, every step of its flow, and the ways round it.
-\set VERBOSITY default
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset footer off
@@ -58,7 +58,7 @@ BEGIN
   END IF;
   RETURN concat_ws(' of ', data, answer ->> 'total');
 EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 
@@ -224,7 +224,7 @@ SELECT ask($$put_order(2, '{"operation":"done","operator_name":"周专员"}')$$)
 SELECT ask($$put_order(2, '{"operation":"done","operator_name":"张三"}')$$);
 :MG
 SELECT ask($$put_order(2, '{"operation":"done","operator_name":"李专员"}')$$);
--- nobody makes the order his own by the call that needs it to be
+-- nobody makes the order their own by the call that needs it to be
 :SV2
 SELECT ask($$put_order(2, '{"operation":"done","saler":"周专员"}')$$), ask($$put_order(2, '{"saler":"周专员"}')$$);
 -- who has it may give it away
@@ -395,7 +395,6 @@ FROM steps s WHERE s.id < 23 GROUP BY s.id, s.state ORDER BY s.id;
 --
 -- Plain SQL, as a creator with a web role
 --
-\set VERBOSITY sqlstate
 :load
 :CR
 INSERT INTO afterservice.orders (type, customer_name, accuser_name, reason, remark)
@@ -436,7 +435,6 @@ SELECT workorder.as_of('afterservice.orders', 2, '2018-03-02 08:30:00+08') ->> '
 -- The administrator: halt, resume, cancel, overdue
 --
 \pset tuples_only on
-\set VERBOSITY default
 :load
 :AD
 SELECT ask($$halt_order(3, '等发票')$$, 'status', 'workflow_status'), ask('halt_order(3)');
@@ -452,7 +450,7 @@ SELECT ask('halt_order(3)', 'status', 'workflow_status'), ask('cancel_order(3)',
 SELECT ask('resume_order(5)', 'status', 'workflow_status'), ask('expire_order(5)', 'status', 'workflow_status'), ask('resume_order(5)', 'status', 'workflow_status');
 SELECT ask('halt_order(4)'), ask('cancel_order(4)'), ask('expire_order(999)');
 SELECT ask($$put_order(1, '{"remark":"x"}')$$), ask($$put_order(2, '{"operation":"done"}')$$), ask('delete_order(1)');
--- a specialist who is gone: new orders do not go to him, the others are given away
+-- a specialist who is gone: new orders do not go to them, the others are given away
 RESET ROLE;
 SELECT workorder.disable('SV');
 :AD
@@ -545,7 +543,6 @@ SET workorder.tenant = '1';
 SELECT * FROM workorder.verify('afterservice.orders');
 
 -- The code does not go while the tables need it.
-\set VERBOSITY terse
 DROP EXTENSION workorder_afterservice;
 
 RESET workorder.now;

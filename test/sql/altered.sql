@@ -3,7 +3,7 @@
 -- on; who stands for the clock is nobody's, and nobody whom the journal names
 -- goes; a migration keeps people apart, and the way that a ticket came.
 --
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 CREATE DATABASE regress_workorder_altered TEMPLATE template0;
 \c regress_workorder_altered
 SET client_min_messages = error;
@@ -71,9 +71,7 @@ BEGIN; SET LOCAL session_replication_role = replica; ALTER TABLE memo DROP COLUM
 -- nor may columns be taken away that the engine keeps or knows tickets by, or be made others
 ALTER TABLE memo DROP COLUMN votes;
 \echo :SQLSTATE
-\set VERBOSITY default
 ALTER TABLE memo RENAME COLUMN last_note TO remark;
-\set VERBOSITY terse
 ALTER TABLE memo RENAME COLUMN id TO number;
 ALTER TABLE memo ALTER COLUMN state TYPE varchar(10);
 ALTER TABLE memo ALTER COLUMN revision TYPE bigint, ADD COLUMN more int;

@@ -1,6 +1,6 @@
 -- Approvers by name: every rule, every order, and the lists that follow.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
-\set VERBOSITY default
 \set admin_database :DBNAME
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_approvers TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
@@ -80,7 +80,7 @@ BEGIN
   PERFORM set_config('workorder.actor', login, false);
   RETURN (workorder.act('expense', say.id, say.action)).state;
 EXCEPTION WHEN SQLSTATE 'WO400' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' OR SQLSTATE 'WO409' THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 CREATE FUNCTION run(login text, command text) RETURNS text LANGUAGE plpgsql AS $$
@@ -91,7 +91,7 @@ BEGIN
   EXECUTE command INTO result;
   RETURN result;
 EXCEPTION WHEN SQLSTATE 'WO400' OR SQLSTATE 'WO403' OR SQLSTATE 'WO404' OR SQLSTATE 'WO409' THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 CREATE FUNCTION todo(id bigint) RETURNS text LANGUAGE sql AS $$
@@ -185,7 +185,7 @@ SELECT run('m3', format('SELECT (workorder.transfer_task(''expense'', %s, ''ann'
 SELECT run('hr', 'SELECT format(''%s %s'', ticket_id, problem) FROM workorder.hand_over(''m3'', ''boss'') ORDER BY 1');
 SELECT todo(:t), run('out', 'SELECT count(*) FROM workorder.hand_over(''bob'', ''boss'') WHERE problem IS NULL');
 
--- 代理: in his name, while it lasts; never one's own request, never twice
+-- 代理: in their name, while it lasts; never one's own request, never twice
 SELECT begin('ann', 'all') AS t \gset
 SELECT run('m1', 'SELECT workorder.deputise(''out'')'), run('m2', 'SELECT workorder.deputise(''out'')'),
   run('m3', 'SELECT workorder.deputise(''c1'', now() - interval ''2 days'', now() - interval ''1 day'')'),
@@ -299,7 +299,7 @@ RESET ROLE;
 SELECT * FROM workorder.verify();
 UPDATE workorder.task SET actor_id = 1 WHERE ticket_id = :t AND number = 2;
 INSERT INTO workorder.task SELECT tenant_id, guarded_id, 4711, number, actor_id, owner_id, role, open, state, since, due_at FROM workorder.task LIMIT 1;
-SELECT relation, ticket_id = :t AS this, code, message FROM workorder.verify();
+SELECT relation, ticket_id = :t AS this, code FROM workorder.verify();
 SELECT workorder.refresh_tasks('expense') > 10 AS refreshed;
 SELECT * FROM workorder.verify();
 SELECT count(*) > 20 AS entries, count(for_actor) AS for_somebody FROM workorder.journal;

@@ -1,4 +1,5 @@
 -- Files that belong to tickets.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -47,9 +48,7 @@ SELECT workorder.attach('ticket', 1, '', 'text/plain', 'empty', uuid => '0000000
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain')::text ~ '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab]' AS version_4;
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain', uuid => '00000001-0000-4000-8000-000000000000');
 -- (what it says besides differs by version)
-\set VERBOSITY terse
 SELECT workorder.attach('ticket', 1, 'x', 'text/plain', action => 'view');
-\set VERBOSITY default
 SELECT workorder.attach('ticket', 1, 'x', ' ');
 SELECT workorder.attach('ticket', 1, NULL, 'text/plain');
 SELECT workorder.attach('ticket', 2, 'x', 'text/plain');

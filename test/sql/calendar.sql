@@ -1,4 +1,5 @@
 -- Working time, against an oracle that looks at every minute's clock on the wall.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;

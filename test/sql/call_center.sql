@@ -1,6 +1,6 @@
 -- Call-centre tickets from plain SQL: the flow, what is taken and refused, the
 -- directories and who may do what.  test/http/vectors/call_center.md has the rest.
-\set VERBOSITY default
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset footer off
@@ -53,7 +53,7 @@ BEGIN
   RETURN answer;
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-  RETURN format('%s: %s%s', SQLSTATE, SQLERRM, CASE WHEN SQLSTATE = 'WO422' THEN ' ' || detail END);
+  RETURN concat_ws(': ', SQLSTATE, CASE WHEN SQLSTATE = 'WO422' THEN detail END);
 END
 $$;
 :load
@@ -165,7 +165,6 @@ SELECT ask($$list_directory('employee')$$, 'meta'), ask($$update_ticket(67, '{"h
 SELECT ask($$list_directory('category', '{"search": "無", "category_id": "x"}')$$, 'meta'), ask($$list_directory('sub_category', '{"category_id": "x"}')$$), ask($$list_directory('sub_category', '{"category_id": 99999999999999999999}')$$);
 SELECT ask($$list_directory('employee', '{"search": "%"}')$$, 'data'), ask($$list_directory('employee', '{"search": "KE"}')$$, 'meta'), ask($$list_directory('termination_code', '{"search": ""}')$$, 'meta');
 RESET ROLE;
-\set VERBOSITY terse
 SELECT call_center.import('nothing', '[]');
 SELECT call_center.import('pg_class', '[]');
 SELECT call_center.import('sponsor', '{}');
@@ -179,7 +178,6 @@ SELECT count(*) AS none_of_these FROM call_center.sponsor WHERE id = 9;
 --
 -- Who may do what
 --
-\set VERBOSITY sqlstate
 :load
 :E7
 INSERT INTO call_center.ticket (subject, content, status) VALUES ('s', 'c', 3) RETURNING id, state, creator_id = workorder.actor_id();
@@ -199,9 +197,7 @@ SELECT ask($$create_ticket('{"subject": "s", "content": "c"}')$$), ask('list_tic
 RESET ROLE;
 -- an update that writes a state, which the only action there is does not lead to
 SET workorder.actor = 'E7';
-\set VERBOSITY default
 UPDATE call_center.ticket SET state = 'closed' WHERE id = 67;
-\set VERBOSITY sqlstate
 SELECT call_center.import('campaign_queue', '[{"id": 1, "name": "新客"}]');
 SELECT workorder.enrol('PBX', 'Telephone system', '{call_center.telephony}') IS NOT NULL AS enrolled;
 SET workorder.actor = 'PBX';
@@ -228,7 +224,6 @@ SET workorder.tenant = '1';
 SELECT * FROM workorder.verify('call_center.ticket');
 
 -- The code does not go while the tables need it.
-\set VERBOSITY terse
 DROP EXTENSION workorder_call_center;
 
 RESET workorder.now;

@@ -1,5 +1,6 @@
 -- Nobody gets another's rights: what runs as somebody else looks up no name
 -- where the caller says, and leaves nothing behind.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;

@@ -1,6 +1,6 @@
 -- The support system in plain SQL: who may take which step, the conversation,
 -- and the ways round both.  The API's words are tested over HTTP.
-\set VERBOSITY default
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset footer off
@@ -56,13 +56,13 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = 'ZZ000', MESSAGE = coalesce(answer, 'null');
 EXCEPTION
   WHEN SQLSTATE 'ZZ000' THEN RETURN nullif(SQLERRM, '');
-  WHEN OTHERS THEN RETURN SQLSTATE || ' ' || SQLERRM;
+  WHEN OTHERS THEN RETURN SQLSTATE;
 END
 $$;
 
 --
 -- Contract 3.2 and 5: every step by everybody.  Work orders 10, 11 and 12 are
--- U3's, 20, 21 and 22 are A9's, who is of the support himself; the last digit
+-- U3's, 20, 21 and 22 are A9's, who is of the support, too; the last digit
 -- is the status they rest in.
 --
 :load
@@ -191,7 +191,6 @@ SET workorder.tenant = '1';
 SELECT * FROM workorder.verify('cloud_support.workorder');
 
 -- The code does not go while the tables need it.
-\set VERBOSITY terse
 DROP EXTENSION workorder_cloud_support;
 
 RESET workorder.now;

@@ -1,5 +1,6 @@
 -- The encrypted credential: the vectors of dispatch and some more
 -- of the same key, who is let in, keys and their change, and the time it takes.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 SET client_min_messages = warning;
@@ -69,7 +70,7 @@ BEGIN
   actor := workorder.open_credential(digits);
   RETURN (SELECT left(a.login, 20) FROM workorder.actor a WHERE a.tenant_id = workorder.tenant_id() AND a.id = actor);
 EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 
@@ -108,7 +109,7 @@ SELECT workorder.open_credential('00');
 \echo :LAST_ERROR_SQLSTATE
 
 --
--- It is for who was given it, and he needs no more
+-- It is for who was given it, and they need no more
 --
 GRANT USAGE ON SCHEMA workorder TO regress_wo_credential;
 SET ROLE regress_wo_credential;

@@ -1,5 +1,6 @@
 -- A superuser makes the extensions and names an administrator, who does
 -- everything else without being a superuser, and cannot become one by it.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;
@@ -20,9 +21,7 @@ SELECT workorder.grant_admin(4294967295::oid::regrole);
 GRANT USAGE ON SCHEMA workorder TO regress_dba_other;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA workorder TO regress_dba_other;
 SET SESSION AUTHORIZATION regress_dba_other;
-\set VERBOSITY terse
 SELECT workorder.grant_admin('regress_dba_other');
-\set VERBOSITY default
 RESET SESSION AUTHORIZATION;
 
 -- rights that cannot be passed on are refused at once

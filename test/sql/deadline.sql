@@ -154,7 +154,7 @@ SELECT line FROM regexp_split_to_table(workorder.diagram('regress_deadline'), E'
 -- What check_flow says of such a key
 --
 CREATE TABLE odd (tenant_id bigint, id bigint, day date, said text, at_last timestamptz, PRIMARY KEY (tenant_id, id));
-SELECT k.key, d.code, d.path, d.message
+SELECT k.key, d.code, d.path
 FROM unnest(ARRAY['$.', '$.due_at + 1', '$.a.b', '$.dates[0]', '$.updated_at', '$.due_at@office', '$.day', '$.said', '$.nowhere', '$.at_last', '$']) WITH ORDINALITY k (key, n),
   LATERAL workorder.check_flow(jsonb_build_object('id', 'x', 'initial', 'a', 'on', '{"create": {"allow": "*"}, "view": {"allow": "*"}}'::jsonb,
     'states', jsonb_build_object('a', jsonb_build_object('after', jsonb_build_object(k.key, 'b')), 'b', '{"type": "final"}'::jsonb)), 'odd') d

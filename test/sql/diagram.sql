@@ -1,4 +1,5 @@
 -- Pictures of flows and tickets.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 \pset format unaligned

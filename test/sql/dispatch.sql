@@ -1,6 +1,6 @@
 -- The ticket desk in plain SQL: who may what in which state, who gets a ticket,
 -- and the ways round it.  The API's words are tested over HTTP.
-\set VERBOSITY default
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset footer off

@@ -1,4 +1,5 @@
 -- What an act has changed is waited for, however little the session wants to wait.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;

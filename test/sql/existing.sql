@@ -1,4 +1,5 @@
 -- A table that was there before its flow, with rows in it.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -125,9 +126,7 @@ RESET workorder.actor;
 -- constraints and triggers of the table's own are asked too
 CREATE TABLE strict (tenant_id bigint, id bigint, state text CHECK (state IN ('N', 'D')), touched int DEFAULT 0, PRIMARY KEY (tenant_id, id));
 INSERT INTO strict VALUES (1, 1, 'N');
-\set VERBOSITY terse
 SELECT workorder.guard('strict', 'existing', '{"state": "state"}', '{"N": "open.new"}');
-\set VERBOSITY default
 \echo :SQLSTATE
 ALTER TABLE strict DROP CONSTRAINT strict_state_check;
 SELECT workorder.guard('strict', 'existing', '{"state": "state"}', '{"N": "open.new"}');

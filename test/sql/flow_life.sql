@@ -1,5 +1,6 @@
 -- The life of a flow: publishing, versions, what never changes, and what the
 -- rest of the system sees of it (the cache, and "view" as a policy).
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;

@@ -1,5 +1,6 @@
 -- guard() and unguard(): giving a table a flow, what is refused, and taking it
 -- away again.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -69,15 +70,15 @@ SELECT id, days, state, history, votes, revision, creator_id = workorder.actor_i
   acted_by = workorder.actor_id() AS acted, created_at = entered_at AND created_at = updated_at AS at_once,
   action, note, last_action, last_note
 FROM leave_request;
-SELECT * FROM workorder.actions('leave_request', 2);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('leave_request', 2);
 -- the number that was refused is spent, as with any sequence
 UPDATE leave_request SET action = 'submit', note = 'family' WHERE id = 2;
 SELECT state, revision, action, note, last_action, last_note, submitted_at = entered_at AS on_entry FROM leave_request;
-SELECT * FROM workorder.actions('leave_request', 2);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('leave_request', 2);
 SELECT state, delay, due_at - (SELECT entered_at FROM leave_request) AS after FROM workorder.timer t
 JOIN workorder.guarded g ON g.id = t.guarded_id WHERE g.relation = 'leave_request'::regclass;
 SET workorder.actor = 'guard_max';
-SELECT * FROM workorder.actions('leave_request', 2);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('leave_request', 2);
 UPDATE leave_request SET action = 'reject' WHERE id = 2;
 \echo :SQLSTATE
 UPDATE leave_request SET action = 'reject', note = 'how long?' WHERE id = 2;
@@ -97,7 +98,7 @@ UPDATE leave_request SET action = 'resume' WHERE id = 2;
 UPDATE leave_request SET action = 'approve' WHERE id = 2;
 SET workorder.actor = 'guard_hal';
 UPDATE leave_request SET action = 'approve' WHERE id = 2 RETURNING state, revision, votes, last_action;
-SELECT * FROM workorder.actions('leave_request', 2);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('leave_request', 2);
 UPDATE leave_request SET action = 'hold' WHERE id = 2;
 \echo :SQLSTATE
 SELECT ticket_id, revision, actor, action, from_state, to_state, note, changes - 'votes' - 'history' AS changes FROM log
@@ -119,7 +120,7 @@ SELECT workorder.unguard('leave_request');
 SELECT * FROM shape('leave_request');
 SELECT workorder.unguard('leave_request');
 \echo :SQLSTATE
-SELECT * FROM workorder.actions('leave_request', 2);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('leave_request', 2);
 \echo :SQLSTATE
 -- the journal stays
 SELECT count(*) AS entries, max(revision) AS last FROM log WHERE relation = 'leave_request';
@@ -170,7 +171,7 @@ UPDATE mapped SET state = 'Saxony' WHERE number = 7;
 UPDATE mapped SET state = 'Saxony', action = 'some' WHERE number = 8;
 UPDATE mapped SET "Rev." = 1 WHERE number = 7;
 \echo :SQLSTATE
-SELECT action, target, allowed, needs, reasons FROM workorder.actions('mapped', 7);
+SELECT action, target, allowed, needs, cardinality(reasons) AS reasons FROM workorder.actions('mapped', 7);
 SELECT * FROM workorder.act('mapped', 7, 'remove', changes => '{"state": "x"}');
 \echo :SQLSTATE
 SELECT * FROM workorder.act('mapped', 7, 'remove', changes => '{"status": "gone"}');

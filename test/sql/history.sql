@@ -1,5 +1,6 @@
 -- What was: the history view, the row at any time, the chain of digests,
 -- imported rows, and a journal that nobody rewrites.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;

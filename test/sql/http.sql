@@ -1,5 +1,6 @@
 -- The door for HTTP, from SQL: what the gateway does is to set request.headers,
 -- call api.http_read() or api.http_write(), and read two settings back.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 SET client_min_messages = warning;
@@ -363,7 +364,7 @@ DELETE FROM workorder.route WHERE api = 'odd' AND method = 'GET';
 SELECT s.status FROM send('GET', '/regress/things/1') s;
 
 --
--- Rights: who may not execute a handler, who is identified by the body, as whom he runs
+-- Rights: who may not execute a handler, who is identified by the body, as whom they run
 --
 GRANT EXECUTE ON FUNCTION regress_http.send(text, text, bytea, text), regress_http.send(text, text, text, text) TO regress_http_user, regress_http_nobody;
 REVOKE EXECUTE ON FUNCTION echo, obey FROM PUBLIC;
@@ -402,7 +403,7 @@ SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Mall
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Nobody"}') s;
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name":') s;
 RESET ROLE;
--- An API for some roles is for nobody else, whoever says who he is; the body is not looked at.
+-- An API for some roles is for nobody else, whoever says who they are; the body is not looked at.
 UPDATE workorder.api SET settings = settings || '{"members": ["http.member", "http.guest"]}' WHERE name = 'regress';
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/who', '{"name": "Ann"}') s;
 SET workorder.actor = 'http_ann';

@@ -1,5 +1,6 @@
 -- Requests with a key: done once, answered as often as they are sent; by the
 -- door and in SQL.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 SET client_min_messages = warning;

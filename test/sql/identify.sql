@@ -1,5 +1,6 @@
 -- Requests without a token: set_identity() and what an API's "identify" is made
 -- of.  Over HTTP: test/http/identity.test.mjs.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_identify TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
@@ -47,7 +48,6 @@ SELECT length(workorder.set_identity('desk', 'proxy')) AS secret;
 SELECT name, length(value) FROM workorder.secret WHERE name LIKE 'proxy%' ORDER BY name;
 SELECT workorder.set_identity('desk', 'token');
 SELECT settings ? 'identity' AS identity, (SELECT count(*) FROM workorder.secret WHERE name LIKE 'proxy%') AS secrets FROM workorder.api WHERE name = 'desk';
-\set VERBOSITY sqlstate
 SELECT workorder.set_identity('none', 'basic');
 SELECT workorder.set_identity(NULL, 'basic');
 SELECT workorder.set_identity('desk', 'everybody');
@@ -59,7 +59,6 @@ SELECT workorder.set_identity('desk', 'network', login => 'nobody', addresses =>
 SELECT workorder.set_identity('desk', 'network', login => 'ann', addresses => '{10.0.0.1,0.0.0.0/0}');
 SELECT workorder.set_identity('desk', 'network', login => 'ann', addresses => '{::/0}');
 SELECT workorder.set_identity('desk', 'basic', addresses => '{10.0.0.1}');
-\set VERBOSITY default
 SELECT settings ? 'identity' AS identity FROM workorder.api WHERE name = 'desk';
 
 -- a password with each request: after ten failures in a row login and address wait, each by itself

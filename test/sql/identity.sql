@@ -1,5 +1,6 @@
 -- Who acts: the order in which a person is looked for, every way to pretend to
 -- be somebody else, the directory's memory, and tokens.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 \set admin :USER
@@ -329,7 +330,7 @@ ROLLBACK;
 RESET workorder.actor;
 
 --
--- C code that authenticated somebody lets him act, for the transaction
+-- C code that authenticated somebody lets them act, for the transaction
 --
 CREATE FUNCTION assume(tenant bigint, actor bigint) RETURNS void LANGUAGE c STRICT
 AS '$libdir/workorder', 'workorder_assume';

@@ -1,4 +1,5 @@
 -- Input judged by rules that are data, and what add-ons are made with.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 SET client_min_messages = warning;

@@ -1,5 +1,6 @@
 -- Tickets go from one version of their flow to another: the report first, then
 -- all or none.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;
@@ -80,7 +81,7 @@ SELECT * FROM workorder.migrate('claim', :old, :new);
 SELECT workorder.move_tickets('claim', :old, :new, '{}', 0);
 UPDATE claim SET action = 'migrate' WHERE id = 1;
 RESET ROLE;
--- Nobody gives the order by himself, the owner neither.
+-- Nobody gives the order by hand, the owner neither.
 UPDATE claim SET action = 'migrate' WHERE id = 1;
 SELECT code, path, message FROM workorder.check_flow('{"id": "x", "initial": "a", "on": {"create": {"allow": "*"}}, "states": {"a": {"on": {"migrate": {"target": "b", "allow": "*"}}}, "b": {"type": "final"}}}');
 

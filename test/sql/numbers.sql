@@ -1,5 +1,6 @@
 -- Numbers and keys that come by themselves are nobody's to choose; a key that
 -- the application gives is.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;

@@ -1,4 +1,5 @@
 -- Events: what has happened, for those who listen.
+\set VERBOSITY sqlstate
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_outbox TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
 ALTER DATABASE regress_workorder_outbox SET lc_messages = 'C';

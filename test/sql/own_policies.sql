@@ -1,5 +1,6 @@
 -- A table that has row-level security of its own before it gets a flow, and one
 -- that gets it afterwards: what they shut stays shut, whatever the other opens.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;

@@ -1,4 +1,5 @@
 -- What may be done with many tickets, in which capacity; and whether a key is taken.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -45,7 +46,7 @@ UPDATE ticket SET action = 'agree' WHERE id = 3;
 SET ROLE regress_permitted_web;
 \set asked '''{take,drop,look,big,odd,finish,check,agree,view,create,nothing}'''
 
--- Each sees his own; the lead sees all.  Input that is missing is no obstacle.
+-- Each sees their own; the lead sees all.  Input that is missing is no obstacle.
 SET workorder.actor = 'perm_ann';
 SELECT * FROM workorder.permitted('ticket', '{3,2,1,99,2}', :asked);
 SET workorder.actor = 'perm_bob';

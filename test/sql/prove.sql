@@ -1,4 +1,5 @@
 -- What can be proved of a flow.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null
 SET client_min_messages = warning;

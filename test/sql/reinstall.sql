@@ -2,7 +2,7 @@
 -- What install() makes: DROP EXTENSION ... CASCADE takes much of it along,
 -- install() makes what is missing, and verify() names each thing that is.
 --
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 CREATE DATABASE regress_workorder_reinstall TEMPLATE template0;
 \c regress_workorder_reinstall
 SET client_min_messages = error;

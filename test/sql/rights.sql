@@ -1,4 +1,5 @@
 -- Who may see and do what: roles, policies and column privileges.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -222,7 +223,7 @@ SELECT workorder.visible('paper', 1), (SELECT count(*) > 0 FROM workorder.histor
 RESET ROLE;
 
 --
--- Hand-over: afterwards it is no longer his to see
+-- Hand-over: afterwards it is no longer theirs to see
 --
 SET ROLE regress_rights_web;
 SET workorder.actor = 'rights_bob';
@@ -235,7 +236,7 @@ SET workorder.actor = 'rights_max';
 SELECT id, title FROM paper WHERE id = 6;
 SELECT revision, state FROM workorder.act('paper', 6, 'hide', 'not for me');
 SELECT id, title FROM paper WHERE id = 6;
--- he who takes it sees what was done
+-- who takes it sees what was done
 SET workorder.actor = 'rights_ann';
 SELECT revision, actor, action, to_state FROM workorder.history WHERE relation = 'paper'::regclass AND ticket_id = 2 ORDER BY 1;
 RESET ROLE;

@@ -1,5 +1,6 @@
 -- Rules of the owner's: they see a statement before any trigger does, and may
 -- make others of it.  What the engine writes is written or refused, never lost.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;

@@ -1,11 +1,10 @@
 -- Substring search: what workorder.bigram_ops finds is what a sequential scan
 -- finds, contains() uses it under row-level security, and leaks nothing.
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
 SELECT workorder.install();
 RESET client_min_messages;
-\set VERBOSITY default
 
 CREATE TABLE doc (id int PRIMARY KEY, subject text);
 INSERT INTO doc VALUES

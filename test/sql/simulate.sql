@@ -1,4 +1,5 @@
 -- A flow simulated: what the engine would do, and nothing left of it.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;
@@ -31,7 +32,7 @@ CREATE TABLE before AS SELECT * FROM everything;
 LISTEN workorder;
 
 -- A document that is not published; people who exist and people who do not.
-SELECT s.* FROM document, workorder.simulate(body, '[
+SELECT s.step, s.actor, s.action, s.from_state, s.to_state, s.ok, s.code, s.message <> s.hint AS explained FROM document, workorder.simulate(body, '[
   {"actor": "ann", "action": "create"},
   {"actor": "ann", "action": "create", "changes": {"days": 3}},
   {"actor": "ann", "action": "submit"},
@@ -41,7 +42,7 @@ SELECT s.* FROM document, workorder.simulate(body, '[
   {"actor": "bob", "action": "approve", "changes": {"days": 9}},
   {"actor": "bob", "action": "approve"},
   {"actor": "bob", "action": "approve"}]') s;
-SELECT s.* FROM document, workorder.simulate(body, '[
+SELECT s.step, s.actor, s.action, s.from_state, s.to_state, s.ok, s.code, s.message <> s.hint AS explained FROM document, workorder.simulate(body, '[
   {"actor": "cid", "roles": ["clerk", "boss"], "action": "create", "changes": {"days": 7, "helper_id": "eve"}},
   {"actor": "cid", "action": "submit", "note": "x"},
   {"actor": "cid", "action": "approve"},
@@ -51,16 +52,16 @@ SELECT s.* FROM document, workorder.simulate(body, '[
   {"actor": "bob", "action": "approve"},
   {"actor": "cid", "action": "approve"}]') s;
 -- Time: what is due by then fires first.
-SELECT s.* FROM document, workorder.simulate(body, '[
+SELECT s.step, s.actor, s.action, s.from_state, s.to_state, s.ok, s.code, s.message <> s.hint AS explained FROM document, workorder.simulate(body, '[
   {"actor": "ann", "action": "create", "changes": {"days": 3}, "at": "2026-03-02 08:00+00"},
   {"actor": "ann", "action": "submit", "note": "x", "at": "2026-03-02 09:00+00"},
   {"actor": "bob", "action": "delete", "at": "2026-03-05 08:59+00"}]') s;
-SELECT s.* FROM document, workorder.simulate(body, '[
+SELECT s.step, s.actor, s.action, s.from_state, s.to_state, s.ok, s.code, s.message <> s.hint AS explained FROM document, workorder.simulate(body, '[
   {"actor": "ann", "action": "create", "changes": {"days": 3}, "at": "2026-03-02 08:00+00"},
   {"actor": "ann", "action": "submit", "note": "x", "at": "2026-03-02 09:00+00"},
   {"actor": "bob", "action": "approve", "at": "2026-03-05 09:00+00"}]') s;
 -- Anonymous, and before there is a ticket.
-SELECT s.* FROM document, workorder.simulate(body, '[{"action": "create", "changes": {"days": 3}}, {"actor": "bob", "action": "approve"}, {"actor": "bob", "action": "delete"}]') s;
+SELECT s.step, s.actor, s.action, s.from_state, s.to_state, s.ok, s.code, s.message <> s.hint AS explained FROM document, workorder.simulate(body, '[{"action": "create", "changes": {"days": 3}}, {"actor": "bob", "action": "approve"}, {"actor": "bob", "action": "delete"}]') s;
 
 -- Nothing is left: rows, sequences, the clock, who acts, the plans of the session, tables.
 SELECT * FROM everything EXCEPT SELECT * FROM before;
@@ -93,7 +94,7 @@ SELECT * FROM workorder.simulate('trip', '[1]');
 SELECT * FROM workorder.simulate('trip', '[{"actor": "ann"}]');
 SELECT * FROM workorder.simulate('trip', '[]');
 SELECT * FROM workorder.simulate('trip', '[{"actor": "ann", "roles": ["boss"], "action": "create"}]');
-SELECT step, ok, code, message FROM workorder.simulate('trip', '[{"actor": "ann", "action": "create", "changes": {"days": 1, "nonsense": {"a": 1}, "revision": 7}}, {"actor": "ann", "action": "create", "changes": {"days": 1, "state": "granted"}}]');
+SELECT step, ok, code FROM workorder.simulate('trip', '[{"actor": "ann", "action": "create", "changes": {"days": 1, "nonsense": {"a": 1}, "revision": 7}}, {"actor": "ann", "action": "create", "changes": {"days": 1, "state": "granted"}}]');
 -- The parts are not for use alone.
 SELECT workorder.simulate_as(1, NULL);
 SELECT workorder.simulate_begin(body) FROM document;

@@ -1,5 +1,6 @@
 -- What is small as it is kept and huge as it is written is refused before
 -- anybody writes it.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;

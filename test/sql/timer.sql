@@ -1,5 +1,6 @@
 -- Time: timers are set, stand still and end with a ticket's moves, and sweep()
 -- makes what is due happen, once.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -251,7 +252,7 @@ DROP TRIGGER "~~touch" ON request;
 SELECT id, state, title, last_action FROM request WHERE id IN (31, 32) ORDER BY id;
 
 --
--- Everybody sees what is late of what he may see
+-- Everybody sees what is late of what they may see
 --
 UPDATE workorder.timer SET next_at = '2026-05-02', due_at = '2026-05-02' WHERE ticket_id IN (33, 34) AND delay = 'P10D';
 SET ROLE regress_timer_app;

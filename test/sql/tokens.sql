@@ -1,4 +1,5 @@
 -- Whose a token is, and when it ends; and how often a password may be guessed.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 \set admin :USER
@@ -85,7 +86,7 @@ BEGIN
   PERFORM workorder.sign_in(1, login, password);
   RETURN 'signed in';
 EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
+  RETURN SQLSTATE;
 END
 $$;
 SELECT workorder.set_password('ann', 'correct horse');

@@ -1,7 +1,7 @@
 -- Column values in the journal: one form whatever the session's settings are,
 -- and the form leads back to the value.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
-\set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_value TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
 ALTER DATABASE regress_workorder_value SET lc_messages = 'C';

@@ -1,7 +1,7 @@
 -- The journal against the tables: what verify() finds, what as_of() replays,
 -- and who may touch the journal.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
-\set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE DATABASE regress_workorder_verify TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C';
 ALTER DATABASE regress_workorder_verify SET lc_messages = 'C';
@@ -65,7 +65,7 @@ SELECT * FROM workorder.act('ticket', 4, 'comment', 'hello');
 RESET workorder.actor;
 SELECT ticket_id, revision, at, actor_id, action, from_state, to_state, note, changes
 FROM workorder.journal ORDER BY ticket_id, revision;
-SELECT relation, ticket_id, revision, code, message FROM workorder.verify();
+SELECT relation, ticket_id, revision, code FROM workorder.verify();
 -- its history is elsewhere, until the first act opens one here
 DELETE FROM ticket WHERE id = 6;
 
@@ -98,7 +98,7 @@ SELECT workorder.as_of('pg_class', 1, 'infinity');
 --
 -- What verify() finds.  A superuser can do all this; nobody else can.
 --
-\set findings 'SELECT ticket_id, revision, code, message FROM workorder.verify(''ticket'')'
+\set findings 'SELECT ticket_id, revision, code FROM workorder.verify(''ticket'')'
 \set forge 'BEGIN; SET LOCAL session_replication_role = replica'
 :findings;
 -- rows
@@ -158,18 +158,18 @@ BEGIN; SET LOCAL session_replication_role = replica; DROP TRIGGER "~workorder_gu
 BEGIN; SET LOCAL session_replication_role = replica; DROP TRIGGER "~workorder_guard" ON ticket;
 CREATE TRIGGER "~workorder_guard" BEFORE UPDATE OF a ON ticket FOR EACH ROW
 EXECUTE FUNCTION workorder.guard_row('1', 'ticket', '{"state": "status"}', 'tenant_id', 'id'); :findings; ROLLBACK;
-BEGIN; ALTER TABLE ticket SET UNLOGGED; ALTER TABLE workorder.journal DISABLE TRIGGER USER; SELECT relation, code, message FROM workorder.verify(); ROLLBACK;
-BEGIN; DROP TRIGGER append_only ON workorder.journal; SELECT relation, code, message FROM workorder.verify(); ROLLBACK;
+BEGIN; ALTER TABLE ticket SET UNLOGGED; ALTER TABLE workorder.journal DISABLE TRIGGER USER; SELECT relation, code FROM workorder.verify(); ROLLBACK;
+BEGIN; DROP TRIGGER append_only ON workorder.journal; SELECT relation, code FROM workorder.verify(); ROLLBACK;
 BEGIN; ALTER TABLE ticket DISABLE ROW LEVEL SECURITY; :findings; ROLLBACK;
 BEGIN; DROP POLICY workorder_view ON ticket; DROP POLICY workorder_create ON ticket; :findings; ROLLBACK;
 BEGIN; ALTER POLICY workorder_view ON ticket USING (true); :findings; ROLLBACK;
 BEGIN; ALTER POLICY workorder_create ON ticket WITH CHECK (true); :findings; ROLLBACK;
 BEGIN; ALTER POLICY workorder_delete ON ticket TO regress_wo_reader; :findings; ROLLBACK;
 BEGIN; DROP POLICY workorder_act ON ticket; CREATE POLICY workorder_act ON ticket FOR UPDATE USING (true); :findings; ROLLBACK;
--- policies of the user's own are his business
+-- policies of the user's own are their business
 BEGIN; CREATE POLICY mine ON ticket AS RESTRICTIVE USING (a > 1); :findings; ROLLBACK;
 BEGIN; SELECT workorder.unguard('ticket'); :findings; SELECT count(*) FROM workorder.verify(); ROLLBACK;
-BEGIN; SET LOCAL session_replication_role = replica; DROP TABLE ticket; SELECT code, message FROM workorder.verify(); ROLLBACK;
+BEGIN; SET LOCAL session_replication_role = replica; DROP TABLE ticket; SELECT code FROM workorder.verify(); ROLLBACK;
 -- a column that comes later, with a default and without
 BEGIN; ALTER TABLE ticket ADD COLUMN k int DEFAULT 5, ADD COLUMN later text; :findings;
 SELECT * FROM workorder.act('ticket', 1, 'update', NULL, '{"k": 6}'); :findings; ROLLBACK;
@@ -219,9 +219,7 @@ ROLLBACK;
 UPDATE workorder.journal SET note = 'else';
 DELETE FROM workorder.journal WHERE ticket_id = 1;
 TRUNCATE workorder.journal;
-\set VERBOSITY default
 UPDATE workorder.journal SET note = 'else';
-\set VERBOSITY terse
 SELECT workorder.journal_maintenance(1, 1, 'nothing');
 BEGIN;
 SET LOCAL workorder.maintenance = on;
@@ -232,7 +230,7 @@ SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE relatio
 -- not even its own trace goes without one
 DELETE FROM workorder.journal WHERE guarded_id = 0 AND ticket_id = 1 AND revision = 1;
 SELECT ticket_id, revision, replace(note, current_user, 'somebody') AS note FROM workorder.journal WHERE guarded_id = 0 ORDER BY 1, 2;
-SELECT relation, ticket_id, revision, code, message FROM workorder.verify() WHERE relation IS NULL;
+SELECT relation, ticket_id, revision, code FROM workorder.verify() WHERE relation IS NULL;
 TRUNCATE workorder.journal;
 SELECT guarded_id, ticket_id, revision, action, replace(note, current_user, 'somebody') AS note FROM workorder.journal;
 ROLLBACK;

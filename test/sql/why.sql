@@ -1,4 +1,5 @@
 -- Where a ticket stands, who can move it and how, what is due, what I may do.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \set admin_database :DBNAME
 SET client_min_messages = warning;
@@ -45,7 +46,7 @@ END $$;
 SELECT l, s.* FROM unnest('{ann,bob,cid,dan}'::text[]) l, LATERAL (SELECT x.* FROM set_config('workorder.actor', 'cid', false), said(l) x) s WHERE s.said <> s.so;
 SET workorder.actor = 'cid';
 SELECT count(*), count(*) FILTER (WHERE s.said) AS said FROM unnest('{ann,bob,cid,dan}'::text[]) l, LATERAL (SELECT x.* FROM set_config('workorder.actor', 'cid', false), said(l) x) s;
--- Who does not see the ticket learns nothing, and nobody is told that he could act.
+-- Who does not see the ticket learns nothing, and nobody is told that they could act.
 SET workorder.actor = 'eve';
 CREATE ROLE regress_workorder_asker;
 SELECT workorder.grant_access('regress_workorder_asker');

@@ -1,5 +1,6 @@
 -- Every way to write a row is judged in the same way: judged, moved and
 -- journalled, or refused with nothing changed and nothing journalled.
+\set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS workorder CASCADE;
@@ -74,9 +75,7 @@ INSERT INTO ticket (title, votes) VALUES ('x', '{}');
 INSERT INTO ticket (title, last_action) VALUES ('x', 'create');
 INSERT INTO ticket (tenant_id, title) VALUES (2, 'x');
 \echo :SQLSTATE
-\set VERBOSITY terse
 INSERT INTO ticket (title, amount) VALUES ('x', -1);
-\set VERBOSITY default
 INSERT INTO ticket (id) VALUES (1);
 SET workorder.actor = 'paths_nora';
 INSERT INTO ticket (title) VALUES ('x');
@@ -171,9 +170,7 @@ UPDATE ticket SET id = 70 WHERE id = 7;
 \echo :SQLSTATE
 UPDATE ticket SET tenant_id = 2 WHERE id = 7;
 \echo :SQLSTATE
-\set VERBOSITY terse
 UPDATE ticket SET amount = -1 WHERE id = 7;
-\set VERBOSITY default
 SET workorder.actor = 'paths_nora';
 UPDATE ticket SET title = 'x' WHERE id = 7;
 \echo :SQLSTATE
@@ -248,9 +245,7 @@ SELECT * FROM workorder.verify('ticket');
 CREATE VIEW open_ticket AS SELECT id, title, state, action, note FROM ticket WHERE state IN ('new', 'work') WITH CASCADED CHECK OPTION;
 INSERT INTO open_ticket (id, title) VALUES (40, 'through a view') RETURNING *;
 UPDATE open_ticket SET action = 'start', title = 'started' WHERE id = 40 RETURNING *;
-\set VERBOSITY terse
 UPDATE open_ticket SET action = 'finish' WHERE id = 40;
-\set VERBOSITY default
 UPDATE open_ticket SET state = 'new' WHERE id = 40;
 \echo :SQLSTATE
 DELETE FROM open_ticket WHERE id = 40;
@@ -289,9 +284,7 @@ SELECT md5(string_agg(t::text, '|' ORDER BY id)) AS picture FROM ticket t WHERE 
 UPDATE ticket SET action = 'start' WHERE id IN (5, 31, 40);
 \echo :SQLSTATE
 -- the table's own check, after the guard
-\set VERBOSITY terse
 UPDATE ticket SET action = 'start', amount = CASE id WHEN 31 THEN -1 ELSE 1 END WHERE id IN (5, 31);
-\set VERBOSITY default
 -- at the end of the statement
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -146,12 +146,12 @@ spec last_vote 'One of two signatures is given, and two people give the last one
 spec first_votes 'Two people sign, and two signatures are needed: none is lost, and the ticket is not left pending.' \
   "$submitted" "$(by_sql sign)" "$(by_act sign)" "$(by_sql sign)" "$(by_act sign)"
 
-spec edit_act 'One edits while another submits: who submits decides about what he has seen, and what is submitted is not edited.' '' \
+spec edit_act 'One edits while another submits: who submits decides about what they have seen, and what is submitted is not edited.' '' \
   "UPDATE doc SET title = 'edited' WHERE id = 1 RETURNING state, revision;" \
   "SELECT * FROM workorder.act('doc', 1, 'update', changes => jsonb_build_object('title', 'edited'), expect_revision => 1);" \
   "$(by_sql submit)" "SELECT * FROM workorder.act('doc', 1, 'submit', expect_revision => 1);"
 
-spec expect_revision 'Both may do it in any state, but each wants the ticket as he has read it.' '' \
+spec expect_revision 'Both may do it in any state, but each wants the ticket as they have read it.' '' \
   "UPDATE doc SET action = 'comment', note = 'one' WHERE id = 1 AND revision = 1 RETURNING state, revision;" \
   "SELECT * FROM workorder.act('doc', 1, 'comment', 'one', expect_revision => 1);" \
   "UPDATE doc SET action = 'comment', note = 'two' WHERE id = 1 AND revision = 1 RETURNING state, revision;" \

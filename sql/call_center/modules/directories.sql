@@ -113,7 +113,7 @@ DECLARE
   imported int;
 BEGIN
   IF target IS NULL THEN
-    PERFORM workorder.refuse('WO404', format('there is no directory "%s"', left(coalesce(import.directory, ''), 63)),
+    PERFORM workorder.refuse('WO404', format('directory "%s" does not exist', left(coalesce(import.directory, ''), 63)),
       'Directories are the tables of call_center.directory_columns().', 'Give the name of one of them.');
   ELSIF jsonb_typeof(import.list) IS DISTINCT FROM 'array'
     OR EXISTS (SELECT FROM jsonb_array_elements(import.list) AS i (value)

@@ -13,7 +13,7 @@ BEGIN
       DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = check_grant.role) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', check_grant.role::oid),
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('role with OID %s does not exist', check_grant.role::oid),
       DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
   END IF;
   -- What cannot be granted GRANT passes over with a warning for each.
@@ -56,7 +56,7 @@ BEGIN
       DETAIL = 'It must not be null.', HINT = 'Give the name of a database role.';
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grant_admin.role) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no role with OID %s', grant_admin.role::oid),
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('role with OID %s does not exist', grant_admin.role::oid),
       DETAIL = 'It may have been dropped.', HINT = 'Give the name of a database role.';
   END IF;
   -- For the schema that clients are shown, which install() makes.
@@ -174,7 +174,7 @@ BEGIN
   WHERE g.relation = grant_table.relation
   GROUP BY r.relnamespace, r.relowner;
   IF NOT FOUND THEN
-    PERFORM workorder.refuse('WO404', 'no such table with a flow', 'Rights are given on guarded tables.', 'Run workorder.guard() first.');
+    PERFORM workorder.refuse('WO404', 'the table does not exist, or has no flow', 'Rights are given on guarded tables.', 'Run workorder.guard() first.');
   END IF;
   IF NOT pg_has_role(owner, 'USAGE') THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of table %s to grant access', grant_table.relation),

@@ -115,7 +115,7 @@ BEGIN
   FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     IF NOT EXISTS (SELECT FROM workorder.tenant t WHERE t.id = home) THEN
-      RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such tenant',
+      RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the tenant does not exist',
         DETAIL = 'People belong to a tenant, and the current one is not in workorder.tenant.',
         HINT = 'Add the tenant, or set workorder.tenant to another.';
     END IF;
@@ -164,7 +164,7 @@ BEGIN
   WHERE a.tenant_id = home AND a.login = person_id.login
   FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such actor',
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the person does not exist',
       DETAIL = 'Nobody in this tenant has this login.', HINT = 'Add people with workorder.enrol().';
   END IF;
   RETURN found_id;
@@ -256,7 +256,7 @@ BEGIN
   END IF;
   IF map_role.db_role IS NOT NULL
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = map_role.db_role) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such database role',
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the database role does not exist',
       DETAIL = 'A person is recognised by the role that they log in as.', HINT = 'Create the role first, or give null to end a mapping.';
   END IF;
   IF EXISTS (SELECT FROM workorder.actor a

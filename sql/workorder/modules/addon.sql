@@ -241,7 +241,7 @@ BEGIN
       delay.problem := 'names a calendar that does not exist';
     END IF;
     IF delay.problem IS NOT NULL THEN
-      PERFORM workorder.refuse('WO400', format('setting "%s" of "%s" is no duration', set_setting.name, set_setting.system),
+      PERFORM workorder.refuse('WO400', format('setting "%s" of "%s" is not a duration', set_setting.name, set_setting.system),
         format('"%s" %s.', left(set_setting.value, 63), delay.problem),
         'Set it to P3D, PT30M or PT16H@office with workorder.set_setting(), or to null for none.');
     END IF;

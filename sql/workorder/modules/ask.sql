@@ -24,7 +24,7 @@ RETURNS TABLE (code text, message text, detail text, hint text)
 LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 4
 AS 'MODULE_PATHNAME', 'workorder_explain';
 COMMENT ON FUNCTION workorder.explain(regclass, bigint, text, text, jsonb) IS
-'Every reason why act() with the same arguments would be refused, none if it would not be. code is unknown_action, state, guard, allow, exclude, require, fields, voted, quorum, turn, delegated, approvers or revision, and for orders about tasks also order, actor, task, trail, twice, touched, claimed, unclaimed, decides or reminded. Raises like can().';
+'Every reason why act() with the same arguments would be refused, none if it would not be. code is unknown_action, state, guard, allow, exclude, require, fields, voted, quorum, turn, delegated, approvers or revision, and for commands about tasks also command, actor, task, tasks, return_path, twice, touched, claimed, unclaimed, decides or reminded. Raises like can().';
 
 CREATE FUNCTION workorder.actions(relation regclass, id bigint)
 RETURNS TABLE (action text, target text, allowed boolean, needs text[], reasons text[])

@@ -30,7 +30,7 @@ DECLARE
     WHERE f.name = newest_version.flow AND f.life <> 'draft' ORDER BY f.version DESC LIMIT 1);
 BEGIN
   IF definition IS NULL THEN
-    PERFORM workorder.refuse('WO404', 'there is no such flow', 'No version of a flow of this name was published.',
+    PERFORM workorder.refuse('WO404', 'the flow does not exist', 'No version of a flow of this name was published.',
       'Look the flows up in workorder.flow, or give the document itself.');
   END IF;
   RETURN definition;

@@ -219,7 +219,7 @@ BEGIN
   LOCK TABLE workorder.flow IN SHARE ROW EXCLUSIVE MODE;
   SELECT f.* INTO flow FROM workorder.flow f WHERE f.id = set_life.flow_id;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('there is no flow with id %s', coalesce(set_life.flow_id::text, 'null')),
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('flow %s does not exist', coalesce(set_life.flow_id::text, 'null')),
       DETAIL = 'Ids are those of table workorder.flow.', HINT = 'Look the flow up in workorder.flow.';
   END IF;
   IF flow.life = set_life.life THEN

@@ -249,7 +249,7 @@ BEGIN
   END IF;
 
   IF length(guard.flow) > 63 OR NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = guard.relation) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such table or flow',
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the table or the flow does not exist',
       DETAIL = format('Table %s, flow "%s".', guard.relation, left(guard.flow, 63)),
       HINT = 'Give the name of a table, and the name of a published flow.';
   END IF;
@@ -325,7 +325,7 @@ BEGIN
         HINT = 'Map another name with the argument columns.';
     ELSIF NOT guard.columns ? c.name THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400',
-        MESSAGE = format('table %s has a column "%s" already', guard.relation, c.actual),
+        MESSAGE = format('column "%s" of table %s exists already', c.actual, guard.relation),
         DETAIL = 'The engine would take it over.',
         HINT = format('If that is meant, say so: columns => ''{"%s": "%s"}''; otherwise map another name.', c.name, c.actual);
     ELSIF c.atthasdef THEN
@@ -435,7 +435,7 @@ DECLARE
   kept text;
 BEGIN
   IF NOT EXISTS (SELECT FROM workorder.guarded g WHERE g.id = forget.guarded_id) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('no guarded table has the number %s', coalesce(forget.guarded_id::text, 'null')),
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('guarded table %s does not exist', coalesce(forget.guarded_id::text, 'null')),
       DETAIL = 'Tables with a flow are numbered in workorder.guarded.', HINT = 'Give the number that verify() named.';
   END IF;
   IF EXISTS (SELECT FROM workorder.guarded g JOIN pg_class c ON c.oid = g.relation WHERE g.id = forget.guarded_id) THEN

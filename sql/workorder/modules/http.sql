@@ -179,7 +179,7 @@ BEGIN
   IF cardinality(tables) = 1 THEN
     RETURN tables[1];
   END IF;
-  RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such table with a flow',
+  RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the table does not exist, or has no flow',
     DETAIL = 'It is not a table with a flow, nor a view in schema api that reads one such table.',
     HINT = 'Give the name of a view in schema api, or schema.table.';
 END

@@ -221,7 +221,7 @@ BEGIN
     PERFORM workorder.install_http();
   ELSE
     -- It may be shown to the whole world, or be somebody's who means to be called.
-    RAISE WARNING USING MESSAGE = 'schema "api" is there already, so nothing was put into it',
+    RAISE WARNING USING MESSAGE = 'schema "api" exists already, so nothing was put into it',
       DETAIL = 'A gateway has nothing to call yet.',
       HINT = 'Say which schema clients are shown: SELECT workorder.install_http(''api''), or another name.';
   END IF;

@@ -161,7 +161,7 @@ BEGIN
   SELECT f.id, f.name, f.life INTO old FROM workorder.flow f WHERE f.id = from_flow;
   SELECT f.id, f.name, f.life INTO new FROM workorder.flow f WHERE f.id = to_flow;
   IF old.name IS DISTINCT FROM flow OR new.name IS DISTINCT FROM flow THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('flow "%s" has no such version', flow),
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = format('a version of flow "%s" does not exist', flow),
       DETAIL = format('Its tickets can go from one of its own versions to another; asked was from %s to %s.', from_flow, to_flow),
       HINT = 'Give ids of workorder.flow, as publish() returned them.';
   END IF;

@@ -80,7 +80,7 @@ CREATE FUNCTION workorder.subscribe(consumer text, since bigint DEFAULT NULL) RE
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'workorder_subscribe';
 COMMENT ON FUNCTION workorder.subscribe(text, bigint) IS
-'Makes a consumer of the current tenant''s events, and returns the number of the last event that it does not get: everything that is committed from now on, or what comes after the event since, as far as it is kept (0 for all of it). A consumer that is there stays where it is, unless since is given. Needs EXECUTE and nothing else. Raises WO400 for an empty name or a negative number, WO404 if there is no such tenant, WO409 outside of READ COMMITTED.';
+'Makes a consumer of the current tenant''s events, and returns the number of the last event that it does not get: everything that is committed from now on, or what comes after the event since, as far as it is kept (0 for all of it). A consumer that is there stays where it is, unless since is given. Needs EXECUTE and nothing else. Raises WO400 for an empty name or a negative number, WO404 if there is the tenant does not exist, WO409 outside of READ COMMITTED.';
 
 CREATE FUNCTION workorder.events(consumer text, max int DEFAULT 1000)
 RETURNS TABLE (number bigint, relation regclass, ticket_id bigint, revision int, at timestamptz, actor_id bigint,

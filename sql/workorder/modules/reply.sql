@@ -31,7 +31,7 @@ DECLARE
   greatest_id bigint;
 BEGIN
   IF guarded_id IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'no such table with a flow',
+    RAISE EXCEPTION USING ERRCODE = 'WO404', MESSAGE = 'the table does not exist, or has no flow',
       DETAIL = 'Replies belong to the tickets of a guarded table.', HINT = 'Run workorder.guard() first.';
   END IF;
   IF jsonb_typeof(list) IS DISTINCT FROM 'array' THEN

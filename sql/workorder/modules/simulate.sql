@@ -169,7 +169,7 @@ BEGIN
             USING changes, one ->> 'note';
         ELSIF one ->> 'action' = 'delete' THEN
           IF NOT workorder.can(ticket, 1, 'view') THEN
-            PERFORM workorder.refuse('WO404', 'there is no ticket 1', 'Or you may not see it.', 'Check who may "view".');
+            PERFORM workorder.refuse('WO404', 'ticket 1 does not exist', 'Or you may not see it.', 'Check who may "view".');
           END IF;
           EXECUTE 'DELETE FROM pg_temp.workorder_simulation';
         ELSE
