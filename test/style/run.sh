@@ -10,7 +10,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 # shellcheck source=test/tools/tap.sh
 . "$root/test/tools/tap.sh"
-need shellcheck jq
+need shellcheck jq uncrustify
 
 cd "$root"
 
@@ -99,6 +99,37 @@ calls() (
 ok 'calls were found' test "$(calls | sort -u | wc -l)" -ge 200
 is 'no folder includes one that includes it back' "$(includes | circles)" ''
 is 'no file calls one that calls it back' "$(calls | circles)" ''
+
+is 'C is formatted as scripts/format does it' "$(scripts/format --check 2>&1 | head -n 40)" ''
+printf 'int\nf(int a) {\n    int b=a;\n\treturn  b ;\n}\n' >"$copy.c"
+is 'and what is not is found' "$(scripts/format --check "$copy.c" | grep -c '^+[^+]')" 4
+
+# Reads "file function" and prints where the function does not begin with the name of its file.
+misnamed() { awk '$2 !~ "^wo_" $1 "(_|$)" && $2 !~ /^(workorder_|pg_finfo_workorder_|_PG_init$|Pg_magic_func$)/ { print $1 ".c: " $2 }'; }
+# "file function" for each function that other files may call, from what was compiled.
+shared() (
+  cd "$WORKORDER_TEST_HOME/build/src"
+  find . -name '*.o' -printf '%P\n' | while read -r object; do
+    [ ! -e "$root/src/${object%.o}.c" ] || nm -g --defined-only "$object" | awk -v file="$(basename "$object" .o)" '$2 == "T" { print file, $3 }'
+  done
+)
+ok 'shared functions were found' test "$(shared | wc -l)" -ge 300
+is 'a shared function begins with the name of its file' "$(shared | misnamed)" ''
+is 'and one that does not is found' "$(printf '%s\n' 'act workorder_act' 'act wo_act_run' 'act wo_ask' 'act wo_action_run' | misnamed)" $'act.c: wo_ask\nact.c: wo_action_run'
+
+# Messages as PostgreSQL's style guide has them.
+messages() { perl test/style/messages.pl "$@"; }
+mapfile -t sources < <(printf '%s\n' src/*/*.[ch] sql/workorder/modules/*.sql)
+is 'messages are as in the style guide' "$(messages "${sources[@]}")" ''
+printf '%s\n' 'errmsg("there is no table \"%s\"", name)' 'errmsg("Table is gone")' 'errmsg("the table is gone.")' 'errdetail("the owner dropped it")' \
+  'errhint("Ask him.")' 'wo_reason_make("state", ERRCODE_WO_CONFLICT, psprintf("there is no way"))' 'conflict("task", "he has none", "x")' >"$copy.c"
+printf '%s\n' "MESSAGE = 'no such table'," "DETAIL = format('It was dropped by %s himself.')," "HINT = 'Wait';" >"$copy.sql"
+is 'and what is not is found' "$(messages "$copy.c" "$copy.sql" | wc -l)" 9
+is 'no message stands in more than four files of expected/' "$(messages -s "${sources[@]}")" ''
+# Words of people, wherever they stand.
+is 'people are "they"' \
+  "$(texts \( -path './src/*' -o -path './sql/*' -o -path './docs/*' -o -path './bench/*' -o -path './scripts/*' -o -path './deploy/*' -o -path './test/*' -o -name '*.md' \) \
+    ! -path './test/http/vectors/*' ! -path './test/style/*' ! -name CHANGELOG.md | lines '\b([Hh]e|[Hh]im|[Hh]is|himself)\b([^A-Za-z_]|$)' | grep -v 'grep -hE' || true)" ''
 
 # Errors that are raised without the extension's message domain are taken for those of handlers.
 foreign() { grep -lE '\b(ereport|elog)\(' "$@" | xargs grep -L '^#include "utils/errors.h"' || true; }
