@@ -117,7 +117,7 @@ secret_read(const char *name)
 	WoCatalogKey keys[] = {
 		{"name", TEXTOID, CStringGetTextDatum(name)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	char	   *value = NULL;
 
@@ -225,7 +225,7 @@ static void memo_add(const uint8 *digest);
 static Person
 password_check(int64 tenant, const char *login, const char *password, bool remember)
 {
-	Person	person = password_person(tenant, login);
+	Person		person = password_person(tenant, login);
 	char	   *hash = find_hash(tenant, person.id);
 	bool		possible = hash != NULL && person.active && strlen(password) <= PASSWORD_BYTES;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
@@ -259,8 +259,8 @@ password_person(int64 tenant, const char *login)
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"login", TEXTOID, CStringGetTextDatum(login)},
 	};
-	Person	person = {0};
-	WoCatalogScan	lookup;
+	Person		person = {0};
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 
 	wo_catalog_begin(&lookup, wo_catalog_table("actor", false), keys, lengthof(keys));
@@ -289,7 +289,7 @@ find_hash(int64 tenant, int64 id)
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"actor_id", INT8OID, Int64GetDatum(id)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	char	   *hash = NULL;
 
@@ -476,7 +476,7 @@ memo_add(const uint8 *digest)
 
 #define WEB_ROLE		"workorder_user"
 #define TOKEN_SECONDS	(8 * 60 * 60)
-#define LEAST_KEY_BYTES	32
+#define LEAST_KEY_BYTES 32
 #define TOKEN_ID_BYTES	16
 
 static char *signing_key(void);
@@ -493,7 +493,7 @@ workorder_sign_in(PG_FUNCTION_ARGS)
 	int64		tenant = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
 	char	   *login = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char	   *password = PG_ARGISNULL(2) ? pstrdup("") : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	Person	person = {0};
+	Person		person = {0};
 
 	PG_TRY();
 	{
@@ -526,7 +526,7 @@ workorder_token(PG_FUNCTION_ARGS)
 	int64		tenant = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
 	char	   *login = PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	int64		seconds = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
-	Person	person = password_person(tenant, login);
+	Person		person = password_person(tenant, login);
 
 	if (login[0] == '$')
 		ereport(ERROR,
@@ -841,7 +841,7 @@ static int64
 who(int64 tenant, const WoCredential *credential, const unsigned char *password)
 {
 	bool		whole = strlen((const char *) password) == credential->password_len;
-	Person	person = password_check(tenant, credential->username, (const char *) password, whole);
+	Person		person = password_check(tenant, credential->username, (const char *) password, whole);
 
 	return whole ? person.id : 0;
 }

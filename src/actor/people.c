@@ -36,7 +36,7 @@
 #include "utils/errors.h"
 
 /* A backend that met more people than this starts an empty directory. */
-#define DIRECTORY_LIMIT	20000
+#define DIRECTORY_LIMIT 20000
 
 typedef struct IdKey
 {
@@ -250,7 +250,7 @@ wo_people_by_db_role(const char *db_role, bool any_tenant, int64 tenant)
 	WoCatalogKey keys[] = {
 		{"db_role", TEXTOID, CStringGetTextDatum(db_role)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	IdKey		found = {0, 0};
 	int			nactive = 0;
@@ -313,7 +313,7 @@ read_holders(int64 tenant, const char *role)
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"role", TEXTOID, CStringGetTextDatum(role)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	MemoryContext caller;
 	List	   *holders = NIL;
@@ -346,7 +346,7 @@ is_active(int64 tenant, int64 id)
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"id", INT8OID, Int64GetDatum(id)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	bool		active;
 
@@ -365,7 +365,7 @@ is_active(int64 tenant, int64 id)
 static const WoActor *
 read_actor(WoCatalogKey *keys, int nkeys)
 {
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	WoActor    *actor = NULL;
 
@@ -409,7 +409,7 @@ read_roles(WoActor *actor)
 		{"tenant_id", INT8OID, Int64GetDatum(actor->tenant)},
 		{"actor_id", INT8OID, Int64GetDatum(actor->id)},
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	int			allocated = 8;
 

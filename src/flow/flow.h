@@ -25,7 +25,7 @@
 #define WO_ACTION_MIGRATE		"migrate"
 #define WO_ACTION_DELETE		"delete"
 #define WO_ACTION_AFTER		"after "		/* and the delay: a transition of the clock */
-#define WO_ACTION_TASK		"task "	/* and what is done to somebody's task */
+#define WO_ACTION_TASK		"task " /* and what is done to somebody's task */
 
 /* What may be done to tasks besides deciding; journalled as "task ..." */
 typedef enum WoTaskCommand

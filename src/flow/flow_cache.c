@@ -34,7 +34,7 @@
 
 #include "utils/compat.h"
 #include "utils/errors.h"
-#include "utils/inval.h"		/* CacheInvalidateRelcache */
+#include "utils/inval.h"        /* CacheInvalidateRelcache */
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"

@@ -395,15 +395,15 @@ check_reached(const Chart *chart, List **findings)
 			continue;
 		if (visited[unreached->parent])
 			wo_flow_read_add_finding(findings, "unreachable_state", wo_flow_where(flow, s),
-								"Add a transition that leads there, or take it out.",
-								unreached->kind == WO_STATE_HISTORY ?
-								"nothing leads to history \"%s\"" : "no ticket ever gets to state \"%s\"",
-								unreached->path);
+									 "Add a transition that leads there, or take it out.",
+									 unreached->kind == WO_STATE_HISTORY ?
+									 "nothing leads to history \"%s\"" : "no ticket ever gets to state \"%s\"",
+									 unreached->path);
 		if (unreached->ndelays > 0)
 			wo_flow_read_add_finding(findings, "timer_unreachable",
-								psprintf("%s.after", wo_flow_where(flow, s)),
-								"Add a transition that leads to the state, or take the timer out.",
-								"the timers of state \"%s\" never start", unreached->path);
+									 psprintf("%s.after", wo_flow_where(flow, s)),
+									 "Add a transition that leads to the state, or take the timer out.",
+									 "the timers of state \"%s\" never start", unreached->path);
 	}
 }
 
@@ -444,8 +444,8 @@ check_ends(const Chart *chart, List **findings)
 	while ((leaf = bms_next_member(chart->reached, leaf)) >= 0)
 		if (!bms_is_member(leaf, ending))
 			wo_flow_read_add_finding(findings, "dead_end", wo_flow_where(flow, leaf),
-								"Add a transition towards a final state of the flow, or make this one final, right below the root.",
-								"from state \"%s\" no final state can be reached", flow->states[leaf].path);
+									 "Add a transition towards a final state of the flow, or make this one final, right below the root.",
+									 "from state \"%s\" no final state can be reached", flow->states[leaf].path);
 }
 
 /*
@@ -522,15 +522,15 @@ check_somebody(const WoFlow *flow, const WoTransition *c, List **findings, void 
 		return;
 	if (c->relations != NULL)
 		wo_flow_read_add_finding(findings, "nobody", c->where, "Let somebody else take it too.",
-							"whoever is allowed is excluded at once");
+								 "whoever is allowed is excluded at once");
 	else if (!c->allow_given)
 		wo_flow_read_add_finding(findings, "nobody", c->where,
-							"Add \"allow\" with roles, \"$column\" or \"*\"; what is not allowed is denied.",
-							"nobody may ever take \"%s\" here", flow->actions[c->action]);
+								 "Add \"allow\" with roles, \"$column\" or \"*\"; what is not allowed is denied.",
+								 "nobody may ever take \"%s\" here", flow->actions[c->action]);
 	else if (!is_open_above(flow, c->source, c->action))
 		wo_flow_read_add_finding(findings, "nobody", c->where,
-							"Name somebody; an empty list only serves to shut what a state above allows.",
-							"nobody may ever take \"%s\" here", flow->actions[c->action]);
+								 "Name somebody; an empty list only serves to shut what a state above allows.",
+								 "nobody may ever take \"%s\" here", flow->actions[c->action]);
 }
 
 /*
@@ -545,16 +545,16 @@ check_quorum(const WoFlow *flow, const WoTransition *c, List **findings, void *a
 	if (c->quorum == WO_QUORUM_COUNT && !c->everybody && c->roles == NULL &&
 		people > 0 && people < c->quorum_n)
 		wo_flow_read_add_finding(findings, "quorum_unreachable", c->where, "Allow a role, or ask for fewer.",
-							"%d people are needed, but the columns in \"allow\" hold %d at most",
-							c->quorum_n, people);
+								 "%d people are needed, but the columns in \"allow\" hold %d at most",
+								 c->quorum_n, people);
 	if (c->everybody && (c->quorum == WO_QUORUM_ALL || c->quorum == WO_QUORUM_PERCENT))
 		wo_flow_read_add_finding(findings, "quorum_unreachable", c->where, "Allow roles or columns, or ask for a number.",
-							"a share of everybody cannot be counted");
+								 "a share of everybody cannot be counted");
 	while ((role = bms_next_member(c->quorum_roles, role)) >= 0)
 		if (!bms_is_member(role, c->roles))
 			wo_flow_read_add_finding(findings, "quorum_role", c->where, "Add the role to \"allow\".",
-								"the quorum needs role \"%s\", which is not allowed to act",
-								flow->roles[role]);
+									 "the quorum needs role \"%s\", which is not allowed to act",
+									 flow->roles[role]);
 }
 
 /*
@@ -569,8 +569,8 @@ check_reserved_set(const WoFlow *flow, const WoTransition *c, const Bitmapset *c
 	while ((column = bms_next_member(columns, column)) >= 0)
 		if (wo_flow_reserved(flow->columns[column]))
 			wo_flow_read_add_finding(findings, "reserved_column", c->where,
-								"The engine keeps this column; name columns of yours.",
-								"\"%s\" cannot name \"%s\"", key, flow->columns[column]);
+									 "The engine keeps this column; name columns of yours.",
+									 "\"%s\" cannot name \"%s\"", key, flow->columns[column]);
 }
 
 /*
@@ -588,8 +588,8 @@ check_people_set(const WoFlow *flow, const WoTransition *c, const Bitmapset *col
 
 		if (wo_flow_reserved(name) && strcmp(name, "creator_id") != 0 && strcmp(name, "acted_by") != 0)
 			wo_flow_read_add_finding(findings, "reserved_column", c->where,
-								"Of the engine's columns, creator_id and acted_by hold people.",
-								"\"%s\" cannot name \"$%s\"", key, name);
+									 "Of the engine's columns, creator_id and acted_by hold people.",
+									 "\"%s\" cannot name \"$%s\"", key, name);
 	}
 }
 
@@ -627,21 +627,21 @@ check_row_operation(const WoFlow *flow, const WoTransition *c, List **findings, 
 		strncmp(flow->actions[c->action], WO_ACTION_AFTER, strlen(WO_ACTION_AFTER)) == 0 ||
 		strncmp(flow->actions[c->action], WO_ACTION_TASK, strlen(WO_ACTION_TASK)) == 0)
 		wo_flow_read_add_finding(findings, "reserved_action", c->where, "Give the action another name.",
-							"the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
+								 "the journal calls something of the engine's \"%s\"", flow->actions[c->action]);
 	if (c->action == flow->action_create)
 	{
 		if (c->quorum != WO_QUORUM_NONE)
 			wo_flow_read_add_finding(findings, "row_operation", c->where, "Put the quorum on the action that comes next.",
-								"\"create\" cannot have a quorum: no row would hold the votes");
+									 "\"create\" cannot have a quorum: no row would hold the votes");
 		if (flow->complete && !wo_flow_within(flow, wo_flow_initial(flow), c->source))
 			wo_flow_read_add_finding(findings, "misplaced_create", c->where,
-								"Put \"create\" on the initial state or above it.",
-								"no row is ever created in state \"%s\"", flow->states[c->source].path);
+									 "Put \"create\" on the initial state or above it.",
+									 "no row is ever created in state \"%s\"", flow->states[c->source].path);
 	}
 	else if (c->action == flow->action_delete && (c->target >= 0 || c->nassignments > 0))
 		wo_flow_read_add_finding(findings, "row_operation", c->where, "Use another action for a state like \"deleted\".",
-							"\"delete\" takes the row away: it cannot have \"%s\"",
-							c->target >= 0 ? "target" : "set");
+								 "\"delete\" takes the row away: it cannot have \"%s\"",
+								 c->target >= 0 ? "target" : "set");
 }
 
 /*
@@ -680,9 +680,9 @@ check_list(const WoTransitionList *list, List **findings)
 				allows_all_of(&list->item[a], &list->item[b]))
 			{
 				wo_flow_read_add_finding(findings, "ambiguous", list->item[b].where,
-									"Give the earlier one a guard or a narrower \"allow\", or put this one first.",
-									"this transition can never be taken: %s always comes before it",
-									list->item[a].where);
+										 "Give the earlier one a guard or a narrower \"allow\", or put this one first.",
+										 "this transition can never be taken: %s always comes before it",
+										 list->item[a].where);
 				break;
 			}
 }
@@ -720,14 +720,14 @@ warn_of_rows(const WoFlow *flow, List **findings)
 
 	if (!somebody_may(flow, wo_flow_initial(flow), flow->action_create))
 		wo_flow_read_add_finding(findings, "nobody_creates", WO_WHERE_ROOT,
-							"Allow \"create\" in the initial state or above it, unless rows are only imported.",
-							"nobody may create a row");
+								 "Allow \"create\" in the initial state or above it, unless rows are only imported.",
+								 "nobody may create a row");
 	for (int s = 0; s < flow->nstates && !seen; s++)
 		seen = wo_flow_is_leaf(flow, s) && somebody_may(flow, s, flow->action_view);
 	if (!seen)
 		wo_flow_read_add_finding(findings, "nobody_views", WO_WHERE_ROOT,
-							"Allow \"view\"; what is not allowed is denied.",
-							"nobody may see a row, in whatever state");
+								 "Allow \"view\"; what is not allowed is denied.",
+								 "nobody may see a row, in whatever state");
 }
 
 /*
@@ -757,8 +757,8 @@ warn_of_final(const WoFlow *flow, List **findings)
 			if (flow->states[leaf].done || wo_flow_check_needs(flow, leaf, list))
 				continue;
 			wo_flow_read_add_finding(findings, "final_stays", list->item[i].where,
-								"Make the final state an ordinary one, if it is meant to be left.",
-								"\"%s\" never leaves a final state, such as \"%s\"", flow->actions[a], final);
+									 "Make the final state an ordinary one, if it is meant to be left.",
+									 "\"%s\" never leaves a final state, such as \"%s\"", flow->actions[a], final);
 			break;
 		}
 	}
@@ -789,8 +789,8 @@ wo_flow_check(const WoFlow *flow, List **findings)
 			check_list(&delay->transitions, findings);
 			if (delay->column >= 0 && wo_flow_reserved(flow->columns[delay->column]))
 				wo_flow_read_add_finding(findings, "reserved_column", psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
-									"The engine keeps this column; name a column of yours.",
-									"\"after\" cannot name \"%s\"", flow->columns[delay->column]);
+										 "The engine keeps this column; name a column of yours.",
+										 "\"after\" cannot name \"%s\"", flow->columns[delay->column]);
 		}
 	}
 	if (!flow->complete)
@@ -852,9 +852,9 @@ check_present(void *arg, WoMention kind, const char *name)
 			return;
 	table->reported = lappend(table->reported, (char *) name);
 	wo_flow_read_add_finding(table->findings, "unknown_column", table->where,
-						"Add the column to the table, or correct the name.",
-						"table \"%s\" has no column \"%s\"",
-						get_rel_name(table->relid), name);
+							 "Add the column to the table, or correct the name.",
+							 "table \"%s\" has no column \"%s\"",
+							 get_rel_name(table->relid), name);
 }
 
 /*
@@ -884,9 +884,9 @@ check_people_types(Table *table, const Bitmapset *columns)
 
 		if (OidIsValid(type) && type != INT8OID && type != INT4OID)
 			wo_flow_read_add_finding(table->findings, "column_type", table->where,
-								"Make it bigint, and let it hold ids of workorder.actor.",
-								"column \"%s\" of table \"%s\" is of type %s and cannot hold a person",
-								name, get_rel_name(table->relid), format_type_be(type));
+									 "Make it bigint, and let it hold ids of workorder.actor.",
+									 "column \"%s\" of table \"%s\" is of type %s and cannot hold a person",
+									 name, get_rel_name(table->relid), format_type_be(type));
 	}
 }
 
@@ -935,8 +935,8 @@ check_dates(const WoFlow *flow, int state, Oid relid, List **findings)
 		type = column_type(relid, name);
 		if (OidIsValid(type) && getBaseType(type) != TIMESTAMPTZOID && getBaseType(type) != TIMESTAMPOID)
 			wo_flow_read_add_finding(findings, "column_type", table.where, "Make it timestamptz.",
-								"column \"%s\" of table \"%s\" is of type %s and cannot say when a timer is due",
-								name, get_rel_name(relid), format_type_be(type));
+									 "column \"%s\" of table \"%s\" is of type %s and cannot say when a timer is due",
+									 name, get_rel_name(relid), format_type_be(type));
 	}
 }
 

@@ -43,7 +43,7 @@ add_state(WoCompiler *cx, int parent, const char *key)
 	{
 		if (!cx->too_many)
 			wo_flow_read_broken(cx, "too_many", "Split the flow.",
-							  "there are more than %d states", WO_MAX_STATES);
+								"there are more than %d states", WO_MAX_STATES);
 		cx->too_many = true;
 		return -1;
 	}
@@ -99,14 +99,14 @@ read_type(WoCompiler *cx, int state, JsonbValue *value, bool *given)
 		cx->drafts[state].parallel = true;
 		cx->flow->states[state].kind = WO_STATE_COMPOUND;
 		wo_flow_read_broken(cx, "parallel",
-						  "Use a quorum {\"each\": [roles]} for things that happen side by side, or child rows with a flow of their own.",
-						  "parallel regions are not supported: a row is in one state");
+							"Use a quorum {\"each\": [roles]} for things that happen side by side, or child rows with a flow of their own.",
+							"parallel regions are not supported: a row is in one state");
 	}
 	else
 	{
 		*given = false;
 		wo_flow_read_broken(cx, "bad_value", "Types are atomic, compound, final and history; the flow itself is compound.",
-						  "unrecognized type \"%s\"", wo_flow_read_shown(type, strlen(type)));
+							"unrecognized type \"%s\"", wo_flow_read_shown(type, strlen(type)));
 	}
 }
 
@@ -126,7 +126,7 @@ read_code(WoCompiler *cx, int state, JsonbValue *value)
 	else
 	{
 		wo_flow_read_defect(cx, "bad_type", NULL, "this must be a number or a string, not %s",
-						  JsonbTypeName(value));
+							JsonbTypeName(value));
 		return;
 	}
 	for (int s = 0; s < state; s++)
@@ -136,9 +136,9 @@ read_code(WoCompiler *cx, int state, JsonbValue *value)
 			const char *code = cx->flow->states[state].code;
 
 			wo_flow_read_defect(cx, "duplicate_code", "A client that knows only the code could not tell the states apart.",
-							  "code \"%s\" is taken by state \"%s\"",
-							  wo_flow_read_shown(code, strlen(code)),
-							  wo_flow_read_shown(cx->flow->states[s].path, strlen(cx->flow->states[s].path)));
+								"code \"%s\" is taken by state \"%s\"",
+								wo_flow_read_shown(code, strlen(code)),
+								wo_flow_read_shown(cx->flow->states[s].path, strlen(cx->flow->states[s].path)));
 			return;
 		}
 }
@@ -177,7 +177,7 @@ read_history(WoCompiler *cx, int state, JsonbValue *value)
 		cx->flow->states[state].deep = true;
 	else if (strcmp(depth, "shallow") != 0)
 		wo_flow_read_broken(cx, "bad_value", "History is shallow or deep.",
-						  "unrecognized history \"%s\"", wo_flow_read_shown(depth, strlen(depth)));
+							"unrecognized history \"%s\"", wo_flow_read_shown(depth, strlen(depth)));
 }
 
 /*
@@ -195,7 +195,7 @@ read_roles(WoCompiler *cx, JsonbValue *value)
 
 		if (wo_flow_read_declare_role(cx, role, &known) >= 0 && known)
 			wo_flow_read_defect(cx, "duplicate_role", "Name each role once.",
-							  "role \"%s\" is declared twice", wo_flow_read_shown(role, strlen(role)));
+								"role \"%s\" is declared twice", wo_flow_read_shown(role, strlen(role)));
 	}
 }
 
@@ -208,7 +208,7 @@ misplaced(WoCompiler *cx, int state, const char *key, const char *kind)
 	int			mark = wo_flow_read_enter(cx, "%s", key);
 
 	wo_flow_read_broken(cx, "misplaced_key", "Take it out, or change the type of the state.",
-					  "\"%s\" does not go with %s", key, kind);
+						"\"%s\" does not go with %s", key, kind);
 	wo_flow_read_leave(cx, mark);
 }
 
@@ -253,7 +253,7 @@ settle_kind(WoCompiler *cx, int state, bool type_given, bool history_given, bool
 		case WO_STATE_COMPOUND:
 			if (!has_states)
 				wo_flow_read_broken(cx, "no_states", "Give it \"states\" and an \"initial\" one.",
-								  state == 0 ? "the flow has no states" : "this compound state has no states");
+									state == 0 ? "the flow has no states" : "this compound state has no states");
 			break;
 	}
 	if (s->pauses && (s->kind == WO_STATE_HISTORY || s->kind == WO_STATE_FINAL))
@@ -292,7 +292,7 @@ read_key(WoCompiler *cx, int state, JsonbValue *key, JsonbValue *value,
 	else if (wo_flow_read_is_key(key, "tags"))
 		wo_flow_read_strings(cx, value);
 	else if (wo_flow_read_is_key(key, "meta"))
-		 /* anybody's */ ;
+		/* anybody's */;
 	else if (state == 0 && wo_flow_read_is_key(key, "roles"))
 		read_roles(cx, value);
 	else if (state != 0 && wo_flow_read_is_key(key, "label"))
@@ -315,8 +315,8 @@ read_key(WoCompiler *cx, int state, JsonbValue *key, JsonbValue *value,
 	}
 	else
 		wo_flow_read_defect(cx, "unknown_key", state == 0 ? root_keys : state_keys,
-						  "unrecognized key \"%s\"",
-						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
+							"unrecognized key \"%s\"",
+							wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
@@ -368,7 +368,7 @@ read_states(WoCompiler *cx, int parent, JsonbContainer *states, int depth)
 	if (depth > WO_MAX_DEPTH)
 	{
 		wo_flow_read_broken(cx, "too_deep", "Flatten the chart.",
-						  "states are nested more than %d deep", WO_MAX_DEPTH);
+							"states are nested more than %d deep", WO_MAX_DEPTH);
 		return;
 	}
 	while (!cx->too_many && wo_flow_read_pair(&it, &key, &value))
@@ -421,19 +421,19 @@ compile_initial(WoCompiler *cx, int state)
 	{
 		if (cx->flow->states[state].remembers)
 			wo_flow_read_broken(cx, "history_without_siblings", "Give the state something to come back to.",
-							  "this state has no children but history");
+								"this state has no children but history");
 	}
 	else if (draft->parallel)
-		 /* was reported */ ;
+		/* was reported */;
 	else if (draft->initial == NULL)
 		wo_flow_read_broken(cx, "no_initial", "Name the child that is entered first.",
-						  state == 0 ? "the flow has no initial state" : "this compound state has no initial state");
+							state == 0 ? "the flow has no initial state" : "this compound state has no initial state");
 	else if ((child = find_child(cx, state, draft->initial)) < 0)
 		wo_flow_read_broken(cx, "bad_initial", "Name a child of this state, without dots.",
-						  "child \"%s\" does not exist", wo_flow_read_shown(draft->initial, strlen(draft->initial)));
+							"child \"%s\" does not exist", wo_flow_read_shown(draft->initial, strlen(draft->initial)));
 	else if (cx->flow->states[child].kind == WO_STATE_HISTORY)
 		wo_flow_read_broken(cx, "bad_initial", "Name the child that is entered the first time.",
-						  "history cannot be the initial state");
+							"history cannot be the initial state");
 	else
 		cx->flow->states[state].initial = child;
 	wo_flow_read_leave(cx, mark);
@@ -452,14 +452,14 @@ compile_resume(WoCompiler *cx, int state)
 
 	if (resume < 0)
 		wo_flow_read_broken(cx, "dangling_target",
-						  "Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
-						  "state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
+							"Write \"sibling\", \"sibling.child\" or \"#flow.path\".",
+							"state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
 	else if (!wo_flow_within(cx->flow, resume, cx->flow->states[state].parent) ||
 			 resume == cx->flow->states[state].parent)
 	{
 		/* as SCXML says; XState loses its way there when the parent is active */
 		wo_flow_read_broken(cx, "history_outside", "Name a sibling, or a state below one.",
-						  "history cannot lead out of its parent");
+							"history cannot lead out of its parent");
 		resume = -1;
 	}
 	cx->flow->states[state].resume = resume;
@@ -483,7 +483,7 @@ check_history(WoCompiler *cx, int state)
 	}
 	mark = wo_flow_read_enter(cx, "target");
 	wo_flow_read_broken(cx, "history_loop", "Let one of them lead to a state.",
-					  "history nodes lead to each other");
+						"history nodes lead to each other");
 	wo_flow_read_leave(cx, mark);
 }
 
@@ -499,7 +499,7 @@ check_id(WoCompiler *cx, int state)
 			int			mark = wo_flow_read_enter(cx, "id");
 
 			wo_flow_read_broken(cx, "duplicate_id", "A target \"#id\" could mean either.",
-							  "id \"%s\" is taken", cx->drafts[state].id);
+								"id \"%s\" is taken", cx->drafts[state].id);
 			wo_flow_read_leave(cx, mark);
 			return;
 		}
@@ -559,7 +559,7 @@ gather_actions(WoCompiler *cx, HTAB *actions, JsonbContainer *on)
 			continue;
 		name = pnstrdup(key.val.string.val, key.val.string.len);
 		(void) wo_flow_read_index(cx, actions, name, "actions", WO_MAX_ACTIONS,
-						  hash_get_num_entries(actions), &known);
+								  hash_get_num_entries(actions), &known);
 	}
 }
 
@@ -671,20 +671,20 @@ compile(WoCompiler *cx, Jsonb *definition)
 	if (VARSIZE(definition) > WO_MAX_DOCUMENT)
 	{
 		wo_flow_read_broken(cx, "too_large", "Keep what is not the flow out of it.",
-						  "the document is larger than %d bytes", WO_MAX_DOCUMENT);
+							"the document is larger than %d bytes", WO_MAX_DOCUMENT);
 		return;
 	}
 	if (!JB_ROOT_IS_OBJECT(definition))
 	{
 		wo_flow_read_broken(cx, "not_an_object", "A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
-						  "the document is not a JSON object");
+							"the document is not a JSON object");
 		return;
 	}
 
 	read_state(cx, add_state(cx, -1, ""), &definition->root, 0);
 	if (cx->drafts[0].id == NULL && getKeyJsonValueFromContainer(&definition->root, "id", 2, NULL) == NULL)
 		wo_flow_read_broken(cx, "no_id", "Give it an \"id\"; that is the name of the flow.",
-						  "the flow has no name");
+							"the flow has no name");
 	if (cx->too_many)
 		return;
 	link_states(cx);

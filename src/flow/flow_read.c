@@ -90,7 +90,7 @@ add_finding(List **findings, const char *code, const char *where,
  */
 void
 wo_flow_read_add_finding(List **findings, const char *code, const char *where,
-					const char *hint, const char *fmt,...)
+						 const char *hint, const char *fmt,...)
 {
 	StringInfoData message;
 
@@ -283,7 +283,7 @@ wo_flow_read_strings(WoCompiler *cx, JsonbValue *value)
 	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
 	{
 		wo_flow_read_broken(cx, "bad_type", NULL, "this must be a list of strings, not %s",
-						  JsonbTypeName(value));
+							JsonbTypeName(value));
 		return NIL;
 	}
 	it = JsonbIteratorInit(value->val.binary.data);
@@ -295,7 +295,7 @@ wo_flow_read_strings(WoCompiler *cx, JsonbValue *value)
 			result = lappend(result, wo_flow_read_text(cx, &element));
 		else
 			wo_flow_read_broken(cx, "bad_type", NULL, "this must be a list of strings, without %s",
-							  JsonbTypeName(&element));
+								JsonbTypeName(&element));
 	}
 	return result;
 }
@@ -323,7 +323,7 @@ wo_flow_read_name(WoCompiler *cx, const char *what, const char *name)
 	if (problem == NULL)
 		return true;
 	wo_flow_read_broken(cx, "bad_name", hint, "the name of %s, \"%s\", %s", what,
-					  wo_flow_read_shown(name, strlen(name)), problem);
+						wo_flow_read_shown(name, strlen(name)), problem);
 	return false;
 }
 
@@ -348,7 +348,7 @@ wo_flow_read_table(WoCompiler *cx, const char *name)
  */
 int
 wo_flow_read_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
-		   int limit, int next, bool *found)
+				   int limit, int next, bool *found)
 {
 	WoNameIndex *entry = hash_search(table, name, HASH_FIND, found);
 
@@ -358,7 +358,7 @@ wo_flow_read_index(WoCompiler *cx, HTAB *table, const char *name, const char *wh
 	{
 		if (!cx->too_many)
 			wo_flow_read_broken(cx, "too_many", "Split the flow.",
-							  "there are more than %d %s", limit, what);
+								"there are more than %d %s", limit, what);
 		cx->too_many = true;
 		return -1;
 	}
@@ -393,7 +393,7 @@ is_listable(WoCompiler *cx, const char *what, const char *name)
 	if (name[0] != '\0' && name[0] != '$' && strcmp(name, "*") != 0 && strlen(name) < NAMEDATALEN)
 		return true;
 	wo_flow_read_defect(cx, "bad_name", "Names are 1 to 63 bytes long, do not start with \"$\" and are not \"*\".",
-					  "\"%s\" cannot be the name of %s", wo_flow_read_shown(name, strlen(name)), what);
+						"\"%s\" cannot be the name of %s", wo_flow_read_shown(name, strlen(name)), what);
 	return false;
 }
 
@@ -427,8 +427,8 @@ wo_flow_read_role(WoCompiler *cx, const char *name)
 
 	if (role >= 0 && !known)
 		wo_flow_read_defect(cx, "undeclared_role",
-						  "Add it to \"roles\", or correct the name; a column is written with a \"$\" in front.",
-						  "role \"%s\" is not declared", wo_flow_read_shown(name, strlen(name)));
+							"Add it to \"roles\", or correct the name; a column is written with a \"$\" in front.",
+							"role \"%s\" is not declared", wo_flow_read_shown(name, strlen(name)));
 	return role;
 }
 
@@ -445,7 +445,7 @@ wo_flow_read_column(WoCompiler *cx, const char *name)
 	if (!is_listable(cx, "a column", name))
 		return -1;
 	column = wo_flow_read_index(cx, cx->columns, name, "columns", WO_MAX_COLUMNS,
-						cx->flow->ncolumns, &known);
+								cx->flow->ncolumns, &known);
 	if (column >= 0 && !known)
 		append_name(cx, &cx->flow->columns, &cx->flow->ncolumns, &cx->maxcolumns, name);
 	return column;

@@ -46,7 +46,7 @@ typedef void (*WoMentionVisitor) (void *arg, WoMention kind, const char *name);
 #define WO_MAX_ROLES		1000
 #define WO_MAX_COLUMNS		1000
 #define WO_MAX_TRANSITIONS	10000	/* in the whole flow */
-#define WO_MAX_ALTERNATIVES	100		/* of one action in one state */
+#define WO_MAX_ALTERNATIVES 100		/* of one action in one state */
 #define WO_MAX_FINDINGS		100
 
 /* What the document says about a state, until its targets can be resolved. */
@@ -85,14 +85,14 @@ typedef struct WoNameIndex
 } WoNameIndex;
 
 extern void wo_flow_read_add_finding(List **findings, const char *code, const char *where,
-								const char *hint, const char *fmt,...) pg_attribute_printf(5, 6);
+									 const char *hint, const char *fmt,...) pg_attribute_printf(5, 6);
 
 extern int	wo_flow_read_enter(WoCompiler *cx, const char *fmt,...) pg_attribute_printf(2, 3);
 extern void wo_flow_read_leave(WoCompiler *cx, int mark);
 extern void wo_flow_read_defect(WoCompiler *cx, const char *code, const char *hint,
-							  const char *fmt,...) pg_attribute_printf(4, 5);
+								const char *fmt,...) pg_attribute_printf(4, 5);
 extern void wo_flow_read_broken(WoCompiler *cx, const char *code, const char *hint,
-							  const char *fmt,...) pg_attribute_printf(4, 5);
+								const char *fmt,...) pg_attribute_printf(4, 5);
 extern char *wo_flow_read_text(WoCompiler *cx, JsonbValue *value);
 extern char *wo_flow_read_shown(const char *text, int len);
 extern bool wo_flow_read_pair(JsonbIterator **it, JsonbValue *key, JsonbValue *value);
@@ -103,7 +103,7 @@ extern List *wo_flow_read_strings(WoCompiler *cx, JsonbValue *value);
 extern bool wo_flow_read_name(WoCompiler *cx, const char *what, const char *name);
 extern HTAB *wo_flow_read_table(WoCompiler *cx, const char *name);
 extern int	wo_flow_read_index(WoCompiler *cx, HTAB *table, const char *name, const char *what,
-							 int limit, int next, bool *known);
+							   int limit, int next, bool *known);
 extern int	wo_flow_read_declare_role(WoCompiler *cx, const char *name, bool *known);
 extern int	wo_flow_read_role(WoCompiler *cx, const char *name);
 extern int	wo_flow_read_column(WoCompiler *cx, const char *name);

@@ -89,8 +89,8 @@ workorder_check_flow(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		wo_flow_read_add_finding(&findings, "not_an_object", WO_WHERE_ROOT,
-							"A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
-							"the document is missing");
+								 "A flow is written as {\"id\": ..., \"initial\": ..., \"states\": {...}}.",
+								 "the document is missing");
 	else
 	{
 		WoFlow	   *flow = wo_flow_compile(PG_GETARG_JSONB_P(0), CurrentMemoryContext, &findings);
@@ -398,7 +398,7 @@ workorder_flow_way(PG_FUNCTION_ARGS)
 				 errdetail("Some of its states or targets cannot be understood."),
 				 errhint("workorder.check_flow() lists what is wrong with it.")));
 	way = wo_flow_check_way(flow, state_meant(flow, PG_GETARG_TEXT_PP(1)),
-					  PG_ARGISNULL(2) ? -1 : state_meant(flow, PG_GETARG_TEXT_PP(2)));
+							PG_ARGISNULL(2) ? -1 : state_meant(flow, PG_GETARG_TEXT_PP(2)));
 	if (way == NIL)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(text_array(way));

@@ -353,8 +353,8 @@ warn_of_one(Staff *staff, int state, const WoTransitionList *list, const Plan *f
 			const WoActor *person = wo_actor_by_id(staff->tenant, staff->people[p].id);
 
 			wo_flow_read_add_finding(findings, "one_person", list->item[0].where, "Give somebody else the role, too.",
-								"while \"%s\" is away, nobody can take \"%s\" here",
-								person != NULL ? person->login : "", staff->flow->actions[list->item[0].action]);
+									 "while \"%s\" is away, nobody can take \"%s\" here",
+									 person != NULL ? person->login : "", staff->flow->actions[list->item[0].action]);
 		}
 	}
 }
@@ -401,9 +401,9 @@ check_staff(const WoFlow *flow, int64 tenant, List **findings)
 				}
 				else if (plan.steps[plan.n - 1].others != NULL)
 					wo_flow_read_add_finding(findings, "exclude_members", c->where,
-										"Give more people the roles, or exclude fewer.",
-										"with today's people nobody is left for \"%s\": whoever may take it has to have a part in what comes before",
-										flow->actions[a]);
+											 "Give more people the roles, or exclude fewer.",
+											 "with today's people nobody is left for \"%s\": whoever may take it has to have a part in what comes before",
+											 flow->actions[a]);
 			}
 			if (staffed && moves && a != flow->action_create)
 				warn_of_one(&staff, s, list, &found, findings);
@@ -466,11 +466,11 @@ check_members(const WoFlow *flow, const WoTransition *c, int64 tenant, List **fi
 		return;
 	if (empty_role != NULL)
 		wo_flow_read_add_finding(findings, "quorum_members", c->where, hint,
-							"nobody holds role \"%s\", which the quorum needs", empty_role);
+								 "nobody holds role \"%s\", which the quorum needs", empty_role);
 	else if (list_length(people) < needed)
 		wo_flow_read_add_finding(findings, "quorum_members", c->where, hint,
-							"the quorum needs %d people, and the roles are held by %d",
-							needed, list_length(people));
+								 "the quorum needs %d people, and the roles are held by %d",
+								 needed, list_length(people));
 }
 
 /*
@@ -484,7 +484,7 @@ check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, Li
 		{"tenant_id", INT8OID, Int64GetDatum(tenant)},
 		{"name", TEXTOID, CStringGetTextDatum(delay->calendar)}
 	};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	bool		found;
 
 	wo_catalog_begin(&lookup, wo_catalog_table("calendar", false), keys, 2);
@@ -492,9 +492,9 @@ check_calendar(int64 tenant, const WoFlow *flow, int s, const WoDelay *delay, Li
 	wo_catalog_end(&lookup);
 	if (!found)
 		wo_flow_read_add_finding(findings, "unknown_calendar",
-							psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
-							"Make the calendar first: a row of workorder.calendar, and its working hours.",
-							"calendar \"%s\" does not exist", delay->calendar);
+								 psprintf("%s.after.%s", wo_flow_where(flow, s), delay->text),
+								 "Make the calendar first: a row of workorder.calendar, and its working hours.",
+								 "calendar \"%s\" does not exist", delay->calendar);
 }
 
 /*

@@ -98,8 +98,8 @@ check_mention(void *arg, WoMention kind, const char *name)
 			return;
 	expression->reported = lappend(expression->reported, (char *) name);
 	wo_flow_read_defect(expression->cx, "unknown_variable",
-					  "There are $old, $now and $actor with id, login, name and roles; the new row is $ itself, as in $.days.",
-					  kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "variable $%s does not exist", shown);
+						"There are $old, $now and $actor with id, login, name and roles; the new row is $ itself, as in $.days.",
+						kind == WO_MENTION_ACTOR ? "$actor has no \"%s\"" : "variable $%s does not exist", shown);
 }
 
 /*
@@ -116,7 +116,7 @@ compile_path(WoCompiler *cx, const char *code, const char *text)
 	if (path == NULL)
 	{
 		wo_flow_read_defect(cx, code, "The language is PostgreSQL's jsonpath; the new row is $, as in $.days > 5.",
-						  "%s", wo_flow_read_shown(problem, strlen(problem)));
+							"%s", wo_flow_read_shown(problem, strlen(problem)));
 		return NULL;
 	}
 	wo_flow_read_mentions(path, check_mention, &expression);
@@ -185,7 +185,7 @@ is_former(const WoFlow *flow, const char *action)
 {
 	Oid			table = wo_catalog_table("flow", true);
 	WoCatalogKey key = {"name", TEXTOID, 0};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	bool		found = false;
 
@@ -230,11 +230,11 @@ compile_exclude(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 			c->exclude_former = lappend(c->exclude_former, pstrdup(what));
 			MemoryContextSwitchTo(old);
 			wo_flow_read_defect(cx, "former_action", "Correct the name, if an action of this version is meant.",
-							  "only earlier versions of the flow have an action \"%s\"", wo_flow_read_shown(what, strlen(what)));
+								"only earlier versions of the flow have an action \"%s\"", wo_flow_read_shown(what, strlen(what)));
 		}
 		else
 			wo_flow_read_defect(cx, "unknown_action", "Name an action of this flow, or of an earlier version of it; a column is written with a \"$\" in front.",
-							  "action \"%s\" does not exist", wo_flow_read_shown(what, strlen(what)));
+								"action \"%s\" does not exist", wo_flow_read_shown(what, strlen(what)));
 	}
 }
 
@@ -556,7 +556,7 @@ compile_none(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 	}
 	else
 		wo_flow_read_defect(cx, "bad_none", "Write \"fail\", \"skip\" or {\"fallback\": [...]}.",
-						  "this does not say what is done if nobody is found");
+							"this does not say what is done if nobody is found");
 }
 
 /*
@@ -578,9 +578,9 @@ compile_may(WoCompiler *cx, WoApprovers *approvers, JsonbValue *value)
 			approvers->may |= (uint32) 1 << order;
 		else
 			wo_flow_read_defect(cx, "unknown_order",
-							  "There are add, remove, transfer, delegate, return, claim, release, send_back, withdraw, take_back, remind, copy and hand_over.",
-							  "nothing is called \"%s\" that can be done to a task",
-							  wo_flow_read_shown(lfirst(lc), strlen(lfirst(lc))));
+								"There are add, remove, transfer, delegate, return, claim, release, send_back, withdraw, take_back, remind, copy and hand_over.",
+								"nothing is called \"%s\" that can be done to a task",
+								wo_flow_read_shown(lfirst(lc), strlen(lfirst(lc))));
 	}
 }
 
@@ -597,7 +597,7 @@ compile_span(WoCompiler *cx, JsonbValue *value, Interval *interval)
 	if (wo_flow_read_delay(text, interval, &calendar, &problem) && calendar == NULL)
 		return true;
 	wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M or P1M2DT12H.", "\"%s\" is not a duration",
-					  wo_flow_read_shown(text, strlen(text)));
+						wo_flow_read_shown(text, strlen(text)));
 	return false;
 }
 
@@ -645,7 +645,7 @@ compile_part(WoCompiler *cx, WoApprovers *approvers, JsonbValue *key, JsonbValue
 		approvers->due_given = compile_span(cx, value, &approvers->due);
 	else
 		wo_flow_read_defect(cx, "unknown_key", approver_keys, "unrecognized key \"%s\", or its value has another type",
-						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
+							wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
@@ -687,7 +687,7 @@ compile_approvers(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 		wo_flow_read_defect(cx, "approvers_of", source_forms, "\"of\" is missing: nobody is named to approve");
 	if (!none)
 		wo_flow_read_defect(cx, "approvers_none", "Write \"none\": \"fail\", \"skip\" or {\"fallback\": [...]}.",
-						  "\"none\" is missing: it is not said what is done if nobody is found");
+							"\"none\" is missing: it is not said what is done if nobody is found");
 	c->approvers = approvers;
 	cx->flow->approving = true;
 }
@@ -709,22 +709,22 @@ settle_list(WoCompiler *cx, WoState *state, WoTransitionList *list)
 			continue;
 		if (i > 0 && (c->approvers != NULL || approvers == NULL))
 			wo_flow_read_defect(cx, "approvers_twice", "Write them with the first transition of the list; the others share them.",
-							  "approvers belong to the action \"%s\", not to one way that it can take",
-							  cx->flow->actions[c->action]);
+								"approvers belong to the action \"%s\", not to one way that it can take",
+								cx->flow->actions[c->action]);
 		c->approvers = approvers;
 		if (c->target < 0)
 			wo_flow_read_defect(cx, "approvers_target", "Give the transition a target.",
-							  "\"%s\" has approvers and leads nowhere", cx->flow->actions[c->action]);
+								"\"%s\" has approvers and leads nowhere", cx->flow->actions[c->action]);
 	}
 	if (approvers == NULL)
 		return;
 	if (state->approvers != NULL)
 		wo_flow_read_defect(cx, "approvers_twice", "Use one action, and let others count against it: \"approvers\": \"approve\".",
-						  "two actions of this state have approvers");
+							"two actions of this state have approvers");
 	state->approvers = (WoApprovers *) approvers;
 	if (state->kind != WO_STATE_ATOMIC)
 		wo_flow_read_defect(cx, "approvers_state", "Write the action in the states in which rows rest.",
-						  "only a state without states in it can have approvers");
+							"only a state without states in it can have approvers");
 }
 
 /*
@@ -749,19 +749,19 @@ settle_approvers(WoCompiler *cx, int s)
 				if (state->approvers == NULL || strcmp(cx->flow->actions[state->approvers->action], c->against) != 0 ||
 					a == state->approvers->action)
 					wo_flow_read_defect(cx, "approvers_against", "Name the action of this state that has approvers.",
-									  "no action \"%s\" of this state has approvers to speak against",
-									  wo_flow_read_shown(c->against, strlen(c->against)));
+										"no action \"%s\" of this state has approvers to speak against",
+										wo_flow_read_shown(c->against, strlen(c->against)));
 				if (c->target < 0)
 					wo_flow_read_defect(cx, "approvers_target", "Give the transition a target.",
-									  "\"%s\" decides, and leads nowhere", cx->flow->actions[a]);
+										"\"%s\" decides, and leads nowhere", cx->flow->actions[a]);
 			}
 			if (c->approvers != NULL && (a == cx->flow->action_create || a == cx->flow->action_update ||
 										 a == cx->flow->action_delete))
 				wo_flow_read_defect(cx, "row_operation", "Put the approvers on an action of its own.",
-								  "\"%s\" cannot have approvers", cx->flow->actions[a]);
+									"\"%s\" cannot have approvers", cx->flow->actions[a]);
 			if (c->approvers != NULL && (c->allow_given || c->quorum != WO_QUORUM_NONE || c->reenter))
 				wo_flow_read_defect(cx, "approvers_alone", "Take out \"allow\", \"quorum\" and \"reenter\".",
-								  "approvers say who may, and how many it takes");
+									"approvers say who may, and how many it takes");
 		}
 }
 
@@ -780,12 +780,12 @@ compile_target(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 	c->target = wo_flow_read_target(cx, c->source, target);
 	if (c->target < 0)
 		wo_flow_read_broken(cx, "dangling_target",
-						  c->source == 0 ? "From the root, write \".state\" or \"#flow.path\"." :
-						  "Write \"sibling\", \"sibling.child\", \".child\" or \"#flow.path\".",
-						  "state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
+							c->source == 0 ? "From the root, write \".state\" or \"#flow.path\"." :
+							"Write \"sibling\", \"sibling.child\", \".child\" or \"#flow.path\".",
+							"state \"%s\" does not exist", wo_flow_read_shown(target, strlen(target)));
 	else if (cx->flow->states[c->source].kind == WO_STATE_FINAL)
 		wo_flow_read_broken(cx, "final_with_exit", "Make it an ordinary state, or take the transition out.",
-						  "a final state has no way out");
+							"a final state has no way out");
 }
 
 /*
@@ -799,7 +799,7 @@ compile_guard(WoCompiler *cx, WoTransition *c, JsonbValue *value)
 	c->guard = compile_path(cx, "bad_guard", c->guard_text);
 	if (c->guard != NULL && !wo_flow_read_is_predicate(c->guard))
 		wo_flow_read_defect(cx, "not_a_predicate", "Write a comparison, as in $.days > 5 or exists($.tags[*] ? (@ == \"vip\")).",
-						  "the guard can be neither true nor false");
+							"the guard can be neither true nor false");
 }
 
 /*
@@ -815,15 +815,15 @@ compile_key(WoCompiler *cx, WoTransition *c, JsonbValue *key, JsonbValue *value)
 	if (wo_flow_read_is_key(key, "description"))
 		wo_flow_read_string(cx, value, &ignored);
 	else if (wo_flow_read_is_key(key, "meta"))
-		 /* anybody's */ ;
+		/* anybody's */;
 	else if (view && !wo_flow_read_is_key(key, "allow"))
 		wo_flow_read_defect(cx, "view_only_allow", "It is compiled to row-level security, which knows people and states.",
-						  "\"view\" takes \"allow\" and nothing else");
+							"\"view\" takes \"allow\" and nothing else");
 	else if (timer && (wo_flow_read_is_key(key, "allow") || wo_flow_read_is_key(key, "require") ||
 					   wo_flow_read_is_key(key, "fields") || wo_flow_read_is_key(key, "quorum") ||
 					   wo_flow_read_is_key(key, "exclude") || wo_flow_read_is_key(key, "approvers")))
 		wo_flow_read_defect(cx, "timer_key", "A timer takes target, guard, set and reenter.",
-						  "nobody takes this transition but the clock");
+							"nobody takes this transition but the clock");
 	else if (wo_flow_read_is_key(key, "target"))
 		compile_target(cx, c, value);
 	else if (wo_flow_read_is_key(key, "allow"))
@@ -851,7 +851,7 @@ compile_key(WoCompiler *cx, WoTransition *c, JsonbValue *key, JsonbValue *value)
 	}
 	else
 		wo_flow_read_defect(cx, "unknown_key", transition_keys, "unrecognized key \"%s\"",
-						  wo_flow_read_shown(key->val.string.val, key->val.string.len));
+							wo_flow_read_shown(key->val.string.val, key->val.string.len));
 }
 
 /*
@@ -870,7 +870,7 @@ compile_transition(WoCompiler *cx, int state, int action, JsonbValue *value, WoT
 	{
 		if (!cx->too_many)
 			wo_flow_read_broken(cx, "too_many", "Split the flow.",
-							  "there are more than %d transitions", WO_MAX_TRANSITIONS);
+								"there are more than %d transitions", WO_MAX_TRANSITIONS);
 		cx->too_many = true;
 		return;
 	}
@@ -920,10 +920,10 @@ compile_alternatives(WoCompiler *cx, int state, int action, JsonbValue *value, W
 	{
 		if (n == 0)
 			wo_flow_read_broken(cx, "bad_value", "Take the key out, or give it a transition.",
-							  "the list has no transition");
+								"the list has no transition");
 		else
 			wo_flow_read_broken(cx, "too_many", "Use guards that say more.",
-							  "there are more than %d transitions in this list", WO_MAX_ALTERNATIVES);
+								"there are more than %d transitions in this list", WO_MAX_ALTERNATIVES);
 		return;
 	}
 	list->item = MemoryContextAllocZero(cx->flow->context, sizeof(WoTransition) * n);
@@ -981,7 +981,7 @@ compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
 	{
 		if (text[2] == '\0' || strpbrk(text + 2, " .[]()?@+*/\"'") != NULL)
 			wo_flow_read_defect(cx, "bad_duration", "Write $.name: a timer follows one column, not an expression.",
-							  "\"%s\" names no column", wo_flow_read_shown(text, strlen(text)));
+								"\"%s\" names no column", wo_flow_read_shown(text, strlen(text)));
 		else if ((delay->column = wo_flow_read_column(cx, text + 2)) >= 0)
 			cx->flow->dated = true;
 	}
@@ -992,7 +992,7 @@ compile_delay(WoCompiler *cx, WoDelay *delay, char *text)
 	}
 	else if (!wo_flow_read_delay(text, &delay->interval, &delay->calendar, &problem))
 		wo_flow_read_defect(cx, "bad_duration", "Write P3D, PT30M, P1M2DT12H, PT16H@office for working time, $name for a setting, or $.name for a column that says when; at most a hundred years.",
-						  "\"%s\" %s", wo_flow_read_shown(text, strlen(text)), problem);
+							"\"%s\" %s", wo_flow_read_shown(text, strlen(text)), problem);
 }
 
 /*
@@ -1011,7 +1011,7 @@ wo_flow_transition_after(WoCompiler *cx, int state)
 	if (s->kind == WO_STATE_FINAL)
 	{
 		wo_flow_read_broken(cx, "final_with_exit", "Make it an ordinary state, or take the timers out.",
-						  "a final state has no way out");
+							"a final state has no way out");
 		wo_flow_read_leave(cx, outer);
 		return;
 	}

@@ -170,7 +170,7 @@ add_error(WoHttpAnswer *answer)
 		}
 	}
 	wo_answer_add_header(answer, ERROR_HEADER,
-					   line.len > 0 && line.len <= ERROR_LENGTH ? line.data : ERROR_TOO_LONG);
+						 line.len > 0 && line.len <= ERROR_LENGTH ? line.data : ERROR_TOO_LONG);
 }
 
 /*
@@ -451,7 +451,7 @@ static void
 add_value(const char *name, const JsonbValue *value, WoHttpAnswer *answer)
 {
 	static const char *const framing[] = {"connection", "content-length", "keep-alive", "te",
-	"trailer", "transfer-encoding", "upgrade"};
+		"trailer", "transfer-encoding", "upgrade"};
 	WoSpan		span = {name, strlen(name)};
 	char	   *text;
 

@@ -110,7 +110,7 @@ static void
 read_headers(WoHttpRequest *request)
 {
 	static const char *const names[] = {"x-original-method", "x-original-uri", "x-original-content-type",
-	"idempotency-key"};
+		"idempotency-key"};
 	const char *headers = GetConfigOption(HEADERS, true, false);
 	const char *found[lengthof(names)] = {NULL};
 
@@ -210,7 +210,7 @@ check_body(WoHttpRequest *request, WoHttpAnswer *answer)
 	if (request->content_type[0] == '\0')
 		request->content_type = JSON_TYPE;
 	readable = wo_request_parse_media_type(request->content_type, strlen(request->content_type),
-										type) == WO_HTTP_FINE;
+										   type) == WO_HTTP_FINE;
 	if (readable && is_unnamed_json(request))
 		strlcpy(type->name, JSON_TYPE, sizeof(type->name));
 
@@ -344,7 +344,7 @@ serve(WoHttpRequest *request, WoHttpAnswer *answer)
 	Datum		datum;
 	Datum		response;
 	bool		isnull;
-	WoIdempotencyKey		once = {0};
+	WoIdempotencyKey once = {0};
 
 	if (somebody ? !is_member(api) : !api->anonymous && api->identify == NULL)
 		return WO_REASON_UNAUTHENTICATED;

@@ -69,7 +69,7 @@ typedef enum IdempotencyState
 static WoStatement insert = {
 	.table = "idempotency",
 	.text = "INSERT INTO workorder.idempotency (tenant_id, actor_id, scope, key, request, status, content_type, headers, body)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 	.nargs = 9,
 	.types = {INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID, INT4OID, TEXTOID, TEXTOID, BYTEAOID}
 };
@@ -92,7 +92,7 @@ static IdempotencyState begin_in_sql(FunctionCallInfo fcinfo, WoIdempotencyKey *
 Datum
 workorder_recall(PG_FUNCTION_ARGS)
 {
-	WoIdempotencyKey		once;
+	WoIdempotencyKey once;
 	KeptResult	result;
 
 	if (begin_in_sql(fcinfo, &once, &result) == IDEMPOTENCY_NEW)
@@ -107,7 +107,7 @@ workorder_recall(PG_FUNCTION_ARGS)
 Datum
 workorder_remember(PG_FUNCTION_ARGS)
 {
-	WoIdempotencyKey		once;
+	WoIdempotencyKey once;
 	KeptResult	result;
 	Jsonb	   *json;
 
@@ -222,7 +222,7 @@ begin(const WoIdempotencyKey *once, KeptResult *result)
 		{"key", TEXTOID, CStringGetTextDatum(once->key)},
 	};
 	IdempotencyState state = IDEMPOTENCY_NEW;
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 
 	lock_key(actor, once);
@@ -323,7 +323,7 @@ wo_idempotency_begin(const WoHttpRequest *request, WoIdempotencyKey *once, WoHtt
 	const char *method = wo_route_method_name[route->method];
 	const void *parts[] = {method, request->uri, request->content_type, request->body};
 	size_t		lengths[] = {strlen(method), strlen(request->uri), strlen(request->content_type),
-	request->body_len};
+		request->body_len};
 	KeptResult	result;
 
 	if (request->key == NULL || route->method == WO_METHOD_GET)
@@ -364,7 +364,7 @@ void
 wo_idempotency_keep(const WoIdempotencyKey *once, const WoHttpAnswer *answer)
 {
 	KeptResult	result = {answer->status, answer->content_type,
-	answer->headers != NULL ? answer->headers->data : "", answer->body};
+		answer->headers != NULL ? answer->headers->data : "", answer->body};
 
 	if (once->key != NULL && answer->status < 400)
 		keep(once, &result);

@@ -156,7 +156,7 @@ workorder_judge_input(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, judge_all(PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0),
-						  PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1)))
+						   PG_ARGISNULL(1) ? NULL : PG_GETARG_JSONB_P(1)))
 	{
 		const Judged *judged = lfirst(lc);
 		Datum		values[4];

@@ -26,7 +26,7 @@
 #include "utils/compat.h"
 
 #define METHOD			"request.method"
-#define ERRCODE_PGRST	MAKE_SQLSTATE('P','G','R','S','T')
+#define ERRCODE_PGRST	MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')
 
 static ExecutorRun_hook_type next_run = NULL;
 static ExecutorFinish_hook_type next_finish = NULL;

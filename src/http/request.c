@@ -82,7 +82,7 @@ wo_request_read_body(WoHttpRequest *request)
 		return reason_for(wo_request_parse_fields(request->body, request->body_len, &request->form));
 	if (strcmp(type, MULTIPART_TYPE) == 0)
 		return reason_for(wo_request_parse_multipart(request->body, request->body_len,
-												  request->media_type.boundary, &request->form));
+													 request->media_type.boundary, &request->form));
 	return WO_REASON_NONE;
 }
 
@@ -93,7 +93,7 @@ WoHttpReason
 wo_request_read_query(WoHttpRequest *request)
 {
 	return reason_for(wo_request_parse_fields(request->path.query.data, request->path.query.len,
-										   &request->query));
+											  &request->query));
 }
 
 /*

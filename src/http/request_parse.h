@@ -91,7 +91,7 @@ extern const char *wo_request_parse_refusal_text(WoHttpRefusal refusal);
 extern WoHttpRefusal wo_request_parse_path(const char *uri, size_t len, WoHttpPath *path);
 extern WoHttpRefusal wo_request_parse_fields(const char *data, size_t len, WoHttpFields *fields);
 extern WoHttpRefusal wo_request_parse_multipart(const char *data, size_t len, WoSpan boundary,
-											 WoHttpFields *fields);
+												WoHttpFields *fields);
 extern WoHttpRefusal wo_request_parse_media_type(const char *data, size_t len, WoMediaType *type);
 extern bool wo_request_parse_is_too_large(const char *json, size_t len);
 

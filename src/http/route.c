@@ -197,7 +197,7 @@ text_column(WoCatalogScan *lookup, HeapTuple tuple, const char *name)
 static void
 read_apis(RouteCache *new, Oid table)
 {
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 
 	wo_catalog_begin(&lookup, table, NULL, 0);
@@ -233,7 +233,7 @@ read_apis(RouteCache *new, Oid table)
 static void
 read_routes(RouteCache *new, Oid table)
 {
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 
 	wo_catalog_begin(&lookup, table, NULL, 0);
@@ -258,7 +258,7 @@ add_route(RouteCache *new, const char *api, const char *method, const char *patt
 	WoRoute    *route = palloc0(sizeof(WoRoute));
 	List	   *params;
 	int			node = wo_route_trie_place(&new->trie, pattern, &params);
-	WoTrieNode	   *here;
+	WoTrieNode *here;
 	ListCell   *lc;
 
 	foreach(lc, new->apis)
@@ -333,7 +333,7 @@ installed_version(const char *name)
 static void
 check_versions(void)
 {
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	uint64		begun = wo_cache_begin(&versions);
 
@@ -660,7 +660,7 @@ wo_route_trie_search(const WoTrie *trie, const WoHttpPath *path, WoMethod method
  */
 static void
 search_from(const WoTrie *trie, int node, const WoHttpPath *path, int segment, int nparams,
-	   WoMethod method, WoRouteMatch *match)
+			WoMethod method, WoRouteMatch *match)
 {
 	const WoTrieNode *here = &trie->nodes[node];
 	WoSpan		text;

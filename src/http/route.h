@@ -123,6 +123,6 @@ extern void wo_route_trie_init(WoTrie *trie);
 extern int	wo_route_trie_place(WoTrie *trie, const char *pattern, List **params);
 extern int	wo_route_trie_follow(const WoTrie *trie, int node, WoSpan text);
 extern void wo_route_trie_search(const WoTrie *trie, const WoHttpPath *path, WoMethod method,
-						   WoRouteMatch *match);
+								 WoRouteMatch *match);
 
 #endif							/* WO_ROUTE_H */

@@ -51,7 +51,7 @@
 #include "utils/errors.h"
 
 /* A longer line gives the memory back; its buffer is not worth keeping. */
-#define MAX_KEPT_BUFFER	(64 * 1024)
+#define MAX_KEPT_BUFFER (64 * 1024)
 
 /* The form of what is hashed, see above. */
 #define DIGEST_VERSION	1

@@ -368,8 +368,8 @@ wo_entry_for_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, 
 {
 	fill_change(line, binding, old, row);
 	line->changes = make_changes(binding, old, row,
-							   wo_entry_kind(binding, old, row) == WO_KIND_REPAIR ?
-							   WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
+								 wo_entry_kind(binding, old, row) == WO_KIND_REPAIR ?
+								 WO_CHANGES_OF_REPAIR : WO_CHANGES_OF_ACT);
 	wo_digest_salt(line);
 }
 

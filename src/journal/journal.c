@@ -83,8 +83,8 @@ enum
 };
 
 /* As COPY does: enough to fill pages, not so much that memory shows. */
-#define FLUSH_LINES	1000
-#define FLUSH_BYTES	(256 * 1024)
+#define FLUSH_LINES 1000
+#define FLUSH_BYTES (256 * 1024)
 
 #define COLUMN(name)	(1 << (Anum_journal_##name - 1))
 
@@ -92,7 +92,7 @@ static WoTable journal_table = {
 	.name = "journal",
 	.natts = Natts_journal,
 	.filled = COLUMN(tenant) | COLUMN(relation) | COLUMN(ticket) | COLUMN(revision) | COLUMN(at) |
-	COLUMN(action) | COLUMN(digest)
+		COLUMN(action) | COLUMN(digest)
 };
 
 typedef struct PendingLine
@@ -302,9 +302,9 @@ form_line(Relation journal, const WoJournalEntry *line)
 #define SET_OR_NULL(column, there, datum) \
 	do { \
 		if (there) \
-			SET_VALUE(column, datum); \
+		SET_VALUE(column, datum); \
 		else \
-			nulls[Anum_journal_##column - 1] = true; \
+		nulls[Anum_journal_##column - 1] = true; \
 	} while (0)
 
 	SET_VALUE(tenant, Int64GetDatum(line->tenant));
@@ -635,12 +635,12 @@ last_line(int64 tenant, WoTicketId ticket, uint8 *digest)
 		elog(ERROR, "SPI_connect failed");
 	/* the lines that this statement has written count */
 	wo_owner_spi_execute(wo_catalog_owner(wo_catalog_table("journal", false)), WO_SECTION_RESTRICTED,
-				  "SELECT revision, digest FROM workorder.journal"
-				  " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
-				  " AND ticket_id OPERATOR(pg_catalog.=) $2"
-				  " AND guarded_id OPERATOR(pg_catalog.=) $3"
-				  " ORDER BY revision DESC LIMIT 1",
-				  SPI_OK_SELECT, 3, types, values);
+						 "SELECT revision, digest FROM workorder.journal"
+						 " WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+						 " AND ticket_id OPERATOR(pg_catalog.=) $2"
+						 " AND guarded_id OPERATOR(pg_catalog.=) $3"
+						 " ORDER BY revision DESC LIMIT 1",
+						 SPI_OK_SELECT, 3, types, values);
 	if (SPI_processed == 1)
 	{
 		bool		isnull;

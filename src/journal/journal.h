@@ -20,7 +20,7 @@
 #define WO_SALT_LENGTH		16
 
 /* relation_id of lines that are about the journal itself */
-#define WO_RELATION_JOURNAL	0
+#define WO_RELATION_JOURNAL 0
 
 /* Where the journal tells of alterations of a table. */
 #define WO_ALTERATION_TICKET(relation)	(-(WoTicketId) (relation))
@@ -52,7 +52,7 @@ extern void wo_digest_compute(const WoJournalEntry *line, const uint8 *previous,
 
 /* journal.c */
 extern void wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, const WoRow *old,
-							WoJournalEntry *base);
+								  WoJournalEntry *base);
 extern void wo_journal_append(const WoJournalEntry *line, bool together);
 extern void wo_journal_flush(void);
 extern List *wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,

@@ -100,7 +100,7 @@ static WoPending notices = {
 static WoStatement take_turn = {
 	.table = "tenant",
 	.text = "SELECT 1::pg_catalog.int8 FROM workorder.tenant"
-	" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
+		" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
 	.nargs = 1,
 	.types = {INT8OID}
 };
@@ -108,7 +108,7 @@ static WoStatement take_turn = {
 static WoStatement wait_for_turn = {
 	.table = "tenant",
 	.text = "SELECT 1::pg_catalog.int8 FROM workorder.tenant"
-	" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
 	.nargs = 1,
 	.types = {INT8OID}
 };
@@ -117,11 +117,11 @@ static WoStatement wait_for_turn = {
 static WoStatement put_in_order = {
 	.table = "outbox",
 	.text = "WITH o AS (DELETE FROM workorder.outbox x WHERE x.tenant_id OPERATOR(pg_catalog.=) $1"
-	"  RETURNING x.tenant_id, x.guarded_id, x.ticket_id, x.revision, x.at)"
-	" INSERT INTO workorder.event (tenant_id, guarded_id, ticket_id, revision, at)"
-	" SELECT o.tenant_id, o.guarded_id, o.ticket_id, o.revision, o.at FROM o"
-	" ORDER BY pg_catalog.max(o.at) OVER (PARTITION BY o.guarded_id, o.ticket_id ORDER BY o.revision),"
-	"  o.guarded_id, o.ticket_id, o.revision",
+		"  RETURNING x.tenant_id, x.guarded_id, x.ticket_id, x.revision, x.at)"
+		" INSERT INTO workorder.event (tenant_id, guarded_id, ticket_id, revision, at)"
+		" SELECT o.tenant_id, o.guarded_id, o.ticket_id, o.revision, o.at FROM o"
+		" ORDER BY pg_catalog.max(o.at) OVER (PARTITION BY o.guarded_id, o.ticket_id ORDER BY o.revision),"
+		"  o.guarded_id, o.ticket_id, o.revision",
 	.nargs = 1,
 	.types = {INT8OID}
 };
@@ -130,7 +130,7 @@ static WoStatement put_in_order = {
 static WoStatement hold_consumer = {
 	.table = "consumer",
 	.text = "SELECT c.number FROM workorder.consumer c"
-	" WHERE c.tenant_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE",
+		" WHERE c.tenant_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE",
 	.nargs = 2,
 	.types = {INT8OID, TEXTOID}
 };
@@ -138,15 +138,15 @@ static WoStatement hold_consumer = {
 static WoStatement read_events = {
 	.table = "event",
 	.text = "SELECT e.number, g.relation, e.ticket_id, e.revision, e.at, j.actor_id, j.for_actor,"
-	" j.action, j.from_state, j.to_state, j.note, j.changes"
-	" FROM (SELECT * FROM workorder.event"
-	"  WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND number OPERATOR(pg_catalog.>) $2"
-	"  ORDER BY number LIMIT $3) e"
-	" LEFT JOIN workorder.guarded g ON g.id OPERATOR(pg_catalog.=) e.guarded_id"
-	" LEFT JOIN workorder.journal j ON j.tenant_id OPERATOR(pg_catalog.=) e.tenant_id"
-	"  AND j.guarded_id OPERATOR(pg_catalog.=) e.guarded_id AND j.ticket_id OPERATOR(pg_catalog.=) e.ticket_id"
-	"  AND j.revision OPERATOR(pg_catalog.=) e.revision"
-	" ORDER BY e.number",
+		" j.action, j.from_state, j.to_state, j.note, j.changes"
+		" FROM (SELECT * FROM workorder.event"
+		"  WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND number OPERATOR(pg_catalog.>) $2"
+		"  ORDER BY number LIMIT $3) e"
+		" LEFT JOIN workorder.guarded g ON g.id OPERATOR(pg_catalog.=) e.guarded_id"
+		" LEFT JOIN workorder.journal j ON j.tenant_id OPERATOR(pg_catalog.=) e.tenant_id"
+		"  AND j.guarded_id OPERATOR(pg_catalog.=) e.guarded_id AND j.ticket_id OPERATOR(pg_catalog.=) e.ticket_id"
+		"  AND j.revision OPERATOR(pg_catalog.=) e.revision"
+		" ORDER BY e.number",
 	.nargs = 3,
 	.types = {INT8OID, INT8OID, INT4OID}
 };
@@ -155,11 +155,11 @@ static WoStatement read_events = {
 static WoStatement advance = {
 	.table = "consumer",
 	.text = "UPDATE workorder.consumer c"
-	" SET number = greatest(c.number, $3), acknowledged_at = pg_catalog.clock_timestamp()"
-	" WHERE c.tenant_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) $2"
-	" AND ($3 OPERATOR(pg_catalog.<=) c.number OR EXISTS ("
-	"  SELECT FROM workorder.event e"
-	"  WHERE e.tenant_id OPERATOR(pg_catalog.=) $1 AND e.number OPERATOR(pg_catalog.=) $3))",
+		" SET number = greatest(c.number, $3), acknowledged_at = pg_catalog.clock_timestamp()"
+		" WHERE c.tenant_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) $2"
+		" AND ($3 OPERATOR(pg_catalog.<=) c.number OR EXISTS ("
+		"  SELECT FROM workorder.event e"
+		"  WHERE e.tenant_id OPERATOR(pg_catalog.=) $1 AND e.number OPERATOR(pg_catalog.=) $3))",
 	.nargs = 3,
 	.types = {INT8OID, TEXTOID, INT8OID}
 };
@@ -168,11 +168,11 @@ static WoStatement advance = {
 static WoStatement enter_consumer = {
 	.table = "consumer",
 	.text = "INSERT INTO workorder.consumer AS c (tenant_id, name, number)"
-	" SELECT $1, $2, coalesce($3, (SELECT e.number FROM workorder.event e"
-	"  WHERE e.tenant_id OPERATOR(pg_catalog.=) $1 ORDER BY e.number DESC LIMIT 1),"
-	"  (SELECT pg_catalog.max(x.number) FROM workorder.consumer x WHERE x.tenant_id OPERATOR(pg_catalog.=) $1), 0)"
-	" ON CONFLICT (tenant_id, name) DO UPDATE SET number = coalesce($3, c.number)"
-	" RETURNING c.number",
+		" SELECT $1, $2, coalesce($3, (SELECT e.number FROM workorder.event e"
+		"  WHERE e.tenant_id OPERATOR(pg_catalog.=) $1 ORDER BY e.number DESC LIMIT 1),"
+		"  (SELECT pg_catalog.max(x.number) FROM workorder.consumer x WHERE x.tenant_id OPERATOR(pg_catalog.=) $1), 0)"
+		" ON CONFLICT (tenant_id, name) DO UPDATE SET number = coalesce($3, c.number)"
+		" RETURNING c.number",
 	.nargs = 3,
 	.types = {INT8OID, TEXTOID, INT8OID}
 };

@@ -199,7 +199,7 @@ wo_replay_is_base(const WoJournalEntry *line)
 WoReplayState *
 wo_replay_state_create(const WoBinding *binding)
 {
-	WoReplayState	   *fold = palloc0(sizeof(WoReplayState));
+	WoReplayState *fold = palloc0(sizeof(WoReplayState));
 
 	fold->binding = binding;
 	fold->context = AllocSetContextCreate(CurrentMemoryContext, "workorder replayed row",
@@ -523,7 +523,7 @@ wo_replay_until(WoBinding *binding, int64 tenant, WoTicketId ticket, TimestampTz
 	Jsonb	   *result = NULL;
 	const WoJournalEntry *line;
 	WoReplay   *replay;
-	WoReplayState	   *fold;
+	WoReplayState *fold;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");

@@ -13,7 +13,7 @@
 #include "utils/owner_spi.h"
 
 /* guarded_id of lines that are about the journal itself */
-#define WO_RELATION_JOURNAL	0
+#define WO_RELATION_JOURNAL 0
 
 /* The lines of a journal, one at a time. */
 typedef struct WoReplay
@@ -58,7 +58,7 @@ extern bool wo_replay_is_base(const WoJournalEntry *line);
 extern WoReplayState *wo_replay_state_create(const WoBinding *binding);
 extern void wo_replay_state_reset(WoReplayState *fold);
 extern bool wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed,
-						  Bitmapset **surprises);
+							Bitmapset **surprises);
 extern void wo_replay_import(WoReplayState *fold, const WoRow *row);
 extern Jsonb *wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId ticket);
 extern Jsonb *wo_replay_until(WoBinding *binding, int64 tenant, WoTicketId ticket, TimestampTz at,

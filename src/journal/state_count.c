@@ -120,7 +120,7 @@ static WoPending pending = {
 static WoStatement take_turn = {
 	.table = "guarded",
 	.text = "SELECT 1::pg_catalog.int8 FROM workorder.guarded"
-	" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
+		" WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE SKIP LOCKED",
 	.nargs = 1,
 	.types = {INT4OID}
 };
@@ -128,11 +128,11 @@ static WoStatement take_turn = {
 static WoStatement add_to_tally = {
 	.table = "state_count",
 	.text = "INSERT INTO workorder.state_count AS y (tenant_id, guarded_id, state, n)"
-	" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
-	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS s (tenant_id, state, n)"
-	" GROUP BY s.tenant_id, s.state HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
-	" ON CONFLICT (tenant_id, guarded_id, state)"
-	" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n",
+		" SELECT s.tenant_id, $1, s.state, pg_catalog.sum(s.n)::pg_catalog.int8"
+		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS s (tenant_id, state, n)"
+		" GROUP BY s.tenant_id, s.state HAVING pg_catalog.sum(s.n) OPERATOR(pg_catalog.<>) 0"
+		" ON CONFLICT (tenant_id, guarded_id, state)"
+		" DO UPDATE SET n = y.n OPERATOR(pg_catalog.+) excluded.n",
 	.nargs = 4,
 	.types = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 };
@@ -140,17 +140,17 @@ static WoStatement add_to_tally = {
 static WoStatement read_tally = {
 	.table = "state_count",
 	.text = "SELECT (coalesce(("
-	"  SELECT pg_catalog.sum(y.n) FROM workorder.state_count y"
-	"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.guarded_id OPERATOR(pg_catalog.=) $1"
-	"  AND ($3 OR y.state OPERATOR(pg_catalog.=) ANY ($4))), 0)"
-	" OPERATOR(pg_catalog.+) coalesce(("
-	"  SELECT pg_catalog.sum(CASE WHEN c.to_state IS NULL THEN 0"
-	"    WHEN $3 OR c.to_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END"
-	"   OPERATOR(pg_catalog.-) CASE WHEN c.from_state IS NULL THEN 0"
-	"    WHEN $3 OR c.from_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END)"
-	"  FROM workorder.state_count_change c"
-	"  WHERE c.guarded_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
-	" FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1 AND g.counted",
+		"  SELECT pg_catalog.sum(y.n) FROM workorder.state_count y"
+		"  WHERE y.tenant_id OPERATOR(pg_catalog.=) $2 AND y.guarded_id OPERATOR(pg_catalog.=) $1"
+		"  AND ($3 OR y.state OPERATOR(pg_catalog.=) ANY ($4))), 0)"
+		" OPERATOR(pg_catalog.+) coalesce(("
+		"  SELECT pg_catalog.sum(CASE WHEN c.to_state IS NULL THEN 0"
+		"    WHEN $3 OR c.to_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END"
+		"   OPERATOR(pg_catalog.-) CASE WHEN c.from_state IS NULL THEN 0"
+		"    WHEN $3 OR c.from_state OPERATOR(pg_catalog.=) ANY ($4) THEN c.n ELSE 0 END)"
+		"  FROM workorder.state_count_change c"
+		"  WHERE c.guarded_id OPERATOR(pg_catalog.=) $1 AND c.tenant_id OPERATOR(pg_catalog.=) $2), 0))::pg_catalog.int8"
+		" FROM workorder.guarded g WHERE g.id OPERATOR(pg_catalog.=) $1 AND g.counted",
 	.reads = true,
 	.nargs = 4,
 	.types = {INT4OID, INT8OID, BOOLOID, TEXTARRAYOID}
@@ -455,8 +455,8 @@ workorder_compact_totals(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	wo_owner_spi_stream_open(&stream, wo_catalog_table("guarded", false),
-				   "SELECT id, relation::pg_catalog.oid FROM workorder.guarded WHERE counted ORDER BY id",
-				   0, NULL, NULL);
+							 "SELECT id, relation::pg_catalog.oid FROM workorder.guarded WHERE counted ORDER BY id",
+							 0, NULL, NULL);
 	while ((tuple = wo_owner_spi_stream_next(&stream)) != NULL)
 	{
 		TupleDesc	desc = stream.batch->tupdesc;

@@ -49,7 +49,7 @@ PG_FUNCTION_INFO_V1(workorder_deputise);
 /* Who is being looked for, and who is out of the question. */
 typedef struct Search
 {
-	WoEvaluation	   *c;
+	WoEvaluation *c;
 	const WoApprovers *approvers;
 	HTAB	   *excluded;
 	HTAB	   *asked;			/* who has a task */
@@ -171,7 +171,7 @@ add_found(Search *search, JsonPath *path, int weight)
 static void
 add_sources(Search *search, const WoSource *sources, int n)
 {
-	WoEvaluation	   *c = search->c;
+	WoEvaluation *c = search->c;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -284,7 +284,7 @@ excluded_people(WoEvaluation *c, const WoTransition *candidate, const char *acti
 List *
 wo_approval_give_tasks(WoEvaluation *c, int state, const char *action, int64 for_actor)
 {
-	Search		search = {.c = c,.approvers = c->flow->states[state].approvers};
+	Search		search = {.c = c, .approvers = c->flow->states[state].approvers};
 	const WoApprovers *approvers = search.approvers;
 	const WoTransition *candidate = wo_approval_transition(c, state);
 	ListCell   *lc;
@@ -374,7 +374,7 @@ wo_approval_current(WoEvaluation *c)
 	c->round = c->old != NULL ? wo_approval_state_of_row(c->binding, &old) : wo_approval_state_read(NULL);
 	if (c->old != NULL && c->flow->states[c->leaf].approvers != NULL && !c->round->resolved)
 	{
-		WoEvaluation		before = *c;
+		WoEvaluation before = *c;
 
 		before.row = old.values;
 		before.row_null = old.nulls;
@@ -468,7 +468,7 @@ wo_approval_status(WoEvaluation *c, const WoTransition *candidate, WoTask **task
 void
 wo_approval_vote(WoEvaluation *c, const WoTransition *candidate, WoVerdict *verdict)
 {
-	WoApprovalState    *round = wo_approval_state_copy(wo_approval_current(c));
+	WoApprovalState *round = wo_approval_state_copy(wo_approval_current(c));
 	WoTask	   *mine;
 	int64		for_actor;
 	ListCell   *lc;
@@ -500,9 +500,9 @@ static WoReason *
 nobody_approves(WoEvaluation *c, const WoApprovers *approvers)
 {
 	return wo_reason_make("approvers", ERRCODE_WO_CONFLICT,
-					 psprintf("state \"%s\" has not enough people to approve", c->flow->states[approvers->state].path),
-					 psprintf("%s finds nobody, or not as many as its rule needs.", approvers->where),
-					 "Name approvers, or give somebody the role.");
+						  psprintf("state \"%s\" has not enough people to approve", c->flow->states[approvers->state].path),
+						  psprintf("%s finds nobody, or not as many as its rule needs.", approvers->where),
+						  "Name approvers, or give somebody the role.");
 }
 
 /*
@@ -612,7 +612,7 @@ WoReason *
 wo_approval_follow(WoEvaluation *c, WoVerdict *verdict)
 {
 	AttrNumber	attnum = c->binding->engine[WO_VOTES];
-	WoApprovalState    *round = wo_approval_state_copy(verdict->round != NULL ? verdict->round : wo_approval_current(c));
+	WoApprovalState *round = wo_approval_state_copy(verdict->round != NULL ? verdict->round : wo_approval_current(c));
 	WoReason   *reason = NULL;
 	Jsonb	   *votes;
 
@@ -646,7 +646,7 @@ wo_approval_follow(WoEvaluation *c, WoVerdict *verdict)
 static WoStatement name_deputy = {
 	.table = "deputy",
 	.text = "INSERT INTO workorder.deputy (tenant_id, actor_id, deputy_id, since, until) VALUES ($1, $2, $3, $4, $5)"
-	" ON CONFLICT (tenant_id, actor_id, deputy_id, since) DO UPDATE SET until = EXCLUDED.until",
+		" ON CONFLICT (tenant_id, actor_id, deputy_id, since) DO UPDATE SET until = EXCLUDED.until",
 	.nargs = 5,
 	.types = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -654,7 +654,7 @@ static WoStatement name_deputy = {
 static WoStatement end_deputy = {
 	.table = "deputy",
 	.text = "DELETE FROM workorder.deputy WHERE tenant_id OPERATOR(pg_catalog.=) $1"
-	" AND actor_id OPERATOR(pg_catalog.=) $2 AND deputy_id OPERATOR(pg_catalog.=) $3",
+		" AND actor_id OPERATOR(pg_catalog.=) $2 AND deputy_id OPERATOR(pg_catalog.=) $3",
 	.nargs = 3,
 	.types = {INT8OID, INT8OID, INT8OID}
 };

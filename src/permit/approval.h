@@ -32,11 +32,11 @@ extern bool wo_approval_excluded(WoEvaluation *c, const WoTransition *candidate,
 
 extern WoApprovalState *wo_approval_current(WoEvaluation *c);
 extern WoApproverStatus wo_approval_status(WoEvaluation *c, const WoTransition *candidate,
-									   WoTask **task, int64 *for_actor);
+										   WoTask **task, int64 *for_actor);
 extern void wo_approval_vote(WoEvaluation *c, const WoTransition *candidate, WoVerdict *verdict);
 extern const WoTransition *wo_approval_way(WoEvaluation *c, const WoTransition *taken);
 extern WoReason *wo_approval_follow(WoEvaluation *c, WoVerdict *verdict);
 extern List *wo_approval_principals(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
-extern List *wo_approval_deputies(int64 tenant, int64 person, TimestampTz now);	/* of int64 * */
+extern List *wo_approval_deputies(int64 tenant, int64 person, TimestampTz now); /* of int64 * */
 
 #endif							/* WO_APPROVAL_H */

@@ -125,8 +125,8 @@ wo_evaluation_set_digest(WoEvaluation *c, WoChangeKind kind)
 	if (kind == WO_KIND_IMPORT || (c->binding->recorded && c->binding->overtaken))
 	{
 		wo_evaluation_set(c, WO_DIGEST,
-					PointerGetDatum(wo_entry_row_checksum(c->binding, &row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT)),
-					false);
+						  PointerGetDatum(wo_entry_row_checksum(c->binding, &row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT)),
+						  false);
 		return;
 	}
 	if (kind == WO_KIND_REPAIR || !c->binding->recorded)

@@ -56,7 +56,7 @@ typedef struct WoVerdict
 	struct WoApprovalState *round;		/* and the approvals, NULL = nothing was decided */
 	List	   *resume;			/* the way on, if the ticket is sent back */
 
-	WoChangeKind		kind;			/* what the change is */
+	WoChangeKind kind;			 /* what the change is */
 	const char *action;			/* what the journal calls it */
 	/* the row that would be, worked out once (wo_permit_outcome): by whom it is asked first */
 	WoRow		row;			/* values are NULL before that */
