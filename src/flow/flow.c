@@ -20,6 +20,7 @@
 
 #include "flow/flow.h"
 #include "flow/flow_read.h"
+#include "utils/columns.h"
 #include "utils/compat.h"
 #include "utils/errors.h"
 #include "utils/value.h"
@@ -29,9 +30,9 @@
  * means the engine's column, whatever the table calls it.
  */
 static const char *const reserved_columns[] = {
-	"acted_by", "action", "created_at", "creator_id", "digest", "entered_at", "flow_id",
-	"history", "id", "last_action", "last_note", "note", "revision", "state",
-	"tenant_id", "updated_at", "votes"
+#define RESERVED_NAME(constant, name, type) name,
+	WO_ENGINE_COLUMNS(RESERVED_NAME)
+	"tenant_id", "id"
 };
 
 const char *const wo_flow_task_commands[WO_NTASK_COMMANDS] = {

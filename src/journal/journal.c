@@ -62,26 +62,6 @@
  * ----------------------------------------------------------------
  */
 
-/* Columns of workorder.journal, as install() makes them. */
-enum
-{
-	Anum_journal_tenant = 1,
-	Anum_journal_relation,
-	Anum_journal_ticket,
-	Anum_journal_revision,
-	Anum_journal_at,
-	Anum_journal_actor,
-	Anum_journal_for_actor,
-	Anum_journal_action,
-	Anum_journal_from_state,
-	Anum_journal_to_state,
-	Anum_journal_note,
-	Anum_journal_changes,
-	Anum_journal_digest,
-	Anum_journal_salt,
-	Natts_journal = Anum_journal_salt
-};
-
 /* As COPY does: enough to fill pages, not so much that memory shows. */
 #define FLUSH_LINES 1000
 #define FLUSH_BYTES (256 * 1024)

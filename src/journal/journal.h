@@ -15,6 +15,7 @@
 
 #include "flow/flow.h"
 #include "row/binding.h"
+#include "utils/columns.h"
 
 #define WO_DIGEST_LENGTH	32
 #define WO_SALT_LENGTH		16
@@ -27,6 +28,17 @@
 
 /* Revision of a line that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
+
+/* Attribute numbers of workorder.journal, see columns.h. */
+enum
+{
+	Anum_journal_none,
+#define JOURNAL_CONSTANT(column, name) Anum_journal_##column,
+	WO_JOURNAL_COLUMNS(JOURNAL_CONSTANT)
+#undef JOURNAL_CONSTANT
+	Anum_journal_end,
+	Natts_journal = Anum_journal_end - 1
+};
 
 typedef struct WoJournalEntry
 {

@@ -36,28 +36,11 @@
 #include "utils/errors.h"
 #include "utils/value.h"
 
-/* What wo_replay_open() selects, in this order. */
-enum
-{
-	COLUMN_TENANT = 1,
-	COLUMN_TICKET,
-	COLUMN_REVISION,
-	COLUMN_AT,
-	COLUMN_ACTOR,
-	COLUMN_FOR_ACTOR,
-	COLUMN_ACTION,
-	COLUMN_FROM_STATE,
-	COLUMN_TO_STATE,
-	COLUMN_NOTE,
-	COLUMN_CHANGES,
-	COLUMN_DIGEST,
-	COLUMN_SALT
+/* What is selected, in this order: all columns, so that Anum_journal_... finds them. */
+static const char *const column_names[Natts_journal] = {
+#define JOURNAL_NAME(column, name) name,
+	WO_JOURNAL_COLUMNS(JOURNAL_NAME)
 };
-
-static const char *const replay_query =
-	"SELECT tenant_id, ticket_id, revision, at, actor_id, for_actor,"
-	" action, from_state, to_state, note, changes, digest, salt"
-	" FROM workorder.journal WHERE guarded_id OPERATOR(pg_catalog.=) $1";
 
 static AttrNumber column_number(const WoReplayState *fold, const WoJournalEntry *line, JsonbValue *name);
 static void relabel(const WoReplayState *fold, const WoJournalEntry *line, AttrNumber attnum, JsonbValue *value);
@@ -86,7 +69,9 @@ wo_replay_open(int32 relation, const int64 *tenant, const WoTicketId *ticket)
 	replay->relation = relation;
 	values[0] = Int32GetDatum(relation);
 	initStringInfo(&query);
-	appendStringInfoString(&query, replay_query);
+	for (int i = 0; i < Natts_journal; i++)
+		appendStringInfo(&query, "%s%s", i == 0 ? "SELECT " : ", ", column_names[i]);
+	appendStringInfoString(&query, " FROM workorder.journal WHERE guarded_id OPERATOR(pg_catalog.=) $1");
 	if (tenant != NULL)
 	{
 		values[nargs++] = Int64GetDatum(*tenant);
@@ -146,21 +131,21 @@ wo_replay_next(WoReplay *replay)
 	old = MemoryContextSwitchTo(replay->context);
 	memset(line, 0, sizeof(*line));
 	line->relation = replay->relation;
-	line->tenant = get_int64(replay, tuple, COLUMN_TENANT);
-	line->ticket = get_int64(replay, tuple, COLUMN_TICKET);
-	line->revision = DatumGetInt32(get(replay, tuple, COLUMN_REVISION, &isnull));
-	line->at = get_int64(replay, tuple, COLUMN_AT);
-	line->actor = get_int64(replay, tuple, COLUMN_ACTOR);
-	line->for_actor = get_int64(replay, tuple, COLUMN_FOR_ACTOR);
-	line->action = get_text(replay, tuple, COLUMN_ACTION);
-	line->from_state = get_text(replay, tuple, COLUMN_FROM_STATE);
-	line->to_state = get_text(replay, tuple, COLUMN_TO_STATE);
-	line->note = get_text(replay, tuple, COLUMN_NOTE);
-	value = get(replay, tuple, COLUMN_CHANGES, &isnull);
+	line->tenant = get_int64(replay, tuple, Anum_journal_tenant);
+	line->ticket = get_int64(replay, tuple, Anum_journal_ticket);
+	line->revision = DatumGetInt32(get(replay, tuple, Anum_journal_revision, &isnull));
+	line->at = get_int64(replay, tuple, Anum_journal_at);
+	line->actor = get_int64(replay, tuple, Anum_journal_actor);
+	line->for_actor = get_int64(replay, tuple, Anum_journal_for_actor);
+	line->action = get_text(replay, tuple, Anum_journal_action);
+	line->from_state = get_text(replay, tuple, Anum_journal_from_state);
+	line->to_state = get_text(replay, tuple, Anum_journal_to_state);
+	line->note = get_text(replay, tuple, Anum_journal_note);
+	value = get(replay, tuple, Anum_journal_changes, &isnull);
 	line->changes = isnull ? NULL : DatumGetJsonbP(value);
-	value = get(replay, tuple, COLUMN_SALT, &isnull);
+	value = get(replay, tuple, Anum_journal_salt, &isnull);
 	line->salt = isnull ? NULL : DatumGetByteaPCopy(value);
-	value = get(replay, tuple, COLUMN_DIGEST, &isnull);
+	value = get(replay, tuple, Anum_journal_digest, &isnull);
 	replay->sealed = false;
 	if (!isnull)
 	{

@@ -45,16 +45,14 @@
 #define GUARD_ARGUMENTS	5
 
 const char *const wo_engine_names[WO_NENGINE] = {
-	"flow_id", "state", "history", "votes", "revision", "creator_id",
-	"acted_by", "created_at", "entered_at", "updated_at",
-	"action", "note", "last_action", "last_note", "digest"
+#define ENGINE_NAME(constant, name, type) name,
+	WO_ENGINE_COLUMNS(ENGINE_NAME)
 };
 
 /* Types the engine reads and writes without a cast. */
 static const Oid engine_types[WO_NENGINE] = {
-	INT4OID, TEXTOID, TEXTOID, JSONBOID, INT4OID, INT8OID,
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID
+#define ENGINE_TYPE(constant, name, type) type,
+	WO_ENGINE_COLUMNS(ENGINE_TYPE)
 };
 
 typedef struct BindingEntry

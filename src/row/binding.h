@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "flow/flow.h"
+#include "utils/columns.h"
 
 /* A ticket's number: bigint in SQL, whatever the key of its table is. */
 typedef int64 WoTicketId;
@@ -22,24 +23,12 @@ typedef int64 WoTicketId;
 #define TicketIdGetDatum(id)	Int64GetDatum(id)
 #define DatumGetTicketId(datum)	DatumGetInt64(datum)
 
-/* The columns the engine keeps, in the order in which guard() adds them. */
+/* The columns the engine keeps, see columns.h. */
 typedef enum WoEngineColumn
 {
-	WO_FLOW_ID,
-	WO_STATE,
-	WO_HISTORY,
-	WO_VOTES,
-	WO_REVISION,
-	WO_CREATOR_ID,
-	WO_ACTED_BY,
-	WO_CREATED_AT,
-	WO_ENTERED_AT,
-	WO_UPDATED_AT,
-	WO_ACTION,					/* order slots: null at rest */
-	WO_NOTE,
-	WO_LAST_ACTION,
-	WO_LAST_NOTE,
-	WO_DIGEST,					/* of the ticket's last journal line */
+#define ENGINE_CONSTANT(constant, name, type) constant,
+	WO_ENGINE_COLUMNS(ENGINE_CONSTANT)
+#undef ENGINE_CONSTANT
 	WO_NENGINE,					/* how many; as a role: a column of the user's */
 	WO_COLUMN_UNLOGGED					/* as a role: the journal does not tell of it */
 } WoEngineColumn;

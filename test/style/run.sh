@@ -137,6 +137,13 @@ is 'what raises errors includes utils/errors.h' "$(foreign src/*.c src/*/*.c)" '
 printf '%s\n' '#include "utils/catalog.h"' 'ereport(ERROR, (errmsg("")));' >"$copy.c"
 is 'and what does not is found' "$(foreign "$copy.c")" "$copy.c"
 
+# What C and SQL both know stands in each of them once, and is the same.
+listed() { sed -n "/^#define $1/,/^\$/s/.*X([a-zA-Z_]*, \"\([a-z_]*\)\".*/\1/p" src/utils/columns.h | paste -sd ' '; }
+is 'the columns of the engine are those of engine_columns()' "$(listed WO_ENGINE_COLUMNS)" \
+  "$(sed -n '/^CREATE FUNCTION workorder.engine_columns/,/^END/p' sql/workorder/modules/guard.sql | grep -o "([0-9]*, '[a-z_]*'" | sed "s/.*'\(.*\)'/\1/" | paste -sd ' ')"
+is 'the columns of an entry are those of workorder.journal' "$(listed WO_JOURNAL_COLUMNS)" \
+  "$(sed -n '/^CREATE TABLE workorder.journal (/,/PRIMARY KEY/s/^  \([a-z_]*\) .*,$/\1/p' sql/workorder/modules/tables.sql | paste -sd ' ')"
+
 # A map that leaves something out misleads.
 unnamed() {
   local file

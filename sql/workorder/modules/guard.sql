@@ -32,6 +32,7 @@ END
 $$;
 COMMENT ON FUNCTION workorder.refuse_truncate() IS 'BEFORE TRUNCATE trigger of guarded tables: WO403, unless a superuser has set workorder.maintenance; then every row is deleted first, which the journal tells. Made by guard().';
 
+-- Their twin in C is WO_ENGINE_COLUMNS (src/utils/columns.h).
 CREATE FUNCTION workorder.engine_columns()
 RETURNS TABLE ("position" int, name text, type regtype)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
