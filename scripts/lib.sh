@@ -19,7 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # cluster is ours: test/tools/cluster.sh has set them.)
 if [ -z "${WORKORDER_TEST_CLUSTER:-}" ]; then
   while read -r name; do
-    [ "$name" = PG_CONFIG ] || unset "$name"
+    [[ $name =~ ^PG_(CONFIG|SUPPORTED_VERSIONS)$ ]] || unset "$name"
   done < <(compgen -e PG)
 fi
 unset name MAKEFLAGS MAKELEVEL
