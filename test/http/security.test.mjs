@@ -247,6 +247,8 @@ test('headers of ours that a client sends', async (t) => {
   const forged = [
     ['X-Original-Method', 'DELETE'], ['X-Original-URI', `${prefix}/orders/1`], ['X-Original-Content-Type', 'text/plain'],
     ['X-Original-Api', 'other'], ['X-Forwarded-User', 'admin'], ['X-Real-IP', '127.0.0.1'], ['Role', 'postgres'],
+    ['X-Original-Address', '10.0.0.1'], ['X-Original-Origin', 'https://evil.example'], ['X-Original-User', 'SV'], ['X-Original-Secret', 'x'],
+    ['X-Original-Basic', 'Basic eDp5'], ['X-Remote-User', 'SV'], ['X-Remote-Secret', 'x'], ['X-Forwarded-For', '10.0.0.1'], ['X-Forwarded-Proto', 'https'],
   ];
   await t.test('mean nothing at the door', async () => {
     const answer = await ask('GET', `${probe}/who`, { as: cr(), headers: forged });
@@ -255,8 +257,10 @@ test('headers of ours that a client sends', async (t) => {
     assert.equal(answer.json.path, `${probe}/who`);
     assert.deepEqual(
       Object.keys(answer.json.headers).sort(),
-      ['accept', 'authorization', 'content-type', 'host', 'x-original-method', 'x-original-uri'],
+      ['accept', 'authorization', 'content-type', 'host', 'x-original-address', 'x-original-method', 'x-original-origin', 'x-original-uri'],
     );
+    const { 'x-original-address': address, 'x-original-origin': origin } = answer.json.headers;
+    assert.deepEqual([address, origin], ['127.0.0.1', base.origin]);
   });
   await t.test('mean nothing below /rest', async () => {
     for (const name of ['http_write', 'http_read', 'http_write/', 'http%5Fwrite', '../rpc/http_write', 'http_write?x=1']) {
