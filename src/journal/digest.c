@@ -1,20 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * digest.c
- *	  The digest that chains the lines of a ticket's journal.
+ *	  The digest that chains the entries of a ticket's journal.
  *
- * A line's digest is SHA-256 over
+ * An entry's digest is SHA-256 over
  *
  *	 - a byte that names the version of this form, 1;
- *	 - the digest of the line before it, 32 zero bytes for the first;
- *	 - the line's facts: tenant, relation, ticket, revision and time as
+ *	 - the digest of the entry before it, 32 zero bytes for the first;
+ *	 - the entry's facts: tenant, relation, ticket, revision and time as
  *	   big-endian integers; actor and for_actor as one byte that says whether
  *	   they are there, then eight; action and states as that byte, a four-byte
  *	   length and the bytes;
  *	 - the digest of its content, which is SHA-256 over salt, note and the text
  *	   of changes, each as that byte, a four-byte length and the bytes.
  *
- * So note, changes and salt can be taken out of a line that keeps the digest
+ * So note, changes and salt can be taken out of an entry that keeps the digest
  * of its content, and the chain still proves who did what when; the salt keeps
  * anybody from finding by trial what was taken out.
  *
@@ -25,13 +25,13 @@
  * verify_seal() says it in SQL.
  *
  * A salt is derived from a secret of the backend, which is stored nowhere, and
- * from what identifies the line: so the trigger that judges a row and the one
- * that journals it need not tell each other, and no two lines have the same.
+ * from what identifies the entry: so the trigger that judges a row and the one
+ * that journals it need not tell each other, and no two entries have the same.
  *
  * Every act computes these digests, so the hash context and the buffer live as
  * long as the backend and one update call hashes the bytes.  PostgreSQL's own
  * pg_cryptohash would have OpenSSL look its algorithm up each time, which
- * costs as much as hashing a line; so this calls the same library directly.
+ * costs as much as hashing an entry; so this calls the same library directly.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,7 +50,7 @@
 #include "utils/compat.h"
 #include "utils/errors.h"
 
-/* A longer line gives the memory back; its buffer is not worth keeping. */
+/* A longer entry gives the memory back; its buffer is not worth keeping. */
 #define MAX_KEPT_BUFFER (64 * 1024)
 
 /* The form of what is hashed, see above. */
@@ -73,8 +73,8 @@ static void put_scalar(const JsonbValue *value);
 static void put_quoted(const char *string, int len);
 
 /*
- * wo_digest_salt gives a line the salt of its content, palloc'd: the same one
- * whenever this backend asks for the line of this ticket and revision.
+ * wo_digest_salt gives an entry the salt of its content, palloc'd: the same one
+ * whenever this backend asks for the entry of this ticket and revision.
  */
 void
 wo_digest_salt(WoJournalEntry *line)
@@ -94,8 +94,8 @@ wo_digest_salt(WoJournalEntry *line)
 }
 
 /*
- * wo_digest_compute computes the digest of a line into result; previous is
- * NULL for the first line of a ticket.
+ * wo_digest_compute computes the digest of an entry into result; previous is
+ * NULL for the first entry of a ticket.
  */
 void
 wo_digest_compute(const WoJournalEntry *line, const uint8 *previous, uint8 *result)

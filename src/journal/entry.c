@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * entry.c
- *	  The journal line that a change of a row makes.
+ *	  The journal entry that a change of a row makes.
  *
- * Everything a line says is in the two rows: who, when and what the guard has
- * written into the new one.  So the guard can seal the line (its digest goes
- * into the row, for the next line to chain to) and the AFTER trigger can write the
- * very same line later.
+ * Everything an entry says is in the two rows: who, when and what the guard has
+ * written into the new one.  So the guard can seal the entry (its digest goes
+ * into the row, for the next entry to chain to) and the AFTER trigger can write the
+ * very same entry later.
  *
  * Nothing has to be kept in between.  But the column diff is most of the work,
  * so what was sealed is kept under its digest, as long as work_mem lasts, until
  * the row with that digest comes by or the statement ends; where it is not to
- * be found, it is made once more.  A digest stands for one line only, so there
+ * be found, it is made once more.  A digest stands for one entry only, so there
  * is nothing that could be out of date.
  *
  * The diff, {"column": [old, new], ...}, is written in one pass, as jsonb is stored
@@ -34,12 +34,12 @@
 #include "utils/jsonb_writer.h"
 #include "utils/value.h"
 
-/* Which columns a line tells about. */
+/* Which columns an entry tells about. */
 typedef enum WoChangesKind
 {
-	WO_CHANGES_OF_ACT,			/* what does not follow from the line itself */
+	WO_CHANGES_OF_ACT,			/* what does not follow from the entry itself */
 	WO_CHANGES_OF_REPAIR,		/* and when the state was entered, which an act implies */
-	WO_CHANGES_WHOLE			/* all of them: the line opens a history */
+	WO_CHANGES_WHOLE			/* all of them: the entry opens a history */
 } WoChangesKind;
 
 /* ----------------------------------------------------------------
@@ -50,7 +50,7 @@ typedef enum WoChangesKind
 /* Room for a diff of the usual size; a longer one makes the buffer grow. */
 #define USUAL_SIZE	1024
 
-/* Engine columns that follow from the line itself and are not repeated in it. */
+/* Engine columns that follow from the entry itself and are not repeated in it. */
 static bool
 is_derived(WoEngineColumn column)
 {
@@ -73,9 +73,9 @@ is_derived(WoEngineColumn column)
 static bool
 differs(WoBinding *binding, AttrNumber attnum, const WoRow *old, const WoRow *row, WoChangesKind kind)
 {
-	WoEngineColumn column = binding->role_of[attnum - 1];
+	WoEngineColumn column = binding->column_kind[attnum - 1];
 
-	/* keys never change, generated columns follow from others, the digest from the line */
+	/* keys never change, generated columns follow from others, the digest from the entry */
 	if (column == WO_COLUMN_UNLOGGED || column == WO_DIGEST)
 		return false;
 	if (kind != WO_CHANGES_WHOLE && column != WO_NENGINE)
@@ -152,7 +152,7 @@ make_changes(WoBinding *binding, const WoRow *old, const WoRow *row, WoChangesKi
  * ----------------------------------------------------------------
  */
 
-/* The diff of a line that has been sealed and not been written. */
+/* The diff of an entry that has been sealed and not been written. */
 typedef struct KeptChanges
 {
 	uint8		digest[WO_DIGEST_LENGTH];	/* hash key */
@@ -166,7 +166,7 @@ static MemoryContext kept_context = NULL;
 static Size kept_bytes = 0;
 
 /*
- * wo_entry_keep keeps the diff of a line that has been sealed.
+ * wo_entry_keep keeps the diff of an entry that has been sealed.
  */
 void
 wo_entry_keep(const WoJournalEntry *line)
@@ -316,10 +316,10 @@ engine_int64(const WoBinding *binding, const WoRow *row, WoEngineColumn column)
 }
 
 /*
- * fill_line reads off a row what every line has.
+ * fill_entry reads off a row what every entry has.
  */
 static void
-fill_line(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
+fill_entry(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 {
 	memset(line, 0, sizeof(*line));
 	line->tenant = wo_binding_tenant(binding, row);
@@ -336,12 +336,12 @@ fill_line(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 }
 
 /*
- * fill_change reads off the rows what the line of a change has but the diff.
+ * fill_change reads off the rows what the entry of a change has but the diff.
  */
 static void
 fill_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row)
 {
-	fill_line(line, binding, row != NULL ? row : old);
+	fill_entry(line, binding, row != NULL ? row : old);
 	if (row == NULL)
 	{
 		line->revision = wo_binding_next_revision(binding, old);
@@ -359,7 +359,7 @@ fill_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const Wo
 }
 
 /*
- * wo_entry_for_change makes the line of a change; old is NULL when the row is
+ * wo_entry_for_change makes the entry of a change; old is NULL when the row is
  * new, row when it is gone.  Who and when a row is deleted is the caller's to
  * fill in, since no row is left to say it.
  */
@@ -374,9 +374,9 @@ wo_entry_for_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, 
 }
 
 /*
- * wo_entry_for_stored makes the line of a change that has been stored with the
+ * wo_entry_for_stored makes the entry of a change that has been stored with the
  * digest which the guard gave it, if it did.  (While the guard judges, the new
- * row still has the digest of the line before.)
+ * row still has the digest of the entry before.)
  */
 void
 wo_entry_for_stored(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const WoRow *row)
@@ -396,13 +396,13 @@ wo_entry_for_stored(WoJournalEntry *line, WoBinding *binding, const WoRow *old, 
 }
 
 /*
- * wo_entry_for_base makes the line that opens the history of a row which was
+ * wo_entry_for_base makes the entry that opens the history of a row which was
  * there before its first act: a picture of it.
  */
 void
 wo_entry_for_base(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 {
-	fill_line(line, binding, row);
+	fill_entry(line, binding, row);
 	line->action = WO_ACTION_IMPORT;
 	line->for_actor = 0;
 	line->note = NULL;
@@ -411,8 +411,8 @@ wo_entry_for_base(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 }
 
 /*
- * wo_entry_row_digest returns the digest of the row's last line, NULL if the row
- * does not know it.  One that has not been acted on has no line: a digest that
+ * wo_entry_row_digest returns the digest of the row's last entry, NULL if the row
+ * does not know it.  One that has not been acted on has no entry: a digest that
  * was loaded with it is that of another.
  */
 const uint8 *
@@ -444,7 +444,7 @@ wo_entry_row_checksum(const WoBinding *binding, const WoRow *row, char kind)
 		int			length;
 
 		if (!WoIsKey(binding, attnum) &&
-			(!WoIsEngine(binding, attnum) || binding->role_of[attnum - 1] == WO_DIGEST))
+			(!WoIsEngine(binding, attnum) || binding->column_kind[attnum - 1] == WO_DIGEST))
 			continue;
 		if (row->nulls[attnum - 1])
 		{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.h
- *	  The journal line that a change of a row makes (entry.c).
+ *	  The journal entry that a change of a row makes (entry.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 
 /*
  * The column digest of a row that was imported, and of one that a trigger may
- * change behind the guard, does not hold the digest of a line but a seal over
+ * change behind the guard, does not hold the digest of an entry but a seal over
  * the engine's columns: one of these and 16 bytes.
  */
 #define WO_CHECKSUM_ACT				'a'

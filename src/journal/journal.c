@@ -1,26 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * journal.c
- *	  How lines get into workorder.journal and are found there.
+ *	  How entries get into workorder.journal and are found there.
  *
- * Lines are written straight into the table, as referential-integrity
+ * Entries are written straight into the table, as referential-integrity
  * triggers do their work as its owner: whoever may act on a ticket needs no
- * privilege on the journal.  The lines of one statement are gathered and
+ * privilege on the journal.  The entries of one statement are gathered and
  * written together when its statement trigger calls wo_journal_flush(); what
  * is still waiting is written before the transaction commits.
  *
- * Lines wait in heap_append.c.  The journal has one index of ours, its key; what
+ * Entries wait in heap_append.c.  The journal has one index of ours, its key; what
  * users add to it is served there.
  *
  * The table is append-only.  Nobody updates, deletes or truncates the journal,
  * its owner and superusers included, unless workorder.maintenance is on.  What
- * is done under it leaves a line of its own, which no later maintenance can
- * touch without leaving another: guarded_id 0, the ticket whose line was touched (0 for TRUNCATE),
+ * is done under it leaves an entry of its own, which no later maintenance can
+ * touch without leaving another: guarded_id 0, the ticket whose entry was touched (0 for TRUNCATE),
  * action "maintenance", and a note of what was done by which role.  These
- * lines have a chain of digests for each ticket number, as all others do.
+ * entries have a chain of digests for each ticket number, as all others do.
  *
  * workorder.install() makes the triggers: BEFORE UPDATE OR DELETE for each
- * row, and AFTER TRUNCATE, since a line written before would be truncated too.
+ * row, and AFTER TRUNCATE, since an entry written before would be truncated too.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,12 +58,12 @@
 #include "utils/value.h"
 
 /* ----------------------------------------------------------------
- *		lines written and found
+ *		entries written and found
  * ----------------------------------------------------------------
  */
 
 /* As COPY does: enough to fill pages, not so much that memory shows. */
-#define FLUSH_LINES 1000
+#define FLUSH_ENTRIES 1000
 #define FLUSH_BYTES (256 * 1024)
 
 #define COLUMN(name)	(1 << (Anum_journal_##name - 1))
@@ -75,17 +75,17 @@ static WoTable journal_table = {
 		COLUMN(action) | COLUMN(digest)
 };
 
-typedef struct PendingLine
+typedef struct PendingEntry
 {
 	SubTransactionId subid;		/* first, see heap_append.c */
 	HeapTuple	tuple;
-} PendingLine;
+} PendingEntry;
 
 static WoPending pending = {
-	.name = "journal", .size = sizeof(PendingLine), .flush = wo_journal_flush
+	.name = "journal", .size = sizeof(PendingEntry), .flush = wo_journal_flush
 };
 
-/* About how much the waiting lines are. */
+/* About how much the waiting entries are. */
 static Size pending_bytes = 0;
 
 /*
@@ -123,7 +123,7 @@ open_key(Relation journal, LOCKMODE lockmode)
 }
 
 /*
- * find_previous finds the digest of the line before this one in the journal.
+ * find_previous finds the digest of the entry before this one in the journal.
  */
 static bool
 find_previous(const WoJournalEntry *line, uint8 *digest)
@@ -149,7 +149,7 @@ find_previous(const WoJournalEntry *line, uint8 *digest)
 				memset(digest, 0, WO_DIGEST_LENGTH);
 		}
 		index_endscan(scan);
-		/* the line may still be waiting, if one statement acts twice on a ticket */
+		/* the entry may still be waiting, if one statement acts twice on a ticket */
 		if (!found && pending.n > 0)
 			wo_journal_flush();
 		else
@@ -162,10 +162,10 @@ find_previous(const WoJournalEntry *line, uint8 *digest)
 }
 
 /*
- * wo_journal_set_digest computes the digest of a line.  It chains to the line that
+ * wo_journal_set_digest computes the digest of an entry.  It chains to the entry that
  * the old row knows as its last; if it knows none, the journal is asked.  If
  * there is none either, the ticket was there before its first act, and its
- * history has to be opened by a line of its own: the base, whose action stays
+ * history has to be opened by an entry of its own: the base, whose action stays
  * NULL if it is not needed.
  */
 void
@@ -193,7 +193,7 @@ wo_journal_set_digest(WoJournalEntry *line, WoBinding *binding, const WoRow *old
 }
 
 /*
- * add_takers adds who took the action of a line, and for whom, if the action
+ * add_takers adds who took the action of an entry, and for whom, if the action
  * is one of those asked for.
  */
 static List *
@@ -247,13 +247,13 @@ wo_journal_takers(const WoBinding *binding, const WoFlow *flow, int64 tenant,
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 
-	/* a statement that this one interrupts may have lines waiting */
+	/* a statement that this one interrupts may have entries waiting */
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(journal), &TTSOpsHeapTuple);
 	for (int i = 0; i < pending.n; i++)
 	{
 		bool		isnull;
 
-		ExecStoreHeapTuple(((PendingLine *) pending.rows)[i].tuple, slot, false);
+		ExecStoreHeapTuple(((PendingEntry *) pending.rows)[i].tuple, slot, false);
 		if (DatumGetTicketId(slot_getattr(slot, Anum_journal_ticket, &isnull)) == ticket &&
 			DatumGetInt32(slot_getattr(slot, Anum_journal_relation, &isnull)) == binding->guarded_id &&
 			DatumGetInt64(slot_getattr(slot, Anum_journal_tenant, &isnull)) == tenant)
@@ -305,7 +305,7 @@ form_line(Relation journal, const WoJournalEntry *line)
 }
 
 /*
- * wo_journal_append adds a sealed line to the pending ones.  Unless the lines
+ * wo_journal_append adds a sealed entry to the pending ones.  Unless the entries
  * of the statement go together it is written at once.
  */
 void
@@ -313,11 +313,11 @@ wo_journal_append(const WoJournalEntry *line, bool together)
 {
 	Relation	journal = wo_heap_append_open(&journal_table, RowExclusiveLock);
 	HeapTuple	tuple = form_line(journal, line);
-	PendingLine *row;
+	PendingEntry *row;
 	MemoryContext old;
 
 	table_close(journal, NoLock);
-	if (pending.n >= FLUSH_LINES || pending_bytes > FLUSH_BYTES)
+	if (pending.n >= FLUSH_ENTRIES || pending_bytes > FLUSH_BYTES)
 		wo_journal_flush();
 	row = wo_heap_append_defer(&pending);
 	old = MemoryContextSwitchTo(pending.context);
@@ -330,7 +330,7 @@ wo_journal_append(const WoJournalEntry *line, bool together)
 }
 
 /*
- * refuse_second_line tells that a ticket has a line of this revision already:
+ * refuse_second_line tells that a ticket has an entry of this revision already:
  * its number was used before, or the journal and the row are not of one piece.
  */
 static void
@@ -352,7 +352,7 @@ refuse_second_line(TupleTableSlot *slot)
 }
 
 /*
- * wo_journal_flush writes the pending lines of this subtransaction.  What it
+ * wo_journal_flush writes the pending entries of this subtransaction.  What it
  * allocates is left to the caller's context: a trigger's, or the transaction
  * that is about to end.
  */
@@ -368,7 +368,7 @@ wo_journal_flush(void)
 		return;
 	tuples = palloc(sizeof(HeapTuple) * nlines);
 	for (int i = 0; i < nlines; i++)
-		tuples[i] = ((PendingLine *) pending.rows)[first + i].tuple;
+		tuples[i] = ((PendingEntry *) pending.rows)[first + i].tuple;
 
 	journal = wo_heap_append_open(&journal_table, RowExclusiveLock);
 	wo_heap_append(&journal_table, journal, tuples, nlines, refuse_second_line);
@@ -392,7 +392,7 @@ static void refuse(Relation rel, const char *statement);
 static void record(int64 tenant, WoTicketId ticket, const char *action, Jsonb *changes, const char *what);
 static void check_names(const WoBinding *binding, Jsonb *columns, Jsonb *labels);
 static int64 key_column(TriggerData *trigdata, int column);
-static int32 last_line(int64 tenant, WoTicketId ticket, uint8 *digest);
+static int32 last_entry(int64 tenant, WoTicketId ticket, uint8 *digest);
 
 /*
  * journal_append_only() is the trigger function.
@@ -409,7 +409,7 @@ workorder_journal_append_only(PG_FUNCTION_ARGS)
 				 errmsg("workorder.journal_append_only() is a trigger"),
 				 errhint("Let workorder.install() make the trigger.")));
 
-	/* the owner may load lines, as a restore does; the engine itself comes past triggers */
+	/* the owner may load entries, as a restore does; the engine itself comes past triggers */
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 	{
 		if (!wo_owns_relation(RelationGetRelid(trigdata->tg_relation), GetUserId()))
@@ -445,7 +445,7 @@ workorder_journal_append_only(PG_FUNCTION_ARGS)
 
 /*
  * journal_maintenance(guarded_id int, ticket_id bigint, note text) writes a
- * line for maintenance that goes past the row triggers, such as TRUNCATE of a
+ * entry for maintenance that goes past the row triggers, such as TRUNCATE of a
  * guarded table.
  */
 Datum
@@ -561,13 +561,13 @@ refuse(Relation rel, const char *statement)
 			 errtable(rel)));
 }
 
-/* Writes the line that tells what was done, and by which role. */
+/* Writes the entry that tells what was done, and by which role. */
 static void
 record(int64 tenant, WoTicketId ticket, const char *action, Jsonb *changes, const char *what)
 {
 	WoJournalEntry line = {0};
 	uint8		previous[WO_DIGEST_LENGTH];
-	int32		last = last_line(tenant, ticket, previous);
+	int32		last = last_entry(tenant, ticket, previous);
 
 	line.tenant = tenant;
 	line.relation = WO_RELATION_JOURNAL;
@@ -583,7 +583,7 @@ record(int64 tenant, WoTicketId ticket, const char *action, Jsonb *changes, cons
 	wo_journal_append(&line, false);
 }
 
-/* Returns a column of the key of the line that is touched, as bigint. */
+/* Returns a column of the key of the entry that is touched, as bigint. */
 static int64
 key_column(TriggerData *trigdata, int column)
 {
@@ -598,11 +598,11 @@ key_column(TriggerData *trigdata, int column)
 }
 
 /*
- * Finds the last maintenance line of a ticket number; 0 if there is none.  It
+ * Finds the last maintenance entry of a ticket number; 0 if there is none.  It
  * looks as the journal's owner, who has journalled it.
  */
 static int32
-last_line(int64 tenant, WoTicketId ticket, uint8 *digest)
+last_entry(int64 tenant, WoTicketId ticket, uint8 *digest)
 {
 	Oid			types[3] = {INT8OID, INT8OID, INT4OID};
 	Datum		values[3] = {
@@ -613,7 +613,7 @@ last_line(int64 tenant, WoTicketId ticket, uint8 *digest)
 	memset(digest, 0, WO_DIGEST_LENGTH);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	/* the lines that this statement has written count */
+	/* the entries that this statement has written count */
 	wo_owner_spi_execute(wo_catalog_owner(wo_catalog_table("journal", false)), WO_SECTION_RESTRICTED,
 						 "SELECT revision, digest FROM workorder.journal"
 						 " WHERE tenant_id OPERATOR(pg_catalog.=) $1"

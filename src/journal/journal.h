@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * journal.h
- *	  One journal line, its digest (digest.c), and how lines get into the
+ *	  One journal entry, its digest (digest.c), and how entries get into the
  *	  journal and are found there (journal.c).
  *
  *-------------------------------------------------------------------------
@@ -20,13 +20,13 @@
 #define WO_DIGEST_LENGTH	32
 #define WO_SALT_LENGTH		16
 
-/* relation_id of lines that are about the journal itself */
+/* relation_id of entries that are about the journal itself */
 #define WO_RELATION_JOURNAL 0
 
 /* Where the journal tells of alterations of a table. */
 #define WO_ALTERATION_TICKET(relation)	(-(WoTicketId) (relation))
 
-/* Revision of a line that opens the history of a row that was there before. */
+/* Revision of an entry that opens the history of a row that was there before. */
 #define WO_REVISION_BASE	0
 
 /* Attribute numbers of workorder.journal, see columns.h. */

@@ -3,7 +3,7 @@
  * outbox.c
  *	  What has happened, for those who listen.
  *
- * An event is the key of a journal line.  Every line of a table whose events
+ * An event is the key of a journal entry.  Every entry of a table whose events
  * are published puts its key into workorder.outbox, in the same transaction;
  * there it waits, without an order, for nobody can know in which order
  * transactions will commit.
@@ -12,13 +12,13 @@
  * committed: it goes to workorder.event and gets numbers.  One at a time does
  * that for a tenant, under the lock of the tenant's row, until their transaction
  * ends; so numbers become visible in their order, and who has read up to one
- * has missed none.  A late commit gets a later number.  Of one ticket no line
+ * has missed none.  A late commit gets a later number.  Of one ticket no entry
  * is there before the one that it follows, whose transaction has committed
  * while the row was waited for, and those that are found together are put in
  * the order of their revisions.  No transaction id is kept, so none has to
  * mean the same after a restore.
  *
- * Keys of the running statement wait here as the journal's lines do (heap_append.c).
+ * Keys of the running statement wait here as the journal's entries do (heap_append.c).
  * Who listens is woken by one NOTIFY
  * per transaction, sent before it commits and not by the trigger: one that is
  * prepared cannot send any, and must be possible all the same.
@@ -189,7 +189,7 @@ wake(void)
 }
 
 /*
- * wo_outbox_append takes note of a journal line, if its table's events are
+ * wo_outbox_append takes note of a journal entry, if its table's events are
  * published.
  */
 void

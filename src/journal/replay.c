@@ -3,14 +3,14 @@
  * replay.c
  *	  The journal read back, and the row that follows from it.
  *
- * A ticket's row is the fold of its lines.  A line tells the columns that
+ * A ticket's row is the fold of its entries.  An entry tells the columns that
  * changed; state, revision, acted_by, updated_at, last_action and last_note
- * follow from the line itself, and entered_at does when the state changed.
- * A base line, which opens the history of a row that was imported or was there
+ * follow from the entry itself, and entered_at does when the state changed.
+ * A base entry, which opens the history of a row that was imported or was there
  * before its table was guarded, pictures the whole row, so that nothing else
  * follows from it; a superuser's repair does not enter a state.
  *
- * Lines come through a cursor in batches, and a fold keeps one value a
+ * Entries come through a cursor in batches, and a fold keeps one value a
  * column, so that reading a journal takes no more memory for a million
  * tickets than for one.  The cursors run as the owner of the table they read:
  * the caller needs no privilege on the journal, and has been judged before.
@@ -114,7 +114,7 @@ get_text(const WoReplay *replay, HeapTuple tuple, int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* Returns the next line, good until the next call; NULL at the end. */
+/* Returns the next entry, good until the next call; NULL at the end. */
 const WoJournalEntry *
 wo_replay_next(WoReplay *replay)
 {
@@ -170,7 +170,7 @@ wo_replay_close(WoReplay *replay)
 }
 
 /*
- * Tells whether a line opens the history of a row that was there before, and
+ * Tells whether an entry opens the history of a row that was there before, and
  * so pictures the whole row.
  */
 bool
@@ -209,8 +209,8 @@ wo_replay_state_reset(WoReplayState *fold)
 }
 
 /*
- * Adds a line.  Returns false if its changes have not the form they should
- * have; columns (by attribute number) whose old value is not what the lines
+ * Adds an entry.  Returns false if its changes have not the form they should
+ * have; columns (by attribute number) whose old value is not what the entries
  * before made it are added to surprises, unless that is NULL.
  */
 bool
@@ -272,7 +272,7 @@ wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId tic
 		Form_pg_attribute att = TupleDescAttr(binding->desc, attnum - 1);
 
 		if (att->attisdropped ||
-			(binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED && !WoIsKey(binding, attnum)))
+			(binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED && !WoIsKey(binding, attnum)))
 			continue;
 		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
 		if (WoIsKey(binding, attnum))
@@ -290,7 +290,7 @@ wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId tic
 	return JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
 }
 
-/* Takes over what a line says of each column, and adds those columns to told. */
+/* Takes over what an entry says of each column, and adds those columns to told. */
 static bool
 apply_changes(WoReplayState *fold, const WoJournalEntry *line, Bitmapset **told, Bitmapset **surprises)
 {
@@ -356,7 +356,7 @@ renamed(Jsonb *names, JsonbValue *name)
 	return now != NULL && now->type == jbvString ? now : name;
 }
 
-/* Finds the column that a line tells of, which may have another name now; 0 if the fold keeps none. */
+/* Finds the column that an entry tells of, which may have another name now; 0 if the fold keeps none. */
 static AttrNumber
 column_number(const WoReplayState *fold, const WoJournalEntry *line, JsonbValue *name)
 {
@@ -378,7 +378,7 @@ column_number(const WoReplayState *fold, const WoJournalEntry *line, JsonbValue 
 	return InvalidAttrNumber;
 }
 
-/* Puts the label that a value has now in place of the one that a line tells. */
+/* Puts the label that a value has now in place of the one that an entry tells. */
 static void
 relabel(const WoReplayState *fold, const WoJournalEntry *line, AttrNumber attnum, JsonbValue *value)
 {
@@ -448,7 +448,7 @@ set_value(WoReplayState *fold, AttrNumber attnum, JsonbValue *value)
 	MemoryContextSwitchTo(old);
 }
 
-/* Sets an engine column that follows from the line itself, unless the line told it. */
+/* Sets an engine column that follows from the entry itself, unless the entry told it. */
 static void
 set_derived(WoReplayState *fold, Bitmapset *told, WoEngineColumn column,
 			Oid type, Datum value, bool isnull)
@@ -469,7 +469,7 @@ set_derived_text(WoReplayState *fold, Bitmapset *told, WoEngineColumn column, co
 				value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
 }
 
-/* The row knows the digest of its last line, so that the next can chain to it. */
+/* The row knows the digest of its last entry, so that the next can chain to it. */
 static void
 set_digest(WoReplayState *fold, const WoJournalEntry *line, bool sealed)
 {
@@ -481,7 +481,7 @@ set_digest(WoReplayState *fold, const WoJournalEntry *line, bool sealed)
 }
 
 /*
- * wo_replay_import sets what only a row knows that was imported and has no line
+ * wo_replay_import sets what only a row knows that was imported and has no entry
  * yet: the seal that it has in place of a digest.
  */
 void

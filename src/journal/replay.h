@@ -12,20 +12,20 @@
 #include "row/binding.h"
 #include "utils/owner_spi.h"
 
-/* guarded_id of lines that are about the journal itself */
+/* guarded_id of entries that are about the journal itself */
 #define WO_RELATION_JOURNAL 0
 
-/* The lines of a journal, one at a time. */
+/* The entries of a journal, one at a time. */
 typedef struct WoReplay
 {
 	WoStream	stream;
 	int32		relation;
-	MemoryContext context;		/* of the line; reset at the next one */
+	MemoryContext context;		/* of the entry; reset at the next one */
 	WoJournalEntry line;
 	bool		sealed;			/* it has a digest of the right length */
 } WoReplay;
 
-/* What workorder.altered() has told of a table: lines from before use other names. */
+/* What workorder.altered() has told of a table: entries from before use other names. */
 typedef struct WoAlteration
 {
 	TimestampTz at;
@@ -33,20 +33,20 @@ typedef struct WoAlteration
 	Jsonb	   *labels;			/* {"column": {"label before": "label now"}} */
 } WoAlteration;
 
-/* One ticket's row as its lines so far make it. */
+/* One ticket's row as its entries so far make it. */
 typedef struct WoReplayState
 {
 	const WoBinding *binding;
 	MemoryContext context;		/* of the values; reset with each ticket */
 	Jsonb	  **values;			/* [natts] canonical form, NULL = null */
-	bool	   *known;			/* [natts] some line tells the value */
-	bool		begun;			/* there was a line */
-	bool		exists;			/* the last line did not delete it */
-	int32		revision;		/* of the last line */
-	TimestampTz at;				/* of the last line */
-	const char *state;			/* after the last line, NULL if it deleted */
+	bool	   *known;			/* [natts] some entry tells the value */
+	bool		begun;			/* there was an entry */
+	bool		exists;			/* the last entry did not delete it */
+	int32		revision;		/* of the last entry */
+	TimestampTz at;				/* of the last entry */
+	const char *state;			/* after the last entry, NULL if it deleted */
 	List	   *alterations;	/* of WoAlteration *, in order of time */
-	bool		sealed;			/* the last line has a digest */
+	bool		sealed;			/* the last entry has a digest */
 	uint8		digest[WO_DIGEST_LENGTH];
 } WoReplayState;
 

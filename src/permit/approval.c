@@ -548,13 +548,13 @@ follow_trail(WoEvaluation *c, WoApprovalState *round, int leaf, const List *resu
 
 	if (c->flow->states[leaf].done || c->old == NULL)
 	{
-		round->trail = NIL;
+		round->return_path = NIL;
 		return;
 	}
-	foreach(lc, round->trail)
+	foreach(lc, round->return_path)
 		if (strcmp(((WoReturnStep *) lfirst(lc))->state, to) == 0)
 		{
-			round->trail = list_truncate(round->trail, foreach_current_index(lc));
+			round->return_path = list_truncate(round->return_path, foreach_current_index(lc));
 			return;
 		}
 	/* who jumps ahead has come all the way */
@@ -569,7 +569,7 @@ follow_trail(WoEvaluation *c, WoApprovalState *round, int leaf, const List *resu
 			continue;
 		step->state = lfirst(lc);
 		step->by = c->actor->id;
-		round->trail = lappend(round->trail, step);
+		round->return_path = lappend(round->return_path, step);
 	}
 }
 

@@ -122,14 +122,14 @@ wo_evaluation_set_digest(WoEvaluation *c, WoChangeKind kind)
 	WoJournalEntry line;
 	bytea	   *digest;
 
-	if (kind == WO_KIND_IMPORT || (c->binding->recorded && c->binding->overtaken))
+	if (kind == WO_KIND_IMPORT || (c->binding->journaled && c->binding->overtaken))
 	{
 		wo_evaluation_set(c, WO_DIGEST,
 						  PointerGetDatum(wo_entry_row_checksum(c->binding, &row, kind == WO_KIND_IMPORT ? WO_CHECKSUM_IMPORT : WO_CHECKSUM_ACT)),
 						  false);
 		return;
 	}
-	if (kind == WO_KIND_REPAIR || !c->binding->recorded)
+	if (kind == WO_KIND_REPAIR || !c->binding->journaled)
 	{
 		wo_evaluation_set(c, WO_DIGEST, (Datum) 0, true);
 		return;

@@ -416,12 +416,12 @@ static void
 go_to_step(Command *command, int step, bool jump)
 {
 	WoTransition *way = (WoTransition *) command->verdict->taken;
-	const WoReturnStep *to = list_nth(command->round->trail, step);
+	const WoReturnStep *to = list_nth(command->round->return_path, step);
 
 	way->target = wo_flow_state(command->c->flow, to->state, strlen(to->state));
-	for (int i = step + 1; jump && i < list_length(command->round->trail); i++)
+	for (int i = step + 1; jump && i < list_length(command->round->return_path); i++)
 		command->verdict->resume = lappend(command->verdict->resume,
-										 (char *) ((WoReturnStep *) list_nth(command->round->trail, i))->state);
+										 (char *) ((WoReturnStep *) list_nth(command->round->return_path, i))->state);
 	if (jump)
 		command->verdict->resume = lappend(command->verdict->resume,
 										 (char *) command->c->flow->states[command->c->leaf].path);
@@ -438,7 +438,7 @@ send_back(Command *command)
 	const char *to = text_argument(command, "to");
 	const char *then = text_argument(command, "then");
 	const WoReason *why = own_subject(command);
-	int			n = list_length(command->round->trail);
+	int			n = list_length(command->round->return_path);
 
 	if (why != NULL)
 		return why;
@@ -448,7 +448,7 @@ send_back(Command *command)
 		return invalid("\"then\" is \"replay\" or \"jump\".", "Leave it out for \"replay\".");
 	for (int i = n - 1; i >= 0; i--)
 		if (to == NULL || strcmp(to, "previous") == 0 || (i == 0 && strcmp(to, "start") == 0) ||
-			strcmp(to, ((WoReturnStep *) list_nth(command->round->trail, i))->state) == 0)
+			strcmp(to, ((WoReturnStep *) list_nth(command->round->return_path, i))->state) == 0)
 		{
 			go_to_step(command, i, then != NULL && strcmp(then, "jump") == 0);
 			return NULL;
@@ -476,7 +476,7 @@ is_creator(const Command *command)
 static const WoReason *
 retreat(Command *command, bool all)
 {
-	int			n = list_length(command->round->trail);
+	int			n = list_length(command->round->return_path);
 	ListCell   *lc;
 
 	if (n == 0)
@@ -489,7 +489,7 @@ retreat(Command *command, bool all)
 		go_to_step(command, 0, false);
 		return NULL;
 	}
-	if (command->c->actor->id == 0 || ((WoReturnStep *) llast(command->round->trail))->by != command->c->actor->id)
+	if (command->c->actor->id == 0 || ((WoReturnStep *) llast(command->round->return_path))->by != command->c->actor->id)
 		return denied("Who took the ticket here takes it back.");
 	foreach(lc, command->round->tasks)
 	{
@@ -511,7 +511,7 @@ is_party(const Command *command)
 {
 	ListCell   *lc;
 
-	foreach(lc, command->round->trail)
+	foreach(lc, command->round->return_path)
 		if (command->c->actor->id != 0 && ((WoReturnStep *) lfirst(lc))->by == command->c->actor->id)
 			return true;
 	return is_creator(command);

@@ -123,7 +123,7 @@ quorums_of(Jsonb *votes)
 WoApprovalState *
 wo_approval_state_read(Jsonb *votes)
 {
-	WoApprovalState    *round = palloc0(sizeof(WoApprovalState));
+	WoApprovalState *round = palloc0(sizeof(WoApprovalState));
 	JsonbContainer *list;
 	JsonbValue *value;
 	int			n;
@@ -150,7 +150,7 @@ wo_approval_state_read(Jsonb *votes)
 			(step->state = string(member(value->val.binary.data, "state"))) == NULL)
 			continue;
 		step->by = number(member(value->val.binary.data, "by"));
-		round->trail = lappend(round->trail, step);
+		round->return_path = lappend(round->return_path, step);
 	}
 	list = array(member(&votes->root, "$resume"), &n);
 	for (int i = 0; i < n; i++)
@@ -182,7 +182,7 @@ wo_approval_state_read(Jsonb *votes)
 WoApprovalState *
 wo_approval_state_copy(const WoApprovalState *round)
 {
-	WoApprovalState    *copy = palloc(sizeof(WoApprovalState));
+	WoApprovalState *copy = palloc(sizeof(WoApprovalState));
 	ListCell   *lc;
 
 	*copy = *round;
@@ -195,7 +195,7 @@ wo_approval_state_copy(const WoApprovalState *round)
 		task->after = bms_copy(task->after);
 		copy->tasks = lappend(copy->tasks, task);
 	}
-	copy->trail = list_copy(round->trail);
+	copy->return_path = list_copy(round->return_path);
 	copy->resume = list_copy(round->resume);
 	copy->for_actor = 0;
 	copy->right = NULL;
@@ -291,7 +291,7 @@ wo_approval_state_write(const WoApprovalState *round)
 	WoJsonbState state = WO_JSONB_START;
 	ListCell   *lc;
 
-	if (round->quorums == NULL && !round->resolved && round->trail == NIL &&
+	if (round->quorums == NULL && !round->resolved && round->return_path == NIL &&
 		round->resume == NIL && round->reminded == 0 && round->right == NULL)
 		return NULL;
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
@@ -316,11 +316,11 @@ wo_approval_state_write(const WoApprovalState *round)
 			push_task(&state, lfirst(lc));
 		wo_push_jsonb(&state, WJB_END_ARRAY, NULL);
 	}
-	if (round->trail != NIL)
+	if (round->return_path != NIL)
 	{
 		wo_value_push_string(&state, WJB_KEY, "$return_path");
 		wo_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
-		foreach(lc, round->trail)
+		foreach(lc, round->return_path)
 		{
 			const WoReturnStep *step = lfirst(lc);
 

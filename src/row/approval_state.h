@@ -37,7 +37,7 @@ typedef struct WoApprovalState
 	Jsonb	   *quorums;		/* the votes of quorums beside it, NULL = none */
 	bool		resolved;		/* tasks were given */
 	List	   *tasks;			/* of WoTask */
-	List	   *trail;			/* of WoReturnStep: the way here, without detours */
+	List	   *return_path;	/* of WoReturnStep: the way here, without detours */
 	List	   *resume;			/* paths: the way on after a sending back, the last is where to */
 	int64		reminded;		/* Unix time of the last reminder, 0 for none */
 	/* of the last act */

@@ -42,7 +42,7 @@
 
 #define GUARD_TRIGGER	"~workorder_guard"
 #define RECORD_TRIGGER	"_workorder_record"
-#define GUARD_ARGUMENTS	5
+#define GUARD_ARGUMENTS 5
 
 const char *const wo_engine_names[WO_NENGINE] = {
 #define ENGINE_NAME(constant, name, type) name,
@@ -301,9 +301,9 @@ build_binding(Relation rel, const Trigger *trigger)
 	/* with its constraints, for they say what a column added later holds */
 	desc = binding->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	binding->overtaken = is_overtaken(rel);
-	binding->role_of = palloc(sizeof(WoEngineColumn) * desc->natts);
+	binding->column_kind = palloc(sizeof(WoEngineColumn) * desc->natts);
 	for (int i = 0; i < desc->natts; i++)
-		binding->role_of[i] = TupleDescAttr(desc, i)->attisdropped ||
+		binding->column_kind[i] = TupleDescAttr(desc, i)->attisdropped ||
 			TupleDescAttr(desc, i)->attgenerated != '\0' ? WO_COLUMN_UNLOGGED : WO_NENGINE;
 
 	binding->by_name = palloc(sizeof(AttrNumber) * desc->natts);
@@ -335,7 +335,7 @@ build_binding(Relation rel, const Trigger *trigger)
 					 errhint("Restore the column, or call workorder.guard() again."),
 					 errtable(rel)));
 		binding->engine[i] = attnum;
-		binding->role_of[attnum - 1] = (WoEngineColumn) i;
+		binding->column_kind[attnum - 1] = (WoEngineColumn) i;
 	}
 
 	binding->tenant = find_attribute(desc, arguments[3]);
@@ -349,11 +349,11 @@ build_binding(Relation rel, const Trigger *trigger)
 				 errhint("Call workorder.guard() again after renaming a key column."),
 				 errtable(rel)));
 
-	binding->role_of[binding->tenant - 1] = WO_COLUMN_UNLOGGED;
-	binding->role_of[binding->id - 1] = WO_COLUMN_UNLOGGED;
+	binding->column_kind[binding->tenant - 1] = WO_COLUMN_UNLOGGED;
+	binding->column_kind[binding->id - 1] = WO_COLUMN_UNLOGGED;
 
 	/* count_rows() and publish_events() give the trigger arguments more */
-	binding->recorded = record != NULL;
+	binding->journaled = record != NULL;
 	for (int i = GUARD_ARGUMENTS; record != NULL && i < record->tgnargs; i++)
 	{
 		binding->counted |= strcmp(record->tgargs[i], "counted") == 0;

@@ -21,7 +21,7 @@
 typedef int64 WoTicketId;
 
 #define TicketIdGetDatum(id)	Int64GetDatum(id)
-#define DatumGetTicketId(datum)	DatumGetInt64(datum)
+#define DatumGetTicketId(datum) DatumGetInt64(datum)
 
 /* The columns the engine keeps, see columns.h. */
 typedef enum WoEngineColumn
@@ -29,8 +29,8 @@ typedef enum WoEngineColumn
 #define ENGINE_CONSTANT(constant, name, type) constant,
 	WO_ENGINE_COLUMNS(ENGINE_CONSTANT)
 #undef ENGINE_CONSTANT
-	WO_NENGINE,					/* how many; as a role: a column of the user's */
-	WO_COLUMN_UNLOGGED					/* as a role: the journal does not tell of it */
+	WO_NENGINE,					/* how many; as a kind: a column of the user's */
+	WO_COLUMN_UNLOGGED			/* as a kind: the journal does not tell of it */
 } WoEngineColumn;
 
 extern const char *const wo_engine_names[WO_NENGINE];
@@ -46,24 +46,24 @@ typedef struct WoBinding
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
-	int			guarded_id;	/* workorder.guarded.id, journal.guarded_id */
+	int			guarded_id;		/* workorder.guarded.id, journal.guarded_id */
 	const char *flow_name;
 	TupleDesc	desc;			/* own copy */
 	AttrNumber	tenant;
 	AttrNumber	id;
 	AttrNumber	engine[WO_NENGINE];
-	WoEngineColumn *role_of;	/* [natts] */
+	WoEngineColumn *column_kind;	/* [natts] */
 	AttrNumber *by_name;		/* [natts], in the order in which jsonb keeps their names */
 	bool		overtaken;		/* a BEFORE ROW trigger sorts after ours */
-	bool		recorded;		/* its rows are journalled */
+	bool		journaled;		/* its rows are journalled */
 	bool		counted;		/* and counted, see state_count.c */
 	bool		published;			/* its events are published, see outbox.c */
 	List	   *maps;			/* WoColumnMap, one per flow version met */
 	MemoryContext context;
 } WoBinding;
 
-#define WoIsEngine(binding, attnum)	((binding)->role_of[(attnum) - 1] < WO_NENGINE)
-#define WoIsJournaled(binding, attnum)	((binding)->role_of[(attnum) - 1] != WO_COLUMN_UNLOGGED)
+#define WoIsEngine(binding, attnum) ((binding)->column_kind[(attnum) - 1] < WO_NENGINE)
+#define WoIsJournaled(binding, attnum)	((binding)->column_kind[(attnum) - 1] != WO_COLUMN_UNLOGGED)
 #define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
 
 /* A ticket's row taken apart. */

@@ -208,7 +208,7 @@ static void
 check_sizes(const WoBinding *binding, const WoRow *row, const bool *changed)
 {
 	for (int i = 0; i < binding->desc->natts; i++)
-		if (!row->nulls[i] && (changed != NULL ? changed[i] : binding->role_of[i] == WO_NENGINE))
+		if (!row->nulls[i] && (changed != NULL ? changed[i] : binding->column_kind[i] == WO_NENGINE))
 			wo_value_size_check(NameStr(TupleDescAttr(binding->desc, i)->attname),
 								TupleDescAttr(binding->desc, i)->atttypid, row->values[i]);
 }
@@ -258,7 +258,7 @@ judge_create(WoEvaluation *c, WoVerdict *verdict, Relation rel, WoBinding *bindi
 	/* what a default or a sequence may have given is not held against anybody */
 	changed = palloc0(sizeof(bool) * binding->desc->natts);
 	for (int i = 0; i < binding->desc->natts; i++)
-		changed[i] = binding->role_of[i] == WO_NENGINE && !row->nulls[i] &&
+		changed[i] = binding->column_kind[i] == WO_NENGINE && !row->nulls[i] &&
 			!TupleDescAttr(binding->desc, i)->atthasdef &&
 			TupleDescAttr(binding->desc, i)->attidentity == '\0';
 	c->changed = changed;
@@ -367,10 +367,10 @@ migrated_way(const WoBinding *binding, const WoRow *old)
 	WoApprovalState    *result;
 	ListCell   *lc;
 
-	if (round == NULL || round->trail == NIL)
+	if (round == NULL || round->return_path == NIL)
 		return NULL;
 	result = palloc0(sizeof(WoApprovalState));
-	foreach(lc, round->trail)
+	foreach(lc, round->return_path)
 	{
 		const WoReturnStep *step = lfirst(lc);
 		int			leaf = wo_migrate_state(wo_migration->to, wo_migration->map, step->state);
@@ -381,7 +381,7 @@ migrated_way(const WoBinding *binding, const WoRow *old)
 		moved = palloc(sizeof(WoReturnStep));
 		moved->state = wo_migration->to->states[leaf].path;
 		moved->by = step->by;
-		result->trail = lappend(result->trail, moved);
+		result->return_path = lappend(result->return_path, moved);
 	}
 	return result;
 }
@@ -488,9 +488,9 @@ find_change(Change *change, Relation rel, const WoBinding *binding, const WoRow 
 					 errtablecol(rel, attnum)));
 		if (!WoIsEngine(binding, attnum))
 			change->any_changed = change->changed[attnum - 1] = true;
-		else if (binding->role_of[attnum - 1] == WO_STATE)
+		else if (binding->column_kind[attnum - 1] == WO_STATE)
 			change->state_changed = true;
-		else if (binding->role_of[attnum - 1] != WO_ACTION && binding->role_of[attnum - 1] != WO_NOTE)
+		else if (binding->column_kind[attnum - 1] != WO_ACTION && binding->column_kind[attnum - 1] != WO_NOTE)
 			change->engine_changed = attnum;
 	}
 	change->action = wo_binding_text(binding, row, WO_ACTION);
@@ -779,7 +779,7 @@ check_overtaken(TriggerData *trigdata, WoBinding *binding, WoChangeKind kind, co
 	wo_evaluation_begin(&c, binding, old, &again);
 	c.has_note = !row->nulls[binding->engine[WO_LAST_NOTE] - 1];
 	for (AttrNumber attnum = 1; attnum <= binding->desc->natts; attnum++)
-		changed[attnum - 1] = old != NULL && binding->role_of[attnum - 1] == WO_NENGINE &&
+		changed[attnum - 1] = old != NULL && binding->column_kind[attnum - 1] == WO_NENGINE &&
 			!wo_binding_same(binding, attnum, old, row);
 	c.changed = changed;
 	if (wo_task_command_is_one(wo_binding_text(binding, row, WO_LAST_ACTION)))

@@ -28,7 +28,7 @@
 	X(WO_CREATED_AT, "created_at", TIMESTAMPTZOID) \
 	X(WO_ENTERED_AT, "entered_at", TIMESTAMPTZOID) \
 	X(WO_UPDATED_AT, "updated_at", TIMESTAMPTZOID) \
-	X(WO_ACTION, "action", TEXTOID)	/* what is requested: null at rest, as the note */ \
+	X(WO_ACTION, "action", TEXTOID) /* what is requested: null at rest, as the note */ \
 	X(WO_NOTE, "note", TEXTOID) \
 	X(WO_LAST_ACTION, "last_action", TEXTOID) \
 	X(WO_LAST_NOTE, "last_note", TEXTOID) \

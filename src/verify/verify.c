@@ -642,7 +642,7 @@ check_entry(WoVerify *v, const WoJournalEntry *entry, bool sealed)
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 
 		/* A column that no entry has told of may have come with a default. */
-		if (v->binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED ||
+		if (v->binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED ||
 			(!known[attnum - 1] && old_value(entry, att) != NULL && wo_verify_rules_default(v, attnum, old_value(entry, att))))
 			mismatches = bms_del_member(mismatches, attnum);
 	}
@@ -711,7 +711,7 @@ check_row(WoVerify *v, WoTicketId ticket, const WoRow *row)
 		JsonbValue	item;
 		JsonbValue	wanted;
 
-		if (att->attisdropped || binding->role_of[attnum - 1] == WO_COLUMN_UNLOGGED ||
+		if (att->attisdropped || binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED ||
 			attnum == binding->engine[WO_REVISION] ||
 			/* a row need not know its digest; the journal does */
 			(attnum == binding->engine[WO_DIGEST] && wo_entry_row_digest(binding, row) == NULL) ||

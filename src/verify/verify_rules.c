@@ -473,7 +473,7 @@ is_order(const WoFlow *flow, const WoApprovalState *round, int from, int to, Jso
 
 	if (from == to)
 		return true;
-	foreach(lc, round->trail)
+	foreach(lc, round->return_path)
 	{
 		const char *state = ((WoReturnStep *) lfirst(lc))->state;
 		int			leaf = wo_flow_state(flow, state, strlen(state));
