@@ -6,7 +6,7 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" workorder.control)
 
 # The engine's modules, in the order in which they depend on each other.
-ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate simulate why totals outbox input addon identify attachment approval tables ddl timer verify seal install grants
+ENGINE_MODULES = header identity search flow actor access journal ask reply diagram prove http idempotency guard migrate simulate why totals outbox input addon identify attachment approval tables ddl timer verify keys seal install grants
 # Each add-on: its modules, in order; a line @flow@ in them stands for its flow.json.
 ADDONS = active_job afterservice call_center cloud_support dispatch
 active_job_MODULES = header flow install people contacts orders lists import http grants

@@ -45,7 +45,9 @@
 
 #include "actor/actor.h"
 #include "actor/people.h"
+#include "actor/tenant.h"
 #include "utils/cache.h"
+#include "utils/catalog.h"
 #include "utils/errors.h"
 #include "utils/value.h"
 
@@ -276,7 +278,8 @@ on_subtransaction_event(SubXactEvent event, SubTransactionId subid,
 }
 
 /*
- * check_tenant accepts a positive bigint or nothing.
+ * check_tenant accepts a positive bigint, nothing, or what may be a tenant's key:
+ * whether it is one is asked when the session does something.
  */
 static bool
 check_tenant(char **newval, void **extra, GucSource source)
@@ -288,9 +291,9 @@ check_tenant(char **newval, void **extra, GucSource source)
 		return true;
 	errno = 0;
 	tenant = strtoll(*newval, &end, 10);
-	if (errno != 0 || *end != '\0' || tenant <= 0)
+	if (*end == '\0' && (errno != 0 || tenant <= 0))
 	{
-		GUC_check_errdetail("A tenant is a positive whole number.");
+		GUC_check_errdetail("A tenant's number is positive.");
 		return false;
 	}
 	return true;
@@ -349,7 +352,6 @@ resolve(void)
 /* --- whom the session names ------------------------------------------------ */
 
 #define CLAIMS			"request.jwt.claims"
-#define FIRST_TENANT	1
 
 /*
  * The last answer and what it was derived from; strings are NULL when unset.
@@ -446,6 +448,7 @@ session_actor(uint64 generation)
 		return last.actor;
 
 	last.actor = NULL;
+	wo_cache_follow(&state, 0, wo_catalog_table("tenant", true));
 	actor = gateway ? resolve_claims(claims) : resolve_settings(login, tenant, session_user);
 
 	if (last.context == NULL)
@@ -472,11 +475,11 @@ session_actor(uint64 generation)
 static const WoActor *
 resolve_claims(const char *text)
 {
-	Claims		claims = {.tenant = FIRST_TENANT};
+	Claims		claims = {.tenant = WO_FIRST_TENANT};
 	const WoActor *actor = NULL;
 
 	if (text == NULL || !parse_claims(text, &claims))
-		return wo_people_anonymous(FIRST_TENANT);
+		return wo_people_anonymous(WO_FIRST_TENANT);
 	if (claims.actor != 0)
 	{
 		actor = wo_people_by_id(claims.tenant, claims.actor);
@@ -495,7 +498,7 @@ resolve_claims(const char *text)
 static const WoActor *
 resolve_settings(const char *login, const char *tenant_text, Oid session_user)
 {
-	int64		tenant = FIRST_TENANT;
+	int64		tenant = WO_FIRST_TENANT;
 	const char *db_role;
 	const WoActor *actor = NULL;
 
@@ -503,7 +506,7 @@ resolve_settings(const char *login, const char *tenant_text, Oid session_user)
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("workorder.tenant is not a tenant"),
-				 errdetail("A tenant is a positive whole number."),
+				 errdetail("The setting workorder.tenant is a positive whole number, or the key of a row of workorder.tenant."),
 				 errhint("Correct the setting, or reset it to work in tenant 1.")));
 	if (login != NULL)
 		return wo_people_active_or_anonymous(wo_people_by_login(tenant, login), tenant);
@@ -567,8 +570,16 @@ parse_claims(const char *text, Claims *claims)
 		return false;
 	object = value.val.binary.data;
 
-	if (!parse_number(object, "tenant_id", 1, &claims->tenant) ||
-		!parse_number(object, "actor_id", 1, &claims->actor) ||
+	/* its key, where an application's own tokens name a tenant */
+	if (getKeyJsonValueFromContainer(object, "tenant_id", strlen("tenant_id"), &value) != NULL && value.type == jbvString)
+	{
+		claims->tenant = wo_tenant_number(pnstrdup(value.val.string.val, value.val.string.len));
+		if (claims->tenant == 0)
+			return false;
+	}
+	else if (!parse_number(object, "tenant_id", 1, &claims->tenant))
+		return false;
+	if (!parse_number(object, "actor_id", 1, &claims->actor) ||
 		!parse_number(object, "epoch", 0, &claims->epoch))
 		return false;
 	if (getKeyJsonValueFromContainer(object, "sub", strlen("sub"), &value) != NULL)
@@ -607,7 +618,7 @@ parse_number(JsonbContainer *object, const char *name, int64 least, int64 *numbe
 }
 
 /*
- * parse_tenant reads a positive bigint and nothing else.
+ * parse_tenant reads a tenant's number, a positive bigint, or else its key.
  */
 static bool
 parse_tenant(const char *text, int64 *tenant)
@@ -617,7 +628,9 @@ parse_tenant(const char *text, int64 *tenant)
 
 	errno = 0;
 	number = strtoll(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || number <= 0)
+	if (errno != 0 || end == text || *end != '\0')
+		number = wo_tenant_number(text);
+	if (number <= 0)
 		return false;
 	*tenant = number;
 	return true;

@@ -11,6 +11,7 @@
  *	   big-endian integers; actor and for_actor as one byte that says whether
  *	   they are there, then eight; action and states as that byte, a four-byte
  *	   length and the bytes;
+ *	 - where it tells the ticket's key, that as text; then the first byte is 2;
  *	 - the digest of its content, which is SHA-256 over salt, note and the text
  *	   of changes, each as that byte, a four-byte length and the bytes.
  *
@@ -55,6 +56,7 @@
 
 /* The form of what is hashed, see above. */
 #define DIGEST_VERSION	1
+#define DIGEST_VERSION_KEY	2
 
 /* All for the life of the backend. */
 static EVP_MD_CTX *hash = NULL;
@@ -129,7 +131,7 @@ wo_digest_compute(const WoJournalEntry *line, const uint8 *previous, uint8 *resu
 	finish(content);
 
 	resetStringInfo(&buffer);
-	pq_sendint8(&buffer, DIGEST_VERSION);
+	pq_sendint8(&buffer, line->key == NULL ? DIGEST_VERSION : DIGEST_VERSION_KEY);
 	appendBinaryStringInfo(&buffer, (const char *) (previous != NULL ? previous : none), WO_DIGEST_LENGTH);
 	pq_sendint64(&buffer, line->tenant);
 	pq_sendint32(&buffer, line->relation);
@@ -141,6 +143,8 @@ wo_digest_compute(const WoJournalEntry *line, const uint8 *previous, uint8 *resu
 	put_string(line->action);
 	put_string(line->from_state);
 	put_string(line->to_state);
+	if (line->key != NULL)
+		put_string(line->key);
 	appendBinaryStringInfo(&buffer, (const char *) content, WO_DIGEST_LENGTH);
 	finish(result);
 }

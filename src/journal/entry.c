@@ -76,7 +76,7 @@ differs(WoBinding *binding, AttrNumber attnum, const WoRow *old, const WoRow *ro
 	WoEngineColumn column = binding->column_kind[attnum - 1];
 
 	/* keys never change, generated columns follow from others, the digest from the entry */
-	if (column == WO_COLUMN_UNLOGGED || column == WO_DIGEST)
+	if (column >= WO_COLUMN_UNLOGGED || column == WO_DIGEST)
 		return false;
 	if (kind != WO_CHANGES_WHOLE && column != WO_NENGINE)
 	{
@@ -353,6 +353,8 @@ fill_change(WoJournalEntry *line, WoBinding *binding, const WoRow *old, const Wo
 	}
 	else if (old != NULL)
 		line->from_state = wo_binding_text(binding, old, WO_STATE);
+	if (old == NULL && binding->nkeys > 0)
+		line->key = wo_binding_key_text(binding, row);
 	/* a repair is for nobody else */
 	if (wo_entry_kind(binding, old, row) == WO_KIND_REPAIR)
 		line->for_actor = 0;
@@ -406,6 +408,8 @@ wo_entry_for_base(WoJournalEntry *line, WoBinding *binding, const WoRow *row)
 	line->action = WO_ACTION_IMPORT;
 	line->for_actor = 0;
 	line->note = NULL;
+	if (binding->nkeys > 0)
+		line->key = wo_binding_key_text(binding, row);
 	line->changes = make_changes(binding, NULL, row, WO_CHANGES_WHOLE);
 	wo_digest_salt(line);
 }

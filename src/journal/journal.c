@@ -301,6 +301,7 @@ form_line(Relation journal, const WoJournalEntry *line)
 	SET_OR_NULL(changes, line->changes != NULL, JsonbPGetDatum(line->changes));
 	SET_VALUE(digest, PointerGetDatum(digest));
 	SET_OR_NULL(salt, line->salt != NULL, PointerGetDatum(line->salt));
+	SET_OR_NULL(key, line->key != NULL, CStringGetTextDatum(line->key));
 	return wo_heap_append_form(&journal_table, journal, values, nulls);
 }
 

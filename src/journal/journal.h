@@ -56,6 +56,7 @@ typedef struct WoJournalEntry
 	Jsonb	   *changes;		/* {"column": [old, new]}, NULL = none */
 	uint8		digest[WO_DIGEST_LENGTH];
 	bytea	   *salt;			/* of the digest of note and changes, NULL = none */
+	const char *key;			/* of a ticket whose key is not its number, in its first entry; NULL = none */
 } WoJournalEntry;
 
 /* digest.c */

@@ -138,7 +138,10 @@ static WoStatement hold_consumer = {
 static WoStatement read_events = {
 	.table = "event",
 	.text = "SELECT e.number, g.relation, e.ticket_id, e.revision, e.at, j.actor_id, j.for_actor,"
-		" j.action, j.from_state, j.to_state, j.note, j.changes"
+		" j.action, j.from_state, j.to_state, j.note, j.changes,"
+		" CASE WHEN g.key_columns IS NULL THEN e.ticket_id::pg_catalog.text ELSE COALESCE(j.key, (SELECT f.key"
+		" FROM workorder.journal f WHERE f.tenant_id OPERATOR(pg_catalog.=) e.tenant_id AND f.guarded_id OPERATOR(pg_catalog.=) e.guarded_id"
+		" AND f.ticket_id OPERATOR(pg_catalog.=) e.ticket_id ORDER BY f.revision LIMIT 1)) END"
 		" FROM (SELECT * FROM workorder.event"
 		"  WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND number OPERATOR(pg_catalog.>) $2"
 		"  ORDER BY number LIMIT $3) e"

@@ -145,6 +145,7 @@ wo_replay_next(WoReplay *replay)
 	line->changes = isnull ? NULL : DatumGetJsonbP(value);
 	value = get(replay, tuple, Anum_journal_salt, &isnull);
 	line->salt = isnull ? NULL : DatumGetByteaPCopy(value);
+	line->key = get_text(replay, tuple, Anum_journal_key);
 	value = get(replay, tuple, Anum_journal_digest, &isnull);
 	replay->sealed = false;
 	if (!isnull)
@@ -206,6 +207,7 @@ wo_replay_state_reset(WoReplayState *fold)
 	fold->exists = false;
 	fold->state = NULL;
 	fold->sealed = false;
+	fold->key = NULL;
 }
 
 /*
@@ -230,6 +232,8 @@ wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed, Bi
 		if (surprises != NULL)
 			*surprises = NULL;
 	}
+	if (line->key != NULL)
+		fold->key = MemoryContextStrdup(fold->context, line->key);
 	wellformed = apply_changes(fold, line, &told, surprises);
 	if (!base)
 	{
@@ -254,6 +258,16 @@ wo_replay_apply(WoReplayState *fold, const WoJournalEntry *line, bool sealed, Bi
 	return wellformed;
 }
 
+/* Gives a column of the ticket's own key, as its first entry tells it; null if none does. */
+static void
+key_to_json(const WoBinding *binding, const Datum *key, AttrNumber attnum, JsonbValue *item)
+{
+	item->type = jbvNull;
+	for (int i = 0; key != NULL && i < binding->nkeys; i++)
+		if (binding->keys[i] == attnum)
+			wo_value_to_json(TupleDescAttr(binding->desc, attnum - 1)->atttypid, key[i], false, item);
+}
+
 /*
  * Makes the replayed row for people: all columns of the table, the key
  * included, json and jsonb without their wrapping.  Generated columns follow
@@ -264,6 +278,7 @@ wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId tic
 {
 	const WoBinding *binding = fold->binding;
 	WoJsonbState state = WO_JSONB_START;
+	Datum	   *key = fold->key == NULL || binding->nkeys == 0 ? NULL : wo_binding_read_key(binding, fold->key);
 	JsonbValue	item;
 
 	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
@@ -275,9 +290,12 @@ wo_replay_state_to_jsonb(const WoReplayState *fold, int64 tenant, WoTicketId tic
 			(binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED && !WoIsKey(binding, attnum)))
 			continue;
 		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
-		if (WoIsKey(binding, attnum))
-			wo_value_to_json(INT8OID, Int64GetDatum(attnum == binding->tenant ? tenant : ticket),
-							 false, &item);
+		if (attnum == binding->id)
+			wo_value_to_json(INT8OID, Int64GetDatum(ticket), false, &item);
+		else if (attnum == binding->tenant)
+			wo_binding_tenant_json(binding, tenant, &item);
+		else if (WoIsKey(binding, attnum))
+			key_to_json(binding, key, attnum, &item);
 		else if (fold->values[attnum - 1] == NULL)
 			item.type = jbvNull;
 		else

@@ -48,6 +48,7 @@ typedef struct WoReplayState
 	List	   *alterations;	/* of WoAlteration *, in order of time */
 	bool		sealed;			/* the last entry has a digest */
 	uint8		digest[WO_DIGEST_LENGTH];
+	char	   *key;			/* of the ticket, if that is not its number and an entry tells it */
 } WoReplayState;
 
 extern WoReplay *wo_replay_open(int32 relation, const int64 *tenant, const WoTicketId *ticket);

@@ -651,23 +651,23 @@ leaf_array(List *leaves, WoSight sight)
 static int64
 count_rows(Relation rel, const WoBinding *binding, int64 tenant, ArrayType *states)
 {
-	Oid			types[2] = {INT8OID, TEXTARRAYOID};
-	Datum		values[2] = {Int64GetDatum(tenant), PointerGetDatum(states)};
+	Oid			types[1] = {TEXTARRAYOID};
+	Datum		values[1] = {PointerGetDatum(states)};
 	StringInfoData query;
 	bool		isnull;
 	int64		count;
 
 	initStringInfo(&query);
-	appendStringInfo(&query, "SELECT pg_catalog.count(*) FROM %s WHERE %s OPERATOR(pg_catalog.=) $1",
+	appendStringInfo(&query, "SELECT pg_catalog.count(*) FROM %s WHERE %s",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel)),
-					 quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname)));
+					 wo_binding_of_tenant(binding, tenant));
 	if (states != NULL)
-		appendStringInfo(&query, " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
+		appendStringInfo(&query, " AND %s OPERATOR(pg_catalog.=) ANY ($1)",
 						 quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->engine[WO_STATE] - 1)->attname)));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute_with_args(query.data, states != NULL ? 2 : 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(query.data, states != NULL ? 1 : 0, types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not count the tickets");
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
@@ -697,7 +697,8 @@ workorder_total(PG_FUNCTION_ARGS)
 				 errdetail("It must not be null."),
 				 errhint("Give the name of a guarded table.")));
 	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
-	check_column(rel, binding->tenant);
+	if (binding->tenant != InvalidAttrNumber)
+		check_column(rel, binding->tenant);
 	check_column(rel, binding->engine[WO_STATE]);
 	actor = wo_actor_current();
 	sees_all = check_enable_rls(RelationGetRelid(rel), InvalidOid, false) != RLS_ENABLED;

@@ -26,13 +26,18 @@
 #include "access/table.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
+#include "actor/tenant.h"
 #include "flow/flow.h"
 #include "row/binding.h"
 #include "utils/cache.h"
@@ -54,6 +59,8 @@ static const Oid engine_types[WO_NENGINE] = {
 #define ENGINE_TYPE(constant, name, type) type,
 	WO_ENGINE_COLUMNS(ENGINE_TYPE)
 };
+
+PG_FUNCTION_INFO_V1(workorder_ticket_key);
 
 typedef struct BindingEntry
 {
@@ -264,8 +271,44 @@ wo_binding_attribute(const WoBinding *binding, const char *name)
 }
 
 /*
+ * is_number tells whether a column can hold the number of a tenant or a ticket.
+ */
+static bool
+is_number(TupleDesc desc, AttrNumber attnum)
+{
+	Oid			type = TupleDescAttr(desc, attnum - 1)->atttypid;
+
+	return type == INT8OID || type == INT4OID || type == INT2OID;
+}
+
+/*
+ * read_key_columns reads an optional argument: the columns of the table's own
+ * key, as a JSON array of names.  False if one of them is not there.
+ */
+static bool
+read_key_columns(WoBinding *binding, const char *argument)
+{
+	Jsonb	   *names = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(argument)));
+
+	binding->nkeys = JB_ROOT_COUNT(names);
+	binding->keys = palloc(sizeof(AttrNumber) * Max(binding->nkeys, 1));
+	for (int i = 0; i < binding->nkeys; i++)
+	{
+		JsonbValue *name = getIthJsonbValueFromContainer(&names->root, i);
+
+		binding->keys[i] = name->type != jbvString ? InvalidAttrNumber :
+			find_attribute(binding->desc, pnstrdup(name->val.string.val, name->val.string.len));
+		if (binding->keys[i] == InvalidAttrNumber)
+			return false;
+		binding->column_kind[binding->keys[i] - 1] = WO_KEY;
+	}
+	return true;
+}
+
+/*
  * build_binding reads the trigger's arguments: relation id, flow, mapping of
- * engine columns as JSON, and the names of the two key columns.  No catalog may
+ * engine columns as JSON, the names of the columns of the tenant ('' for none)
+ * and of the ticket's number, and perhaps those of the table's own key.  No catalog may
  * be looked up here, see above; what only an error message asks for is no
  * matter.
  */
@@ -279,6 +322,7 @@ build_binding(Relation rel, const Trigger *trigger)
 	TupleDesc	desc;
 	const Trigger *record = find_record(rel);
 	const char *arguments[GUARD_ARGUMENTS];
+	bool		keyed = true;
 
 	if (trigger->tgnargs < GUARD_ARGUMENTS)
 		ereport(ERROR,
@@ -338,19 +382,26 @@ build_binding(Relation rel, const Trigger *trigger)
 		binding->column_kind[attnum - 1] = (WoEngineColumn) i;
 	}
 
-	binding->tenant = find_attribute(desc, arguments[3]);
+	/* without a column for the tenant all rows are tenant 1's */
+	binding->tenant = arguments[3][0] == '\0' ? InvalidAttrNumber : find_attribute(desc, arguments[3]);
 	binding->id = find_attribute(desc, arguments[4]);
-	if (binding->tenant == InvalidAttrNumber || binding->id == InvalidAttrNumber)
+	for (int i = GUARD_ARGUMENTS; i < trigger->tgnargs; i++)
+		if (trigger->tgargs[i][0] == '[')
+			keyed = read_key_columns(binding, pstrdup(trigger->tgargs[i]));
+	if (!keyed || (binding->tenant == InvalidAttrNumber && arguments[3][0] != '\0') ||
+		binding->id == InvalidAttrNumber || !is_number(desc, binding->id))
 		ereport(ERROR,
 				(errcode(ERRCODE_WO_INVALID),
 				 errmsg("table \"%s\" has lost its key columns", RelationGetRelationName(rel)),
+				 arguments[3][0] == '\0' ? errdetail("The guard was made for key (%s).", arguments[4]) :
 				 errdetail("The guard was made for key (%s, %s).",
 						   arguments[3], arguments[4]),
 				 errhint("Call workorder.guard() again after renaming a key column."),
 				 errtable(rel)));
 
-	binding->column_kind[binding->tenant - 1] = WO_COLUMN_UNLOGGED;
-	binding->column_kind[binding->id - 1] = WO_COLUMN_UNLOGGED;
+	if (binding->tenant != InvalidAttrNumber)
+		binding->column_kind[binding->tenant - 1] = WO_KEY;
+	binding->column_kind[binding->id - 1] = WO_KEY;
 
 	/* count_rows() and publish_events() give the trigger arguments more */
 	binding->journaled = record != NULL;
@@ -400,25 +451,301 @@ wo_binding_columns(WoBinding *binding, const WoFlow *flow)
 }
 
 /*
- * wo_binding_id returns the ticket's number, whether it is int or bigint.
+ * read_number returns a smallint, int or bigint.
+ */
+static int64
+read_number(const WoBinding *binding, AttrNumber attnum, Datum value)
+{
+	switch (TupleDescAttr(binding->desc, attnum - 1)->atttypid)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+/*
+ * wo_binding_id returns the ticket's number, whatever its type.
  */
 WoTicketId
 wo_binding_id(const WoBinding *binding, const Datum *values)
 {
-	Datum		value = values[binding->id - 1];
-
-	if (TupleDescAttr(binding->desc, binding->id - 1)->atttypid == INT4OID)
-		return DatumGetInt32(value);
-	return DatumGetInt64(value);
+	return read_number(binding, binding->id, values[binding->id - 1]);
 }
 
 /*
- * wo_binding_tenant returns the row's tenant, 0 if it has none.
+ * column_name returns a column's name, quoted.
+ */
+static const char *
+column_name(const WoBinding *binding, AttrNumber attnum)
+{
+	return quote_identifier(NameStr(TupleDescAttr(binding->desc, attnum - 1)->attname));
+}
+
+/*
+ * wo_binding_tenant returns the row's tenant, 0 if it has none that is known.
  */
 int64
 wo_binding_tenant(const WoBinding *binding, const WoRow *row)
 {
-	return row->nulls[binding->tenant - 1] ? 0 : DatumGetInt64(row->values[binding->tenant - 1]);
+	Datum		value;
+
+	if (binding->tenant == InvalidAttrNumber)
+		return WO_FIRST_TENANT;
+	if (row->nulls[binding->tenant - 1])
+		return 0;
+	value = row->values[binding->tenant - 1];
+	if (likely(is_number(binding->desc, binding->tenant)))
+		return read_number(binding, binding->tenant, value);
+	if (TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid == UUIDOID)
+		return wo_tenant_number(DatumGetCString(DirectFunctionCall1(uuid_out, value)));
+	return wo_tenant_number(TextDatumGetCString(value));
+}
+
+/*
+ * wo_binding_tenant_datum gives what the column of the tenant holds for one;
+ * false if it cannot, or there is no such column.
+ */
+bool
+wo_binding_tenant_datum(const WoBinding *binding, int64 tenant, Datum *value)
+{
+	Oid			type = binding->tenant == InvalidAttrNumber ? InvalidOid :
+		TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid;
+	char	   *key;
+
+	switch (type)
+	{
+		case InvalidOid:
+			return false;
+		case INT8OID:
+			*value = Int64GetDatum(tenant);
+			return true;
+		case INT4OID:
+			*value = Int32GetDatum((int32) tenant);
+			return tenant == (int32) tenant;
+		case INT2OID:
+			*value = Int16GetDatum((int16) tenant);
+			return tenant == (int16) tenant;
+		default:
+			if ((key = wo_tenant_key(tenant)) == NULL)
+				return false;
+			if (type != UUIDOID)
+				*value = CStringGetTextDatum(key);
+			else if (strlen(key) != 36 || strspn(key, "0123456789abcdef-") != 36)
+				return false;
+			else
+				*value = DirectFunctionCall1(uuid_in, CStringGetDatum(key));
+			return true;
+	}
+}
+
+/*
+ * wo_binding_tenant_json gives what that column holds as JSON.
+ */
+void
+wo_binding_tenant_json(const WoBinding *binding, int64 tenant, JsonbValue *item)
+{
+	Datum		value;
+	bool		known = wo_binding_tenant_datum(binding, tenant, &value);
+
+	wo_value_to_json(TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid, known ? value : (Datum) 0, !known, item);
+}
+
+/*
+ * wo_binding_own writes the condition that a row is of the caller's tenant, as
+ * policies have it.
+ */
+char *
+wo_binding_own(const WoBinding *binding)
+{
+	if (binding->tenant == InvalidAttrNumber)
+		return psprintf("%d = workorder.tenant_id()", WO_FIRST_TENANT);
+	return psprintf("%s = workorder.%s()", column_name(binding, binding->tenant),
+					is_number(binding->desc, binding->tenant) ? "tenant_id" :
+					TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid == UUIDOID ? "tenant_uuid" : "tenant_key");
+}
+
+/*
+ * wo_binding_of_tenant writes the condition that a row is of a tenant, for
+ * queries that are made up anew each time.
+ */
+char *
+wo_binding_of_tenant(const WoBinding *binding, int64 tenant)
+{
+	char	   *key;
+
+	if (binding->tenant == InvalidAttrNumber)
+		return tenant == WO_FIRST_TENANT ? "true" : "false";
+	if (is_number(binding->desc, binding->tenant))
+		return psprintf("%s OPERATOR(pg_catalog.=) '" INT64_FORMAT "'::pg_catalog.int8",
+						column_name(binding, binding->tenant), tenant);
+	if ((key = wo_tenant_key(tenant)) == NULL)
+		return "false";
+	if (TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid != UUIDOID)
+		return psprintf("%s OPERATOR(pg_catalog.=) %s::pg_catalog.text",
+						column_name(binding, binding->tenant), quote_literal_cstr(key));
+	if (strlen(key) != 36 || strspn(key, "0123456789abcdef-") != 36)
+		return "false";
+	return psprintf("%s OPERATOR(pg_catalog.=) %s::pg_catalog.uuid",
+					column_name(binding, binding->tenant), quote_literal_cstr(key));
+}
+
+/*
+ * wo_binding_tenant_sql writes an expression for the number of a row's tenant,
+ * 0 if it is not known; the alias ends with a dot, or is "".
+ */
+char *
+wo_binding_tenant_sql(const WoBinding *binding, const char *alias)
+{
+	const char *column;
+
+	if (binding->tenant == InvalidAttrNumber)
+		return psprintf("%d::pg_catalog.int8", WO_FIRST_TENANT);
+	column = column_name(binding, binding->tenant);
+	if (TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid == INT8OID)
+		return psprintf("%s%s", alias, column);
+	if (is_number(binding->desc, binding->tenant))
+		return psprintf("%s%s::pg_catalog.int8", alias, column);
+	return psprintf("COALESCE(workorder.tenant_number(%s%s::pg_catalog.text), 0)", alias, column);
+}
+
+/*
+ * plain_text returns a scalar as it is written without quotes, anything else
+ * as JSON.
+ */
+static char *
+plain_text(JsonbValue *value)
+{
+	Jsonb	   *jsonb;
+
+	if (value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	jsonb = JsonbValueToJsonb(value);
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/*
+ * wo_binding_key_text writes what the table itself knows a row by: its one
+ * key column as text, several as a JSON object.
+ */
+char *
+wo_binding_key_text(const WoBinding *binding, const WoRow *row)
+{
+	WoJsonbState state = WO_JSONB_START;
+	JsonbValue	item;
+	Jsonb	   *object;
+
+	if (binding->nkeys == 0)
+		return psprintf(INT64_FORMAT, wo_binding_id(binding, row->values));
+	if (binding->nkeys == 1)
+	{
+		AttrNumber	attnum = binding->keys[0];
+
+		wo_value_to_json(TupleDescAttr(binding->desc, attnum - 1)->atttypid,
+						 row->values[attnum - 1], row->nulls[attnum - 1], &item);
+		return plain_text(&item);
+	}
+	wo_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < binding->nkeys; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, binding->keys[i] - 1);
+
+		wo_value_push_string(&state, WJB_KEY, NameStr(att->attname));
+		wo_value_to_json(att->atttypid, row->values[att->attnum - 1], row->nulls[att->attnum - 1], &item);
+		wo_value_push(&state, WJB_VALUE, &item);
+	}
+	object = JsonbValueToJsonb(wo_push_jsonb(&state, WJB_END_OBJECT, NULL));
+	return JsonbToCString(NULL, &object->root, VARSIZE(object));
+}
+
+/*
+ * wo_binding_read_key reads that again, into a value for each key column.
+ * Raises an error for what is no key of the table.
+ */
+Datum *
+wo_binding_read_key(const WoBinding *binding, const char *key)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(binding->nkeys, 1));
+	JsonbValue	parsed;
+	bool		isnull;
+
+	if (binding->nkeys == 1)
+	{
+		JsonbValue	text;
+
+		text.type = jbvString;
+		text.val.string.val = unconstify(char *, key);
+		text.val.string.len = strlen(key);
+		values[0] = wo_binding_value(binding, binding->keys[0], JsonbValueToJsonb(&text), &isnull);
+		if (!isnull)
+			return values;
+	}
+	else
+	{
+		bool		whole;
+
+		wo_value_parse_json(unconstify(char *, key), &parsed);
+		whole = parsed.type == jbvBinary && JsonContainerIsObject(parsed.val.binary.data) &&
+			JsonContainerSize(parsed.val.binary.data) == binding->nkeys;
+		for (int i = 0; whole && i < binding->nkeys; i++)
+		{
+			const char *name = NameStr(TupleDescAttr(binding->desc, binding->keys[i] - 1)->attname);
+			JsonbValue *value = getKeyJsonValueFromContainer(parsed.val.binary.data, name, strlen(name), NULL);
+
+			whole = value != NULL && value->type != jbvNull;
+			if (whole)
+				values[i] = wo_binding_value(binding, binding->keys[i], JsonbValueToJsonb(value), &isnull);
+		}
+		if (whole)
+			return values;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WO_INVALID),
+			 errmsg("a ticket of \"%s\" is not known by this key", get_rel_name(binding->relid)),
+			 binding->nkeys == 1 ? errdetail("It must not be null.") :
+			 errdetail("The table has a key of %d columns, and each must be given.", binding->nkeys),
+			 errhint("Write it as JSON, for example '{\"%s\": ...}'.",
+					 NameStr(TupleDescAttr(binding->desc, binding->keys[0] - 1)->attname))));
+	return NULL;				/* not reached */
+}
+
+/*
+ * ticket_key(relation) tells by what the rows of a guarded table are known.
+ */
+Datum
+workorder_ticket_key(PG_FUNCTION_ARGS)
+{
+	Relation	rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	WoBinding  *binding;
+	TupleDesc	desc;
+	Datum		values[5];
+	bool		nulls[5] = {false, false, false, false, false};
+	Datum	   *names;
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_NOT_FOUND),
+				 errmsg("table with OID %u does not exist", PG_GETARG_OID(0)),
+				 errdetail("It may have been dropped."),
+				 errhint("Give the name of a guarded table.")));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	binding = wo_binding_for_relation(rel);
+	names = palloc(sizeof(Datum) * Max(binding->nkeys, 1));
+	for (int i = 0; i < binding->nkeys; i++)
+		names[i] = CStringGetTextDatum(NameStr(TupleDescAttr(binding->desc, binding->keys[i] - 1)->attname));
+	nulls[0] = binding->tenant == InvalidAttrNumber;
+	values[0] = nulls[0] ? (Datum) 0 : CStringGetTextDatum(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
+	values[1] = CStringGetTextDatum(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname));
+	nulls[2] = binding->nkeys == 0;
+	values[2] = PointerGetDatum(construct_array(names, binding->nkeys, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = CStringGetTextDatum(wo_binding_own(binding));
+	values[4] = CStringGetTextDatum(wo_binding_tenant_sql(binding, "t."));
+	relation_close(rel, NoLock);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /*

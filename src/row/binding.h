@@ -30,7 +30,8 @@ typedef enum WoEngineColumn
 	WO_ENGINE_COLUMNS(ENGINE_CONSTANT)
 #undef ENGINE_CONSTANT
 	WO_NENGINE,					/* how many; as a kind: a column of the user's */
-	WO_COLUMN_UNLOGGED			/* as a kind: the journal does not tell of it */
+	WO_COLUMN_UNLOGGED,					/* as a kind: the journal does not tell of it */
+	WO_KEY						/* nor of this: what the ticket is known by, which never changes */
 } WoEngineColumn;
 
 extern const char *const wo_engine_names[WO_NENGINE];
@@ -49,8 +50,11 @@ typedef struct WoBinding
 	int			guarded_id;		/* workorder.guarded.id, journal.guarded_id */
 	const char *flow_name;
 	TupleDesc	desc;			/* own copy */
-	AttrNumber	tenant;
-	AttrNumber	id;
+	AttrNumber	tenant;			/* InvalidAttrNumber: all rows are tenant 1's */
+	AttrNumber	id;				/* the ticket's number */
+	int			nkeys;			/* of the table's own key, 0 if that is the number */
+	AttrNumber *keys;			/* its columns, without the tenant, in the order of the primary key */
+	Oid			number_index;	/* finds a row by its number; InvalidOid if not looked for yet (ticket.c) */
 	AttrNumber	engine[WO_NENGINE];
 	WoEngineColumn *column_kind;	/* [natts] */
 	AttrNumber *by_name;		/* [natts], in the order in which jsonb keeps their names */
@@ -62,9 +66,9 @@ typedef struct WoBinding
 	MemoryContext context;
 } WoBinding;
 
-#define WoIsEngine(binding, attnum) ((binding)->column_kind[(attnum) - 1] < WO_NENGINE)
-#define WoIsJournaled(binding, attnum)	((binding)->column_kind[(attnum) - 1] != WO_COLUMN_UNLOGGED)
-#define WoIsKey(binding, attnum)	((attnum) == (binding)->tenant || (attnum) == (binding)->id)
+#define WoIsEngine(binding, attnum)	((binding)->column_kind[(attnum) - 1] < WO_NENGINE)
+#define WoIsJournaled(binding, attnum)	((binding)->column_kind[(attnum) - 1] < WO_COLUMN_UNLOGGED)
+#define WoIsKey(binding, attnum)	((binding)->column_kind[(attnum) - 1] == WO_KEY)
 
 /* A ticket's row taken apart. */
 typedef struct WoRow
@@ -126,5 +130,12 @@ extern AttrNumber wo_binding_attribute(const WoBinding *binding, const char *nam
 extern const AttrNumber *wo_binding_columns(WoBinding *binding, const WoFlow *flow);
 extern WoTicketId wo_binding_id(const WoBinding *binding, const Datum *values);
 extern int64 wo_binding_tenant(const WoBinding *binding, const WoRow *row);
+extern bool wo_binding_tenant_datum(const WoBinding *binding, int64 tenant, Datum *value);
+extern void wo_binding_tenant_json(const WoBinding *binding, int64 tenant, JsonbValue *item);
+extern char *wo_binding_own(const WoBinding *binding);
+extern char *wo_binding_tenant_sql(const WoBinding *binding, const char *alias);
+extern char *wo_binding_of_tenant(const WoBinding *binding, int64 tenant);
+extern char *wo_binding_key_text(const WoBinding *binding, const WoRow *row);
+extern Datum *wo_binding_read_key(const WoBinding *binding, const char *key);
 
 #endif							/* WO_BINDING_H */

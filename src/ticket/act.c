@@ -72,7 +72,7 @@ typedef struct Question
 } Question;
 
 /*
- * begin_question opens the table, finds the ticket and begins an evaluation with
+ * begin_question opens the table, finds the ticket and sets up the case with
  * the note and the changes that the action would be given.
  */
 static void
@@ -377,3 +377,15 @@ workorder_visible(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(wo_act_visible(PG_GETARG_OID(0), DatumGetTicketId(PG_GETARG_DATUM(1))));
 }
+
+WO_BY_KEY(workorder_act, false)
+
+WO_BY_KEY(workorder_actions, false)
+
+WO_BY_KEY(workorder_can, false)
+
+WO_BY_KEY(workorder_engine_values, false)
+
+WO_BY_KEY(workorder_explain, false)
+
+WO_BY_KEY(workorder_visible, true)

@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 
 #include "actor/actor.h"
+#include "actor/tenant.h"
 #include "flow/flow.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
@@ -210,9 +211,12 @@ is_key(Relation rel, const WoBinding *binding, AttrNumber attnum)
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 		Form_pg_index form = index->rd_index;
 
-		if (form->indisunique && form->indisvalid && form->indimmediate && form->indnkeyatts == 2 &&
-			RelationGetIndexPredicate(index) == NIL &&
-			form->indkey.values[0] == binding->tenant && form->indkey.values[1] == attnum)
+		int			n = form->indnkeyatts;
+
+		/* the tenant first, if it is in the row */
+		if (form->indisunique && form->indisvalid && form->indimmediate && RelationGetIndexPredicate(index) == NIL &&
+			n == (binding->tenant != InvalidAttrNumber ? 2 : 1) && form->indkey.values[n - 1] == attnum &&
+			(n == 1 || form->indkey.values[0] == binding->tenant))
 			found = true;
 		index_close(index, AccessShareLock);
 	}
@@ -272,13 +276,18 @@ workorder_taken(PG_FUNCTION_ARGS)
 				 errhint("Give the name of such a column."),
 				 errtable(rel)));
 
-	keys[0].column = NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname);
-	keys[0].type = INT8OID;
-	keys[0].value = Int64GetDatum(wo_actor_current()->tenant);
-	keys[1].column = name;
-	keys[1].type = TEXTOID;
-	keys[1].value = PG_GETARG_DATUM(2);
-	found = has_value(rel, keys, lengthof(keys));
+	keys[0].column = name;
+	keys[0].type = TEXTOID;
+	keys[0].value = PG_GETARG_DATUM(2);
+	if (binding->tenant != InvalidAttrNumber)
+	{
+		keys[1].column = NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname);
+		keys[1].type = TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid;
+		found = wo_binding_tenant_datum(binding, wo_actor_current()->tenant, &keys[1].value);
+	}
+	else
+		found = wo_actor_current()->tenant == WO_FIRST_TENANT;
+	found = found && has_value(rel, keys, binding->tenant != InvalidAttrNumber ? 2 : 1);
 	table_close(rel, NoLock);
 	PG_RETURN_BOOL(found);
 }

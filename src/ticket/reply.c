@@ -284,3 +284,9 @@ workorder_attach(PG_FUNCTION_ARGS)
 		elog(ERROR, "workorder.attached took no row");
 	PG_RETURN_DATUM(PG_GETARG_DATUM(5));
 }
+
+WO_BY_KEY(workorder_add_reply, false)
+
+WO_BY_KEY(workorder_remove_reply, false)
+
+WO_BY_KEY(workorder_attach, false)

@@ -21,6 +21,8 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -37,6 +39,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "actor/actor.h"
 #include "flow/flow.h"
@@ -53,6 +56,9 @@
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_as_of);
+PG_FUNCTION_INFO_V1(workorder_ticket_number);
+PG_FUNCTION_INFO_V1(workorder_ticket_by_key);
+PG_FUNCTION_INFO_V1(workorder_key_of);
 
 void
 wo_ticket_not_found(Relation rel, WoTicketId id)
@@ -76,18 +82,58 @@ sees_by_policy(Relation rel)
 }
 
 /*
+ * number_index returns the index by which a ticket is found: the primary key if
+ * the number is in it, else the unique key over tenant and number that guard()
+ * has made; InvalidOid if there is none.  The answer is kept in the binding,
+ * which is outdated when the table gets or loses an index.
+ */
+static Oid
+number_index(Relation rel, WoBinding *binding)
+{
+	List	   *indexes;
+	ListCell   *lc;
+
+	if (binding->nkeys == 0)
+		return wo_primary_key(rel);
+	if (OidIsValid(binding->number_index))
+		return binding->number_index;
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		has_number = false;
+		bool		has_else = false;
+
+		for (int i = 0; i < form->indnkeyatts; i++)
+		{
+			has_number |= form->indkey.values[i] == binding->id;
+			has_else |= form->indkey.values[i] != binding->id &&
+				(form->indkey.values[i] != binding->tenant || binding->tenant == InvalidAttrNumber);
+		}
+		if (form->indisunique && form->indisvalid && has_number && !has_else &&
+			index->rd_rel->relam == BTREE_AM_OID && RelationGetIndexPredicate(index) == NIL)
+			binding->number_index = lfirst_oid(lc);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return binding->number_index;
+}
+
+/*
  * is_plain tells whether the short way serves this table: it knows neither
  * partitions nor rules nor policies of others, and keeps no rows for triggers
  * that have transition tables.
  */
 static bool
-is_plain(Relation rel)
+is_plain(Relation rel, WoBinding *binding)
 {
 	const TriggerDesc *triggers = rel->trigdesc;
 
 	return rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
 		(triggers == NULL || (!triggers->trig_update_old_table && !triggers->trig_update_new_table)) &&
-		wo_policy_is_ours(rel) && OidIsValid(wo_primary_key(rel));
+		wo_policy_is_ours(rel) && OidIsValid(number_index(rel, binding)) &&
+		(binding->nkeys == 0 || OidIsValid(wo_primary_key(rel)));
 }
 
 /*
@@ -130,46 +176,108 @@ check_update(Relation rel, AttrNumber attnum)
 }
 
 /*
- * id_datum returns a ticket number as a datum of the key column's type.
+ * number_datum returns a ticket number as a datum of its column's type; false
+ * if the type has no such number.
  */
 static bool
-id_datum(const WoBinding *binding, WoTicketId id, Datum *datum)
+number_datum(const WoBinding *binding, WoTicketId id, Datum *datum)
 {
-	if (TupleDescAttr(binding->desc, binding->id - 1)->atttypid == INT4OID)
+	switch (TupleDescAttr(binding->desc, binding->id - 1)->atttypid)
 	{
-		*datum = Int32GetDatum((int32) id);
-		return id >= PG_INT32_MIN && id <= PG_INT32_MAX;
+		case INT2OID:
+			*datum = Int16GetDatum((int16) id);
+			return id == (int16) id;
+		case INT4OID:
+			*datum = Int32GetDatum((int32) id);
+			return id == (int32) id;
+		default:
+			*datum = Int64GetDatum(id);
+			return true;
 	}
-	*datum = TicketIdGetDatum(id);
-	return true;
 }
 
 /*
- * find_by_key fetches the ticket of the caller's tenant into the slot.
+ * equality returns the operator by which an index compares one of its columns
+ * with a value of the column's type.
+ */
+static Oid
+equality(Relation index, int column)
+{
+	Oid			type = index->rd_opcintype[column];
+	Oid			operator = get_opfamily_member(index->rd_opfamily[column], type, type, BTEqualStrategyNumber);
+
+	if (!OidIsValid(operator))
+		elog(ERROR, "missing equality operator in index \"%s\"", RelationGetRelationName(index));
+	return operator;
+}
+
+/*
+ * key_value returns the value to look for in a column: the tenant's, the
+ * ticket's number, or that of the table's own key.  False if no row has it.
  */
 static bool
-find_by_key(Relation rel, const WoBinding *binding, WoTicketId id, Snapshot snapshot, TupleTableSlot *slot)
+key_value(const WoBinding *binding, AttrNumber attnum, WoTicketId id, const Datum *key, Datum *value)
 {
-	Relation	index = index_open(wo_primary_key(rel), AccessShareLock);
-	ScanKeyData keys[2];
-	IndexScanDesc scan;
-	Datum		number;
-	bool		found = false;
+	if (attnum == binding->tenant)
+		return wo_binding_tenant_datum(binding, wo_actor_current()->tenant, value);
+	if (key == NULL && attnum == binding->id)
+		return number_datum(binding, id, value);
+	for (int i = 0; key != NULL && i < binding->nkeys; i++)
+		if (binding->keys[i] == attnum)
+		{
+			*value = key[i];
+			return true;
+		}
+	return false;
+}
 
-	/* guard() made sure that the primary key is (tenant, id) */
-	if (id_datum(binding, id, &number))
+/*
+ * find_by_key fetches the ticket of the caller's tenant into the slot, by its
+ * number, or by its own key unless that is NULL.
+ */
+static bool
+find_by_key(Relation rel, WoBinding *binding, WoTicketId id, const Datum *key, Snapshot snapshot, TupleTableSlot *slot)
+{
+	Relation	index = index_open(key == NULL ? number_index(rel, binding) : wo_primary_key(rel), AccessShareLock);
+	int			nkeys = index->rd_index->indnkeyatts;
+	AttrNumber	columns[INDEX_MAX_KEYS];
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan;
+	bool		of_tenant = false;
+	bool		found = true;
+
+	/* what is asked below looks into catalogs */
+	for (int i = 0; i < nkeys; i++)
+		columns[i] = index->rd_index->indkey.values[i];
+	for (int i = 0; found && i < nkeys; i++)
 	{
-		ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
-					Int64GetDatum(wo_actor_current()->tenant));
-		ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber,
-					TupleDescAttr(binding->desc, binding->id - 1)->atttypid == INT4OID ?
-					F_INT4EQ : F_INT8EQ, number);
-		scan = wo_index_beginscan(rel, index, snapshot, 2);
-		index_rescan(scan, keys, 2, NULL, 0);
+		AttrNumber	attnum = columns[i];
+		Oid			type = TupleDescAttr(binding->desc, attnum - 1)->atttypid;
+		Datum		value;
+
+		of_tenant |= attnum == binding->tenant;
+		found = key_value(binding, attnum, id, key, &value);
+		if (found)
+			ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[i],
+								   type == INT8OID ? F_INT8EQ : type == INT4OID ? F_INT4EQ : get_opcode(equality(index, i)),
+								   value);
+	}
+	if (found)
+	{
+		scan = wo_index_beginscan(rel, index, snapshot, nkeys);
+		index_rescan(scan, keys, nkeys, NULL, 0);
 		found = index_getnext_slot(scan, ForwardScanDirection, slot);
 		index_endscan(scan);
 	}
 	index_close(index, NoLock);
+	if (found && !of_tenant)
+	{
+		/* a key that has nothing of the tenant finds everybody's */
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, NULL);
+		WoRow		row = wo_binding_row(binding, tuple);
+
+		found = wo_binding_tenant(binding, &row) == wo_actor_current()->tenant;
+	}
 	return found;
 }
 
@@ -202,32 +310,75 @@ may_see(WoBinding *binding, HeapTuple tuple)
 }
 
 /*
- * key_condition appends "WHERE tenant = $n AND id = $n+1", quoted.
+ * key_condition appends the condition that a row is the ticket with the number
+ * $n of the caller's tenant.
  */
 static void
-key_condition(StringInfo s, const WoBinding *binding, int first)
+key_condition(StringInfo s, const WoBinding *binding, int n)
 {
-	appendStringInfo(s, " WHERE %s OPERATOR(pg_catalog.=) $%d AND %s OPERATOR(pg_catalog.=) $%d",
-					 quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname)),
-					 first,
-					 quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname)),
-					 first + 1);
+	appendStringInfo(s, " WHERE %s AND %s OPERATOR(pg_catalog.=) $%d",
+					 wo_binding_of_tenant(binding, wo_actor_current()->tenant),
+					 quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname)), n);
 }
 
 /*
- * wo_ticket_find returns the ticket as the caller sees it, NULL if they do not.
+ * operator_name writes an operator as it is found whatever the search_path is.
  */
-HeapTuple
-wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
+static char *
+operator_name(Oid operator)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	name = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/*
+ * own_key_condition appends the condition that its own key is $1, $2, ..., each
+ * of its column's type and compared as the primary key does.
+ */
+static void
+own_key_condition(StringInfo s, Relation rel, const WoBinding *binding, Oid *types)
+{
+	char	   *of_tenant = wo_binding_of_tenant(binding, wo_actor_current()->tenant);
+	Relation	index = index_open(wo_primary_key(rel), AccessShareLock);
+
+	appendStringInfo(s, " WHERE %s", of_tenant);
+	for (int i = 0; i < binding->nkeys; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(binding->desc, binding->keys[i] - 1);
+		Oid			operator = InvalidOid;
+
+		for (int k = 0; k < index->rd_index->indnkeyatts && !OidIsValid(operator); k++)
+			if (index->rd_index->indkey.values[k] == att->attnum)
+				operator = equality(index, k);
+		types[i] = att->atttypid;
+		appendStringInfo(s, " AND %s %s $%d", quote_identifier(NameStr(att->attname)), operator_name(operator), i + 1);
+	}
+	index_close(index, NoLock);
+}
+
+/*
+ * find returns the ticket with a number, or with a key of its own unless that
+ * is NULL, as the caller sees it; NULL if they do not.
+ */
+static HeapTuple
+find(Relation rel, WoBinding *binding, WoTicketId id, Datum *key)
 {
 	HeapTuple	result = NULL;
 
 	check_select(rel);
-	if (is_plain(rel))
+	if (is_plain(rel, binding))
 	{
 		TupleTableSlot *slot = table_slot_create(rel, NULL);
 
-		if (find_by_key(rel, binding, id, GetActiveSnapshot(), slot))
+		if (find_by_key(rel, binding, id, key, GetActiveSnapshot(), slot))
 		{
 			result = ExecCopySlotHeapTuple(slot);
 			if (sees_by_policy(rel) && !may_see(binding, result))
@@ -238,8 +389,11 @@ wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
 	else
 	{
 		StringInfoData query;
-		Oid			types[2] = {INT8OID, INT8OID};
-		Datum		values[2];
+		Oid			number_type[1] = {INT8OID};
+		Datum		number[1] = {TicketIdGetDatum(id)};
+		Oid		   *types = key == NULL ? number_type : palloc(sizeof(Oid) * binding->nkeys);
+		Datum	   *values = key == NULL ? number : key;
+		int			nvalues = key == NULL ? 1 : binding->nkeys;
 		MemoryContext context = CurrentMemoryContext;
 
 		initStringInfo(&query);
@@ -250,12 +404,13 @@ wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
 		appendStringInfo(&query, "SELECT (t.*)::%1$s FROM %1$s AS t",
 						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 													RelationGetRelationName(rel)));
-		key_condition(&query, binding, 1);
-		values[0] = Int64GetDatum(wo_actor_current()->tenant);
-		values[1] = TicketIdGetDatum(id);
+		if (key == NULL)
+			key_condition(&query, binding, 1);
+		else
+			own_key_condition(&query, rel, binding, types);
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
-		if (SPI_execute_with_args(query.data, 2, types, values, NULL, true, 2) != SPI_OK_SELECT)
+		if (SPI_execute_with_args(query.data, nvalues, types, values, NULL, true, 2) != SPI_OK_SELECT)
 			elog(ERROR, "could not read the ticket");
 		if (SPI_processed == 1)
 		{
@@ -275,6 +430,142 @@ wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
 		SPI_finish();
 	}
 	return result;
+}
+
+HeapTuple
+wo_ticket_find(Relation rel, WoBinding *binding, WoTicketId id)
+{
+	return find(rel, binding, id, NULL);
+}
+
+/*
+ * wo_ticket_number returns the number of the ticket that has a key, which may
+ * be the number itself; false if it is none that the caller sees.
+ */
+bool
+wo_ticket_number(Relation rel, WoBinding *binding, const char *key, int64 *number)
+{
+	HeapTuple	tuple;
+	WoRow		row;
+
+	if (binding->nkeys == 0)
+	{
+		Datum		value;
+		char	   *end;
+
+		errno = 0;
+		*number = strtoll(key, &end, 10);
+		if (errno != 0 || end == key || *end != '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_INVALID),
+					 errmsg("\"%s\" is no ticket of \"%s\"", wo_errors_shorten(key), RelationGetRelationName(rel)),
+					 errdetail("Its tickets are known by a number, in column \"%s\".",
+							   NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname)),
+					 errhint("Give the number."),
+					 errtable(rel)));
+		return number_datum(binding, *number, &value);
+	}
+	tuple = find(rel, binding, 0, wo_binding_read_key(binding, key));
+	if (tuple == NULL)
+		return false;
+	row = wo_binding_row(binding, tuple);
+	*number = wo_binding_id(binding, row.values);
+	return true;
+}
+
+/*
+ * wo_ticket_by_key calls a function whose first arguments are a table and a
+ * ticket's number, for one that was given the ticket's key instead.  What cannot
+ * be seen is not found, or makes the answer null if that is meant.
+ */
+Datum
+wo_ticket_by_key(FunctionCallInfo fcinfo, PGFunction function, bool missing_ok)
+{
+	LOCAL_FCINFO(by_number, FUNC_MAX_ARGS);
+	Datum		result;
+
+	memcpy(by_number, fcinfo, SizeForFunctionCallInfo(fcinfo->nargs));
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
+	{
+		WoBinding  *binding;
+		Relation	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
+		char	   *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		int64		number;
+
+		if (wo_ticket_number(rel, binding, key, &number))
+			by_number->args[1].value = Int64GetDatum(number);
+		else if (missing_ok)
+			by_number->args[1].isnull = true;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_WO_NOT_FOUND),
+					 errmsg("ticket %s of \"%s\" not found", wo_errors_shorten(key), RelationGetRelationName(rel)),
+					 errdetail("There is none with this key that you may see."),
+					 errhint("Check the key, and who you are: workorder.actor_id(), workorder.tenant_id()."),
+					 errtable(rel)));
+		relation_close(rel, NoLock);
+	}
+	result = function(by_number);
+	fcinfo->isnull = by_number->isnull;
+	return result;
+}
+
+/*
+ * ticket_number(relation, key) is for whoever needs the number itself.
+ */
+static Datum
+same_number(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(PG_GETARG_INT64(1));
+}
+
+Datum
+workorder_ticket_number(PG_FUNCTION_ARGS)
+{
+	return wo_ticket_by_key(fcinfo, same_number, true);
+}
+
+/*
+ * ticket_by_key(relation, key) raises an error instead of returning NULL.
+ */
+Datum
+workorder_ticket_by_key(PG_FUNCTION_ARGS)
+{
+	return wo_ticket_by_key(fcinfo, same_number, false);
+}
+
+/*
+ * key_of(relation, id) returns by what the table knows a ticket, NULL for one
+ * that the caller may not see.
+ */
+Datum
+workorder_key_of(PG_FUNCTION_ARGS)
+{
+	WoBinding  *binding;
+	Relation	rel = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	char	   *key = NULL;
+
+	binding = rel == NULL ? NULL : wo_binding_if_guarded(rel);
+	if (binding != NULL && binding->nkeys == 0)
+		key = psprintf(INT64_FORMAT, PG_GETARG_INT64(1));
+	else if (binding != NULL && wo_ticket_may_read(PG_GETARG_OID(0)))
+	{
+		HeapTuple	tuple = wo_ticket_find(rel, binding, PG_GETARG_INT64(1));
+
+		if (tuple != NULL)
+		{
+			WoRow		row = wo_binding_row(binding, tuple);
+
+			key = wo_binding_key_text(binding, &row);
+		}
+	}
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	if (key == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(key));
 }
 
 /*
@@ -408,7 +699,7 @@ move_plain(Relation rel, WoBinding *binding, WoTicketId id, const WoActRequest *
 	PushActiveSnapshot(GetTransactionSnapshot());
 	snapshot = GetActiveSnapshot();
 
-	if (!find_by_key(rel, binding, id, snapshot, found))
+	if (!find_by_key(rel, binding, id, NULL, snapshot, found))
 		wo_ticket_not_found(rel, id);
 	/* who may not see it does not learn from a lock that it is there */
 	tuple = ExecFetchSlotHeapTuple(found, false, NULL);
@@ -530,7 +821,6 @@ move_by_statement(Relation rel, WoBinding *binding, WoTicketId id, const WoActRe
 		appendStringInfo(&query, ", %s = $%d", COLUMN(a + 1), n);
 	}
 	key_condition(&query, binding, n + 1);
-	ADD_ARGUMENT(INT8OID, Int64GetDatum(wo_actor_current()->tenant), false);
 	ADD_ARGUMENT(INT8OID, TicketIdGetDatum(id), false);
 	if (request->expect_revision >= 0)
 	{
@@ -580,7 +870,7 @@ wo_ticket_move(Relation rel, WoBinding *binding, WoTicketId id, const WoActReque
 	check_update(rel, binding->engine[WO_ACTION]);
 	if (request->note != NULL)
 		check_update(rel, binding->engine[WO_NOTE]);
-	if (is_plain(rel))
+	if (is_plain(rel, binding))
 		move_plain(rel, binding, id, request, revision, state);
 	else
 		move_by_statement(rel, binding, id, request, revision, state);
@@ -620,3 +910,5 @@ workorder_as_of(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(result);
 }
+
+WO_BY_KEY(workorder_as_of, false)

@@ -340,3 +340,9 @@ workorder_decides_for(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(result);
 }
+
+WO_BY_KEY(workorder_clocks, false)
+
+WO_BY_KEY(workorder_decides_for, false)
+
+WO_BY_KEY(workorder_eligible, false)

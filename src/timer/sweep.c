@@ -92,7 +92,7 @@ typedef struct Target
 	Oid			relid;			/* InvalidOid if it is no longer guarded */
 	Oid			owner;
 	char	   *name;			/* qualified and quoted */
-	char	   *tenant_column;
+	const WoBinding *binding;
 	char	   *id_column;
 	char	   *action_column;
 } Target;
@@ -147,9 +147,9 @@ lock_tickets(WoSweep *sweep, WoDue **due, int n)
 			continue;
 		}
 		initStringInfo(&query);
-		appendStringInfo(&query, "SELECT %s::pg_catalog.int8 FROM %s WHERE %s OPERATOR(pg_catalog.=) $1"
+		appendStringInfo(&query, "SELECT %s::pg_catalog.int8 FROM %s WHERE %s"
 						 " AND %s OPERATOR(pg_catalog.=) ANY ($2) ORDER BY %s FOR NO KEY UPDATE SKIP LOCKED",
-						 target->id_column, target->name, target->tenant_column, target->id_column,
+						 target->id_column, target->name, wo_binding_of_tenant(target->binding, sweep->tenant), target->id_column,
 						 target->id_column);
 		values[0] = Int64GetDatum(sweep->tenant);
 		values[1] = ticket_array(due + from, to - from);
@@ -321,9 +321,9 @@ move_tickets(WoSweep *sweep, const Target *target, WoDue **due, int n)
 												   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 		order[2] = CStringGetTextDatum(wo_firing->action);
 		initStringInfo(&query);
-		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s OPERATOR(pg_catalog.=) $1"
+		appendStringInfo(&query, "UPDATE %s SET %s = $3 WHERE %s"
 						 " AND %s OPERATOR(pg_catalog.=) ANY ($2)",
-						 target->name, target->action_column, target->tenant_column, target->id_column);
+						 target->name, target->action_column, wo_binding_of_tenant(target->binding, sweep->tenant), target->id_column);
 		wo_timer_gather(sweep->tenant, due[0]->guarded_id);
 		MemoryContextSwitchTo(spi);
 		wo_owner_spi_execute(target->owner, WO_SECTION_RESTRICTED, query.data, SPI_OK_UPDATE, 3, order_types, order);
@@ -388,7 +388,7 @@ find_target(int32 guarded_id)
 		target->owner = rel->rd_rel->relowner;
 		target->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												  RelationGetRelationName(rel));
-		target->tenant_column = COLUMN(binding->tenant);
+		target->binding = binding;
 		target->id_column = COLUMN(binding->id);
 		target->action_column = COLUMN(binding->engine[WO_ACTION]);
 	}

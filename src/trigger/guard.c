@@ -222,11 +222,9 @@ judge_create(WoEvaluation *c, WoVerdict *verdict, Relation rel, WoBinding *bindi
 	bool	   *changed;
 	char	   *action;
 
-	if (row->nulls[binding->tenant - 1])
-	{
-		row->values[binding->tenant - 1] = Int64GetDatum(wo_actor_current()->tenant);
-		row->nulls[binding->tenant - 1] = false;
-	}
+	if (binding->tenant != InvalidAttrNumber && row->nulls[binding->tenant - 1])
+		row->nulls[binding->tenant - 1] =
+			!wo_binding_tenant_datum(binding, wo_actor_current()->tenant, &row->values[binding->tenant - 1]);
 	wo_evaluation_begin(c, binding, NULL, row);
 	read_note(c, row);
 	action = wo_binding_text(binding, row, WO_ACTION);

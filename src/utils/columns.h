@@ -49,6 +49,7 @@
 	X(note, "note") \
 	X(changes, "changes") \
 	X(digest, "digest") \
-	X(salt, "salt")
+	X(salt, "salt") \
+	X(key, "key")
 
 #endif							/* WO_COLUMNS_H */

@@ -52,6 +52,7 @@
 #include "journal/entry.h"
 #include "journal/replay.h"
 #include "permit/task.h"
+#include "ticket/ticket.h"
 #include "utils/catalog.h"
 #include "utils/compat.h"
 #include "utils/errors.h"
@@ -88,7 +89,7 @@ static void verify_apart(WoVerify *v, const WoGuarded *guarded, const WoTicketId
 static void verify_maintenance(WoVerify *v);
 static WoBinding *bind(Relation rel, const WoGuarded *guarded);
 static void verify_tickets(WoVerify *v, const WoTicketId *ticket);
-static char *row_query(const WoBinding *binding, Relation rel, bool one);
+static char *row_query(const WoBinding *binding, Relation rel, const int64 *tenant);
 static void read_row(const WoBinding *binding, HeapTuple tuple, TupleDesc desc, WoRow *row);
 static int	compare_key(int64 tenant, WoTicketId ticket, int64 other_tenant, WoTicketId other_ticket);
 static void check_entry(WoVerify *v, const WoJournalEntry *entry, bool sealed);
@@ -228,9 +229,9 @@ list_guarded(Oid relid)
 
 	wo_owner_spi_stream_open(&stream, wo_catalog_table("guarded", false),
 				   OidIsValid(relid) ?
-				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active, tenant_column, id_column, key_columns::pg_catalog.text"
 				   " FROM workorder.guarded WHERE relation::pg_catalog.oid OPERATOR(pg_catalog.=) $1" :
-				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active"
+				   "SELECT relation::pg_catalog.oid, id, flow, columns::pg_catalog.text, active, tenant_column, id_column, key_columns::pg_catalog.text"
 				   " FROM workorder.guarded ORDER BY id",
 				   OidIsValid(relid) ? 1 : 0, types, values);
 	while ((tuple = wo_owner_spi_stream_next(&stream)) != NULL)
@@ -244,6 +245,9 @@ list_guarded(Oid relid)
 		guarded->flow = SPI_getvalue(tuple, desc, 3);
 		guarded->columns = SPI_getvalue(tuple, desc, 4);
 		guarded->active = DatumGetBool(SPI_getbinval(tuple, desc, 5, &isnull));
+		guarded->tenant_column = SPI_getvalue(tuple, desc, 6);
+		guarded->id_column = SPI_getvalue(tuple, desc, 7);
+		guarded->key_columns = SPI_getvalue(tuple, desc, 8);
 		result = lappend(result, guarded);
 	}
 	wo_owner_spi_stream_close(&stream);
@@ -366,39 +370,27 @@ verify_guarded(WoVerify *v, const WoGuarded *guarded, const WoTicketId *ticket, 
 
 /*
  * Returns the table's binding even if its guard has been taken off: then its
- * arguments are made again from workorder.guarded and the primary key.
+ * arguments are made again from workorder.guarded.
  */
 static WoBinding *
 bind(Relation rel, const WoGuarded *guarded)
 {
 	TriggerDesc *triggers = rel->trigdesc;
-	char	   *arguments[5];
+	char	   *arguments[6];
 	Trigger		guard = {0};
-	Oid			key;
-	Relation	index;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 		if (strcmp(triggers->triggers[i].tgname, WO_GUARD_TRIGGER) == 0)
 			return wo_binding_for_trigger(rel, &triggers->triggers[i]);
 
-	key = wo_primary_key(rel);
-	if (!OidIsValid(key))
-		ereport(ERROR,
-				(errcode(ERRCODE_WO_INVALID),
-				 errmsg("table \"%s\" has lost its guard and its primary key",
-						RelationGetRelationName(rel)),
-				 errdetail("Nothing tells which columns are tenant and ticket number."),
-				 errhint("Add the key again and call workorder.guard()."),
-				 errtable(rel)));
 	arguments[0] = psprintf("%d", guarded->guarded_id);
 	arguments[1] = guarded->flow;
 	arguments[2] = guarded->columns != NULL ? guarded->columns : "{}";
-	index = index_open(key, AccessShareLock);
-	for (int i = 0; i < 2; i++)
-		arguments[3 + i] = get_attname(RelationGetRelid(rel), index->rd_index->indkey.values[i], false);
-	index_close(index, AccessShareLock);
+	arguments[3] = guarded->tenant_column != NULL ? guarded->tenant_column : "";
+	arguments[4] = guarded->id_column;
+	arguments[5] = guarded->key_columns;
 	guard.tgname = WO_GUARD_TRIGGER;
-	guard.tgnargs = lengthof(arguments);
+	guard.tgnargs = guarded->key_columns != NULL ? 6 : 5;
 	guard.tgargs = arguments;
 	return wo_binding_for_trigger(rel, &guard);
 }
@@ -464,12 +456,9 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 	WoRow		row;
 
 	if (ticket != NULL)
-	{
-		values[0] = Int64GetDatum(*tenant);
-		values[1] = TicketIdGetDatum(*ticket);
-	}
-	wo_owner_spi_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL),
-				   ticket != NULL ? 2 : 0, types, values);
+		values[0] = TicketIdGetDatum(*ticket);
+	wo_owner_spi_stream_open(&rows, v->relid, row_query(binding, v->rel, ticket != NULL ? tenant : NULL),
+				   ticket != NULL ? 1 : 0, types, values);
 	replay = wo_replay_open(binding->guarded_id, tenant, ticket);
 	wo_verify_timers_open(v, tenant, ticket);
 	row.values = palloc(sizeof(Datum) * binding->desc->natts);
@@ -545,9 +534,8 @@ verify_tickets(WoVerify *v, const WoTicketId *ticket)
 
 /* Writes the query that gives the rows in the order of the journal. */
 static char *
-row_query(const WoBinding *binding, Relation rel, bool one)
+row_query(const WoBinding *binding, Relation rel, const int64 *tenant)
 {
-	const char *tenant = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
 	const char *id = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->id - 1)->attname));
 	StringInfoData query;
 
@@ -555,10 +543,9 @@ row_query(const WoBinding *binding, Relation rel, bool one)
 	appendStringInfo(&query, "SELECT * FROM %s",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel)));
-	if (one)
-		appendStringInfo(&query, " WHERE %s OPERATOR(pg_catalog.=) $1"
-						 " AND %s OPERATOR(pg_catalog.=) $2", tenant, id);
-	appendStringInfo(&query, " ORDER BY %s, %s", tenant, id);
+	if (tenant != NULL)
+		appendStringInfo(&query, " WHERE %s AND %s OPERATOR(pg_catalog.=) $1", wo_binding_of_tenant(binding, *tenant), id);
+	appendStringInfo(&query, " ORDER BY %s, %s", wo_binding_tenant_sql(binding, ""), id);
 	return query.data;
 }
 
@@ -642,7 +629,7 @@ check_entry(WoVerify *v, const WoJournalEntry *entry, bool sealed)
 		Form_pg_attribute att = TupleDescAttr(v->binding->desc, attnum - 1);
 
 		/* A column that no entry has told of may have come with a default. */
-		if (v->binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED ||
+		if (!WoIsJournaled(v->binding, attnum) ||
 			(!known[attnum - 1] && old_value(entry, att) != NULL && wo_verify_rules_default(v, attnum, old_value(entry, att))))
 			mismatches = bms_del_member(mismatches, attnum);
 	}
@@ -711,7 +698,7 @@ check_row(WoVerify *v, WoTicketId ticket, const WoRow *row)
 		JsonbValue	item;
 		JsonbValue	wanted;
 
-		if (att->attisdropped || binding->column_kind[attnum - 1] == WO_COLUMN_UNLOGGED ||
+		if (att->attisdropped || !WoIsJournaled(binding, attnum) ||
 			attnum == binding->engine[WO_REVISION] ||
 			/* a row need not know its digest; the journal does */
 			(attnum == binding->engine[WO_DIGEST] && wo_entry_row_digest(binding, row) == NULL) ||
@@ -729,6 +716,9 @@ check_row(WoVerify *v, WoTicketId ticket, const WoRow *row)
 			continue;
 		differ = bms_add_member(differ, attnum);
 	}
+	if (binding->nkeys > 0 && fold->key != NULL && strcmp(fold->key, wo_binding_key_text(binding, row)) != 0)
+		for (int i = 0; i < binding->nkeys; i++)
+			differ = bms_add_member(differ, binding->keys[i]);
 	if (differ != NULL)
 		wo_verify_report(v, ticket, fold->revision, "row_differs",
 						 "%s differ%s from what the journal tells", column_list(binding, differ),
@@ -814,7 +804,7 @@ verify_totals(WoVerify *v)
 
 	if (!binding->counted)
 		return;
-	tenant = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname));
+	tenant = wo_binding_tenant_sql(binding, "");
 	state = quote_identifier(NameStr(TupleDescAttr(binding->desc, binding->engine[WO_STATE] - 1)->attname));
 	initStringInfo(&query);
 	appendStringInfo(&query, "SELECT %s, %s::pg_catalog.text COLLATE pg_catalog.\"C\", pg_catalog.count(*) FROM %s"
@@ -844,3 +834,7 @@ verify_totals(WoVerify *v)
 	wo_owner_spi_stream_close(&counts);
 	wo_owner_spi_stream_close(&rows);
 }
+
+WO_BY_KEY(workorder_retime, false)
+
+WO_BY_KEY(workorder_verify, false)

@@ -35,6 +35,9 @@ typedef struct WoGuarded
 	int32		guarded_id;
 	char	   *flow;
 	char	   *columns;		/* jsonb, as text */
+	char	   *tenant_column;	/* NULL = none */
+	char	   *id_column;
+	char	   *key_columns;	/* JSON array, NULL where the number is the key */
 	bool		active;			/* unguard() has not taken its flow away */
 } WoGuarded;
 

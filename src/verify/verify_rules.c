@@ -643,8 +643,7 @@ static void
 check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
 {
 	Jsonb	   *columns = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(guarded->columns)));
-	char	   *own = psprintf("%s = workorder.tenant_id()",
-							   quote_identifier(NameStr(TupleDescAttr(v->binding->desc, v->binding->tenant - 1)->attname)));
+	char	   *own = wo_binding_own(v->binding);
 	Node	   *owns;
 	Node	   *sees;
 	int			level;

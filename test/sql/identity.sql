@@ -158,6 +158,8 @@ SELECT who(), workorder.actor_id(), workorder.has_role('clerk');
 SET workorder.actor = 'ANN';
 SELECT who();
 SET workorder.tenant = 'two';
+SELECT who();
+RESET workorder.tenant;
 SET workorder.tenant = '-1';
 BEGIN;
 SET LOCAL workorder.actor = 'ann';

@@ -94,7 +94,7 @@ BEGIN
   PERFORM workorder.check_grant('workorder', grant_access.role);
   EXECUTE format('GRANT USAGE ON SCHEMA workorder TO %s', grant_access.role);
   FOREACH f IN ARRAY ARRAY[
-    'tenant_id()', 'actor_id()', 'has_role(text)', 'is_member(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
+    'tenant_id()', 'tenant_key()', 'tenant_uuid()', 'actor_id()', 'has_role(text)', 'is_member(text)', 'clock()', 'next_number(text)', 'sign_in(bigint, text, text)',
     'act(regclass, bigint, text, text, jsonb, int)', 'can(regclass, bigint, text, text, jsonb)',
     'explain(regclass, bigint, text, text, jsonb)', 'actions(regclass, bigint)',
     'permitted(regclass, bigint[], text[], text[])', 'taken(regclass, text, text)',
@@ -106,7 +106,7 @@ BEGIN
     'engine_values(regclass, bigint)', 'eligible(regclass, bigint)', 'clocks(regclass, bigint)', 'why(regclass, bigint)', 'decides_for(regclass, bigint)', 'draw(jsonb, text, jsonb)', 'diagram(jsonb, text)', 'diagram(text, text)', 'diagram(regclass, bigint, text)',
     'newest_version(text)', 'flow_way(jsonb, text, text)', 'prove(jsonb, text, text)', 'prove(text, text, text)',
     'setting(text, text, text)', 'time_zone(text, text)', 'gateway_header(text)', 'http_origin()', 'sign_address(text, integer)', 'in_dictionary(text, text, text)',
-    'approval_tasks(jsonb)', 'ticket_key(regclass)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
+    'approval_tasks(jsonb)', 'ticket_key(regclass)', 'ticket_number(regclass, text)', 'ticket_by_key(regclass, text)', 'key_of(regclass, bigint)', 'add_approver(regclass, bigint, text, text, text, int)', 'remove_approver(regclass, bigint, text, text)',
     'transfer_task(regclass, bigint, text, text, text)', 'delegate_task(regclass, bigint, text, text)', 'return_task(regclass, bigint, text)',
     'claim(regclass, bigint, text)', 'release(regclass, bigint, text)', 'claim_next(regclass)', 'send_back(regclass, bigint, text, text, text)',
     'withdraw(regclass, bigint, text)', 'take_back(regclass, bigint, text)', 'remind(regclass, bigint, text)',
@@ -114,6 +114,10 @@ BEGIN
     'add_working_time(timestamptz, interval, text)', 'working_time_between(timestamptz, timestamptz, text)']
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', f, grant_access.role);
+    -- What takes a ticket takes its key, too.
+    IF to_regprocedure(format('workorder.%s', replace(f, '(regclass, bigint', '(regclass, text'))) IS NOT NULL THEN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION workorder.%s TO %s', replace(f, '(regclass, bigint', '(regclass, text'), grant_access.role);
+    END IF;
   END LOOP;
   PERFORM workorder.grant_anonymous(grant_access.role);
   IF workorder.api_schema() IS NOT NULL THEN
@@ -156,7 +160,9 @@ BEGIN
         WHEN e.name IS NOT NULL THEN e.name = 'note'
         -- A number or a tenant that comes by itself is nobody's to choose: who could, would learn which are
         -- taken, and could take those to come.
-        ELSE a.attidentity = '' AND NOT (a.atthasdef AND (a.attnum = ANY (i.indkey) OR EXISTS (
+        -- (Of a uuid or a text one cannot.)
+        WHEN a.attname = g.id_column AND g.key_columns IS NOT NULL THEN false
+        ELSE a.attidentity = '' AND NOT (a.atthasdef AND ((a.attnum = ANY (i.indkey) AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype)) OR EXISTS (
           SELECT FROM pg_attrdef d
           JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
           LEFT JOIN pg_class s ON p.refclassid = 'pg_class'::regclass AND s.oid = p.refobjid
@@ -164,7 +170,7 @@ BEGIN
             OR p.refclassid = 'pg_proc'::regclass AND p.refobjid = 'workorder.tenant_id()'::regprocedure))))
       END),
     string_agg(quote_ident(a.attname), ', ') FILTER (WHERE e.name IN ('action', 'note')
-      OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey)))
+      OR (e.name IS NULL AND NOT a.attnum = ANY (i.indkey) AND a.attname <> g.id_column AND a.attname IS DISTINCT FROM g.tenant_column))
   INTO schema, owner, inserted, updated
   FROM workorder.guarded g
   JOIN pg_class r ON r.oid = g.relation

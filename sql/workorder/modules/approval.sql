@@ -90,11 +90,13 @@ ALTER TABLE workorder.deputy ADD CONSTRAINT deputy_tenant_id_deputy_id_fkey FORE
 CREATE INDEX deputy_deputy ON workorder.deputy (tenant_id, deputy_id, actor_id);
 
 CREATE VIEW workorder.my_tasks WITH (security_barrier = true) AS
-SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, NULL::bigint AS for_actor
+SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, NULL::bigint AS for_actor,
+  CASE WHEN g.key_columns IS NULL THEN t.ticket_id::text ELSE workorder.key_of(g.relation, t.ticket_id) END AS key
 FROM workorder.task t JOIN workorder.guarded g ON g.id = t.guarded_id
 WHERE t.tenant_id = workorder.tenant_id() AND t.actor_id = workorder.actor_id() AND t.open
 UNION ALL
-SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, t.actor_id
+SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.owner_id, t.actor_id,
+  CASE WHEN g.key_columns IS NULL THEN t.ticket_id::text ELSE workorder.key_of(g.relation, t.ticket_id) END
 FROM workorder.deputy d
 JOIN workorder.task t ON t.tenant_id = d.tenant_id AND t.actor_id = d.actor_id AND t.open AND t.owner_id IS NULL
 JOIN workorder.guarded g ON g.id = t.guarded_id
@@ -105,7 +107,8 @@ WHERE d.tenant_id = workorder.tenant_id() AND d.deputy_id = workorder.actor_id()
 COMMENT ON VIEW workorder.my_tasks IS 'What the caller has to decide now, and, with for_actor, what they may decide now for whom they stand in. Page by (since, guarded_id, ticket_id, number) > the last row''s.';
 
 CREATE VIEW workorder.group_tasks WITH (security_barrier = true) AS
-SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.role
+SELECT t.since, t.guarded_id, t.ticket_id, t.number, g.relation, t.state, t.due_at, t.reminded_at, t.role,
+  CASE WHEN g.key_columns IS NULL THEN t.ticket_id::text ELSE workorder.key_of(g.relation, t.ticket_id) END AS key
 FROM workorder.task t JOIN workorder.guarded g ON g.id = t.guarded_id
 WHERE t.tenant_id = workorder.tenant_id() AND t.actor_id IS NULL AND t.open
   AND workorder.has_role(t.role);
@@ -116,7 +119,8 @@ SELECT t.* FROM workorder.my_tasks t WHERE t.due_at <= workorder.clock();
 COMMENT ON VIEW workorder.overdue_tasks IS 'Those of my_tasks that should have been decided.';
 
 CREATE VIEW workorder.open_tasks WITH (security_barrier = true) AS
-SELECT g.relation, t.ticket_id, t.number, a.login AS person, o.login AS owner, t.role, t.open, t.state, t.since, t.due_at, t.reminded_at, t.guarded_id
+SELECT g.relation, t.ticket_id, t.number, a.login AS person, o.login AS owner, t.role, t.open, t.state, t.since, t.due_at, t.reminded_at, t.guarded_id,
+  CASE WHEN g.key_columns IS NULL THEN t.ticket_id::text ELSE workorder.key_of(g.relation, t.ticket_id) END AS key
 FROM workorder.task t JOIN workorder.guarded g ON g.id = t.guarded_id
 LEFT JOIN workorder.actor a ON a.tenant_id = t.tenant_id AND a.id = t.actor_id
 LEFT JOIN workorder.actor o ON o.tenant_id = t.tenant_id AND o.id = t.owner_id
@@ -124,19 +128,22 @@ WHERE t.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, t.ti
 COMMENT ON VIEW workorder.open_tasks IS 'Who still has to decide, of tickets that the caller may see.';
 
 CREATE VIEW workorder.started_by_me WITH (security_barrier = true) AS
-SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation
+SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation,
+  CASE WHEN g.key_columns IS NULL THEN p.ticket_id::text ELSE workorder.key_of(g.relation, p.ticket_id) END AS key
 FROM workorder.participant p JOIN workorder.guarded g ON g.id = p.guarded_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'started';
 COMMENT ON VIEW workorder.started_by_me IS 'Tickets that the caller made, of flows with approvers. Page by (at, guarded_id, ticket_id, revision) < the last row''s.';
 
 CREATE VIEW workorder.decided_by_me WITH (security_barrier = true) AS
-SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation, p.action
+SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation, p.action,
+  CASE WHEN g.key_columns IS NULL THEN p.ticket_id::text ELSE workorder.key_of(g.relation, p.ticket_id) END AS key
 FROM workorder.participant p JOIN workorder.guarded g ON g.id = p.guarded_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'decided';
 COMMENT ON VIEW workorder.decided_by_me IS 'What the caller has decided, or a deputy in their name. Page by (at, guarded_id, ticket_id, revision) < the last row''s.';
 
 CREATE VIEW workorder.copied_to_me WITH (security_barrier = true) AS
-SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation
+SELECT p.at, p.guarded_id, p.ticket_id, p.revision, g.relation,
+  CASE WHEN g.key_columns IS NULL THEN p.ticket_id::text ELSE workorder.key_of(g.relation, p.ticket_id) END AS key
 FROM workorder.participant p JOIN workorder.guarded g ON g.id = p.guarded_id
 WHERE p.tenant_id = workorder.tenant_id() AND p.actor_id = workorder.actor_id() AND p.kind = 'copied';
 COMMENT ON VIEW workorder.copied_to_me IS 'What others have copied the caller in on. Page by (at, guarded_id, ticket_id, revision) < the last row''s.';
@@ -253,8 +260,8 @@ BEGIN
     SELECT t.ticket_id FROM workorder.group_tasks t WHERE t.relation = claim_next.relation
     ORDER BY t.since, t.guarded_id, t.ticket_id, t.number
   LOOP
-    EXECUTE format('SELECT true FROM %s WHERE %I = workorder.tenant_id() AND %I = $1 FOR NO KEY UPDATE SKIP LOCKED',
-      claim_next.relation, key.tenant_column, key.id_column) INTO locked USING ticket;
+    EXECUTE format('SELECT true FROM %s WHERE %s AND %I = $1 FOR NO KEY UPDATE SKIP LOCKED',
+      claim_next.relation, key.own, key.id_column) INTO locked USING ticket;
     CONTINUE WHEN locked IS NULL;
     BEGIN
       PERFORM workorder.claim(claim_next.relation, ticket);

@@ -47,32 +47,144 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION workorder.engine_columns() IS 'The columns that guard() adds to a table, in that order.';
 
-CREATE FUNCTION workorder.ticket_key(relation regclass, OUT tenant_column text, OUT id_column text) RETURNS record
+CREATE FUNCTION workorder.ticket_key(relation regclass, OUT tenant_column text, OUT id_column text, OUT key_columns text[], OUT own text, OUT tenant text) RETURNS record
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_ticket_key';
+COMMENT ON FUNCTION workorder.ticket_key(regclass) IS
+'By what the rows of a guarded table are known: the column of the tenant (null: all are tenant 1''s), that of the ticket''s number, the columns of its key where that is not the number; as SQL, whether a row is of the caller''s tenant, and, of a row called t, the number of its tenant. Raises WO404 for a table that is not guarded.';
+
+CREATE FUNCTION workorder.tenant_columns(relation regclass) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}')
+  FROM pg_attribute a
+  WHERE a.attrelid = tenant_columns.relation AND a.attnum > 0 AND NOT a.attisdropped
+    AND ((a.attname = 'tenant_id' AND EXISTS (
+        SELECT FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (attnum, n)
+        WHERE i.indrelid = a.attrelid AND i.indisprimary AND k.n <= i.indnkeyatts AND k.attnum = a.attnum))
+      OR EXISTS (
+        SELECT FROM pg_attrdef d JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+        WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND p.refclassid = 'pg_proc'::regclass AND p.refobjid = 'workorder.tenant_id()'::regprocedure)
+      OR EXISTS (
+        SELECT FROM pg_constraint f
+        WHERE f.conrelid = a.attrelid AND f.contype = 'f' AND f.conkey = ARRAY[a.attnum] AND f.confrelid = to_regclass('workorder.tenant')))
+$$;
+COMMENT ON FUNCTION workorder.tenant_columns(regclass) IS
+'The columns of a table that hold the tenant for certain: tenant_id in the primary key, whatever its default takes from workorder.tenant_id(), whatever refers to workorder.tenant.';
+
+CREATE FUNCTION workorder.choose_key(relation regclass, columns jsonb, tenant text, OUT tenant_column text, OUT id_column text, OUT key_columns text[]) RETURNS record
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
   names text[];
   types oid[];
+  computed text;
+  certain text[];
+  c record;
 BEGIN
-  SELECT array_agg(a.attname::text ORDER BY k.n), array_agg(a.atttypid ORDER BY k.n)
-  INTO names, types
+  SELECT array_agg(a.attname::text ORDER BY k.n), array_agg(a.atttypid ORDER BY k.n), min(a.attname::text) FILTER (WHERE a.attgenerated <> '')
+  INTO names, types, computed
   FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (attnum, n), pg_attribute a
-  WHERE i.indrelid = ticket_key.relation AND i.indisprimary AND k.n <= i.indnkeyatts
+  WHERE i.indrelid = choose_key.relation AND i.indisprimary AND k.n <= i.indnkeyatts
     AND a.attrelid = i.indrelid AND a.attnum = k.attnum;
-  IF cardinality(names) IS DISTINCT FROM 2 OR types[1] <> 'bigint'::regtype
-    OR types[2] NOT IN ('bigint'::regtype, 'integer'::regtype) THEN
-    RAISE EXCEPTION USING ERRCODE = 'WO400',
-      MESSAGE = format('table %s has no key a ticket can be found by', ticket_key.relation),
-      DETAIL = 'A guarded table needs PRIMARY KEY (tenant_id, id): a bigint tenant first, then a bigint or integer number.',
-      HINT = 'Add a column tenant_id bigint NOT NULL DEFAULT workorder.tenant_id() and make (tenant_id, id) the primary key.';
+  IF names IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has no primary key', choose_key.relation),
+      DETAIL = 'A ticket is known by the primary key of its row.', HINT = format('ALTER TABLE %s ADD PRIMARY KEY (...), of whatever type.', choose_key.relation);
+  ELSIF computed IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column "%s" of %s cannot be in a ticket''s key', computed, choose_key.relation),
+      DETAIL = 'It is generated from others, which may change; a ticket''s key never does.', HINT = 'Make another column the primary key.';
   END IF;
-  tenant_column := names[1];
-  id_column := names[2];
+
+  tenant_column := nullif(choose_key.tenant, '');
+  IF choose_key.tenant IS NULL THEN
+    certain := workorder.tenant_columns(choose_key.relation);
+    IF cardinality(certain) > 1 THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has several columns that may be its tenant', choose_key.relation),
+        DETAIL = format('They are %s, and a ticket belongs to one tenant.', array_to_string(certain, ', ')), HINT = format('Say which: tenant => %L.', certain[1]);
+    ELSIF certain = '{}' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = choose_key.relation AND a.attname = 'tenant_id' AND NOT a.attisdropped) THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column "tenant_id" of %s may be its tenant, or not', choose_key.relation),
+        DETAIL = 'It is not in the primary key, its default is not workorder.tenant_id(), and it does not refer to workorder.tenant.',
+        HINT = 'Say tenant => ''tenant_id'' if people see the rows of their own tenant only, or tenant => '''' if the whole table is tenant 1''s.';
+    END IF;
+    tenant_column := certain[1];
+  END IF;
+  IF tenant_column IS NOT NULL THEN
+    SELECT a.atttypid, a.attnotnull, a.attgenerated <> '' OR a.attidentity <> '' AS computed INTO c
+    FROM pg_attribute a WHERE a.attrelid = choose_key.relation AND a.attname = tenant_column AND a.attnum > 0 AND NOT a.attisdropped;
+    IF NOT FOUND OR c.computed OR c.atttypid NOT IN ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype, 'uuid'::regtype, 'text'::regtype, 'varchar'::regtype) THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column "%s" of %s cannot be its tenant', left(tenant_column, 63), choose_key.relation),
+        DETAIL = 'A tenant is a number (smallint, integer, bigint), or the key of a row of workorder.tenant (uuid, text, varchar), and is not generated.',
+        HINT = 'Name another column with the argument tenant, or none by ''''.';
+    ELSIF NOT c.attnotnull THEN
+      RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column "%s" of %s may be null', tenant_column, choose_key.relation),
+        DETAIL = 'A ticket without a tenant would be nobody''s.', HINT = format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL.', choose_key.relation, tenant_column);
+    END IF;
+  END IF;
+
+  SELECT array_agg(k.name ORDER BY k.n), min(k.name) FILTER (WHERE k.type IN ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype))
+  INTO key_columns, id_column
+  FROM unnest(names, types) WITH ORDINALITY k (name, type, n) WHERE k.name IS DISTINCT FROM tenant_column;
+  IF key_columns IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('the primary key of %s is nothing but its tenant', choose_key.relation),
+      DETAIL = 'A tenant would have one ticket at most.', HINT = 'Name another tenant, or none: tenant => ''''.';
+  ELSIF cardinality(key_columns) = 1 AND id_column IS NOT NULL THEN
+    key_columns := NULL;
+  ELSE
+    id_column := coalesce(choose_key.columns ->> 'ticket_no', 'ticket_no');
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION workorder.ticket_key(regclass) IS
-'The two key columns of a table that can be guarded. Raises WO400 if its primary key is not (tenant bigint, number).';
+COMMENT ON FUNCTION workorder.choose_key(regclass, jsonb, text) IS
+'By what the rows of a table that is to be guarded will be known, see ticket_key(). Part of guard(): raises WO400 where it is not certain, or cannot be.';
+
+CREATE FUNCTION workorder.add_number(relation regclass, tenant_column text, id_column text, taken_over boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  c record;
+  parted CONSTANT boolean := (SELECT r.relkind = 'p' FROM pg_class r WHERE r.oid = add_number.relation);
+  sequence text;
+BEGIN
+  SELECT a.attnum, a.atttypid, a.attnotnull, a.attidentity, a.atthasdef, a.attgenerated INTO c FROM pg_attribute a
+  WHERE a.attrelid = add_number.relation AND a.attname = add_number.id_column AND NOT a.attisdropped;
+  IF NOT FOUND AND parted THEN
+    -- Before 17 partitioned tables have no identity columns.
+    SELECT format('%I.%I', n.nspname, format('%s_%s_seq', left(r.relname, 29), left(add_number.id_column, 29))) INTO sequence
+    FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace WHERE r.oid = add_number.relation;
+    EXECUTE format('CREATE SEQUENCE %s', sequence);
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I bigint NOT NULL DEFAULT nextval(%L::regclass)', add_number.relation, add_number.id_column, sequence);
+    EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.%I', sequence, add_number.relation, add_number.id_column);
+  ELSIF NOT FOUND THEN
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I bigint NOT NULL GENERATED ALWAYS AS IDENTITY', add_number.relation, add_number.id_column);
+  ELSIF c.atttypid <> 'bigint'::regtype OR NOT c.attnotnull OR c.attnum < 0 OR c.attgenerated <> '' OR (c.attidentity = '' AND NOT c.atthasdef) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400',
+      MESSAGE = format('column "%s" of %s cannot be the number of its tickets', add_number.id_column, add_number.relation),
+      DETAIL = 'That is a bigint, never null, which comes by itself: an identity column, or one whose default draws from a sequence.',
+      HINT = 'Map another name with the argument columns: {"ticket_no": "..."}.';
+  ELSIF NOT add_number.taken_over THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has a column "%s" already', add_number.relation, add_number.id_column),
+      DETAIL = 'The engine would take it over, to number the tickets.',
+      HINT = format('If that is meant, say so: columns => ''{"ticket_no": "%s"}''; otherwise map another name.', add_number.id_column);
+  END IF;
+  IF c.attnum IS NULL THEN
+    EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', add_number.relation, add_number.id_column, 'Kept by workorder: the number of the ticket.');
+  END IF;
+  -- A unique index of a partitioned table would need the columns that it is divided by.
+  IF NOT EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = add_number.relation AND i.indisvalid AND (i.indisunique OR parted) AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k (attnum, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+        WHERE k.n <= i.indnkeyatts ORDER BY k.n) = array_remove(ARRAY[add_number.tenant_column, add_number.id_column], NULL)) THEN
+    EXECUTE format(CASE WHEN parted THEN 'CREATE INDEX ON %s (%s)' ELSE 'ALTER TABLE %s ADD UNIQUE (%s)' END,
+      add_number.relation, concat_ws(', ', quote_ident(add_number.tenant_column), quote_ident(add_number.id_column)));
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION workorder.add_number(regclass, text, text, boolean) IS
+'Gives a table a column that numbers its rows, and its index, or takes over one that is there if that is meant. Part of guard(): raises WO400 if that cannot be.';
 
 CREATE FUNCTION workorder.refuse_unguarded(relation regclass) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -109,7 +221,7 @@ BEGIN
     PERFORM workorder.refuse_unguarded(refresh_policies.relation);
   END IF;
   key := workorder.ticket_key(g.relation);
-  own := format('%I = workorder.tenant_id()', key.tenant_column);
+  own := key.own;
   sees := format('%s AND (%s)', own, workorder.view_predicate(g.flow, g.columns));
   -- A policy is changed under an exclusive lock, so only if it says something new.
   wanted := format('workorder: who may see, by the "view" of flow %s [%s]', g.flow, md5(sees));
@@ -136,22 +248,35 @@ $$;
 COMMENT ON FUNCTION workorder.refresh_policies(regclass) IS
 'Compiles "view" of a guarded table''s flow into its row-level-security policies, which are restrictive, if it has changed, and sees to the permissive one (keep_permissive()). Called by guard() and publish(). Needs to own the table.';
 
+CREATE FUNCTION workorder.trigger_arguments(relation regclass) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- As src/row/binding.c reads them; the columns of a key of the table's own are one JSON array.
+  RETURN (
+    SELECT concat_ws(', ', quote_literal(g.id), quote_literal(g.flow), quote_literal(g.columns), quote_literal(coalesce(g.tenant_column, '')),
+      quote_literal(g.id_column), quote_literal(g.key_columns))
+    FROM workorder.guarded g WHERE g.relation = trigger_arguments.relation);
+END
+$$;
+COMMENT ON FUNCTION workorder.trigger_arguments(regclass) IS
+'What the row triggers of a guarded table are told, as workorder.guarded says: its number, its flow, its engine columns, its tenant, the number of its tickets, their key.';
+
 CREATE FUNCTION workorder.make_record_trigger(relation regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   g record;
-  key record;
   args text;
 BEGIN
   SELECT * INTO g FROM workorder.guarded x WHERE x.relation = make_record_trigger.relation;
   IF NOT FOUND THEN
     PERFORM workorder.refuse_unguarded(make_record_trigger.relation);
   END IF;
-  key := workorder.ticket_key(g.relation);
   -- Arguments more tell the trigger to count, and to publish events.
-  args := format('%L, %L, %L, %L, %L', g.id, g.flow, g.columns, key.tenant_column, key.id_column)
+  args := workorder.trigger_arguments(g.relation)
     || CASE WHEN g.counted THEN ', ''counted''' ELSE '' END || CASE WHEN g.published THEN ', ''published''' ELSE '' END;
   EXECUTE format('CREATE OR REPLACE TRIGGER _workorder_record AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.record_row(%s)', g.relation, args);
 END
@@ -165,7 +290,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   g record;
-  key record;
   part record;
 BEGIN
   SELECT * INTO g FROM workorder.guarded x WHERE x.relation = restore_guard.relation;
@@ -179,10 +303,9 @@ BEGIN
     END IF;
     RETURN;
   END IF;
-  key := workorder.ticket_key(g.relation);
   IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '~workorder_guard') THEN
-    EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%L, %L, %L, %L, %L)',
-      g.relation, g.id, g.flow, g.columns, key.tenant_column, key.id_column);
+    EXECUTE format('CREATE TRIGGER "~workorder_guard" BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION workorder.guard_row(%s)',
+      g.relation, workorder.trigger_arguments(g.relation));
   END IF;
   IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = g.relation AND t.tgname = '_workorder_record') THEN
     PERFORM workorder.make_record_trigger(g.relation);
@@ -208,8 +331,62 @@ $$;
 COMMENT ON FUNCTION workorder.restore_guard(regclass) IS
 'Makes those triggers and policies of a table with a flow that are missing, as workorder.guarded says. Called by guard() and upgrade(). Needs to own the table.';
 
-CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL)
-RETURNS void
+CREATE FUNCTION workorder.add_tenant(key text, name text DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  number bigint := (SELECT t.id FROM workorder.tenant t WHERE t.key = add_tenant.key);
+BEGIN
+  IF add_tenant.key IS NULL OR add_tenant.key = '' THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'a tenant needs a key',
+      DETAIL = 'It is what the application calls it, as text.', HINT = 'For example workorder.add_tenant(''acme'').';
+  END IF;
+  IF number IS NULL THEN
+    LOCK TABLE workorder.tenant IN SHARE ROW EXCLUSIVE MODE;
+    INSERT INTO workorder.tenant (id, key, name)
+    SELECT coalesce(max(t.id), 0) + 1, add_tenant.key, coalesce(add_tenant.name, add_tenant.key) FROM workorder.tenant t
+    ON CONFLICT (key) DO NOTHING;
+    SELECT t.id INTO STRICT number FROM workorder.tenant t WHERE t.key = add_tenant.key;
+  END IF;
+  RETURN number;
+END
+$$;
+COMMENT ON FUNCTION workorder.add_tenant(text, text) IS
+'The number of the tenant with this key (what tables that are guarded with a tenant of type uuid or text hold), which is made if there is none. Needs INSERT on workorder.tenant. Raises WO400 without a key.';
+
+CREATE FUNCTION workorder.check_tenants(relation regclass, tenant_column text, new_tenants boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  unknown text[];
+BEGIN
+  -- A number needs no row of its own as long as nobody is enrolled there.
+  IF NOT EXISTS (
+    SELECT FROM pg_attribute a WHERE a.attrelid = check_tenants.relation AND a.attname = check_tenants.tenant_column
+      AND a.atttypid IN ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype)) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('SELECT array_agg(k.key ORDER BY k.key) FROM (SELECT DISTINCT r.%1$I::text AS key FROM %2$s r) k WHERE NOT EXISTS (SELECT FROM workorder.tenant t WHERE t.key = k.key)',
+    check_tenants.tenant_column, check_tenants.relation) INTO unknown;
+  IF unknown IS NULL THEN
+    RETURN;
+  END IF;
+  IF check_tenants.new_tenants IS NOT TRUE THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has rows of tenants that are not known', check_tenants.relation),
+      DETAIL = left(format('No row of workorder.tenant has these keys: %s', array_to_string(unknown, ', ')), 200) || '.',
+      HINT = 'Add them with workorder.add_tenant(), or have them made: new_tenants => true.';
+  END IF;
+  PERFORM workorder.add_tenant(u) FROM unnest(unknown) u;
+END
+$$;
+COMMENT ON FUNCTION workorder.check_tenants(regclass, text, boolean) IS
+'Part of guard(): makes the tenants whose keys are in a column, if that is allowed, or raises WO400 if there are any that are not known.';
+
+CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL,
+  tenant text DEFAULT NULL, new_tenants boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -241,12 +418,12 @@ BEGIN
   END IF;
   SELECT left(string_agg(k, ', '), 200) INTO unmapped
   FROM jsonb_object_keys(guard.columns) k
-  WHERE k NOT IN (SELECT e.name FROM workorder.engine_columns() e)
+  WHERE (k <> 'ticket_no' AND k NOT IN (SELECT e.name FROM workorder.engine_columns() e))
     OR jsonb_typeof(guard.columns -> k) <> 'string' OR length(guard.columns ->> k) NOT BETWEEN 1 AND 63;
   IF unmapped IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('columns maps what it cannot map: %s', unmapped),
       DETAIL = 'Its keys are engine columns, its values names of columns.',
-      HINT = 'The function workorder.engine_columns() lists them.';
+      HINT = 'The function workorder.engine_columns() lists them; ticket_no numbers tickets whose key is no number.';
   END IF;
 
   IF length(guard.flow) > 63 OR NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = guard.relation) THEN
@@ -280,7 +457,7 @@ BEGIN
       DETAIL = format('Table %s inherits from it, and has no triggers of the guard''s: its rows would be read and changed unjudged.', target.child),
       HINT = format('ALTER TABLE %s NO INHERIT %s, or use partitions.', target.child, guard.relation);
   END IF;
-  key := workorder.ticket_key(guard.relation);
+  key := workorder.choose_key(guard.relation, guard.columns, guard.tenant);
 
   SELECT x.id, x.definition INTO f FROM workorder.flow x
   WHERE x.name = guard.flow AND x.life = 'published';
@@ -297,13 +474,17 @@ BEGIN
   SELECT string_agg(DISTINCT quote_ident(x.actual), ', ') INTO unmapped
   FROM (SELECT coalesce(guard.columns ->> e.name, e.name) AS actual, count(*) OVER (PARTITION BY coalesce(guard.columns ->> e.name, e.name)) AS n
         FROM workorder.engine_columns() e) x
-  WHERE x.n > 1 OR x.actual IN (key.tenant_column, key.id_column);
+  WHERE x.n > 1 OR x.actual = key.tenant_column OR x.actual = key.id_column OR x.actual = ANY (key.key_columns);
   IF unmapped IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('column %s of %s cannot be the engine''s twice, or its key', unmapped, guard.relation),
       DETAIL = 'The engine needs a column of its own for each of its names.',
       HINT = 'Map another name with the argument columns.';
   END IF;
 
+  PERFORM workorder.check_tenants(guard.relation, key.tenant_column, guard.new_tenants);
+  IF key.key_columns IS NOT NULL THEN
+    PERFORM workorder.add_number(guard.relation, key.tenant_column, key.id_column, guard.columns ? 'ticket_no');
+  END IF;
   -- The engine's columns, where they are not there yet.
   FOR c IN
     SELECT e.name, coalesce(guard.columns ->> e.name, e.name) AS actual, e.type, a.attnum, a.atthasdef, a.atttypid, a.atttypmod,
@@ -375,17 +556,22 @@ BEGIN
       USING f.id, coalesce(guard.states, '{}'), leaves;
   END IF;
 
-  INSERT INTO workorder.guarded AS x (relation, flow, columns)
-  VALUES (guard.relation, guard.flow, guard.columns)
-  ON CONFLICT (relation) DO UPDATE SET flow = excluded.flow, columns = excluded.columns, active = true;
+  INSERT INTO workorder.guarded AS x (relation, flow, columns, tenant_column, id_column, key_columns)
+  VALUES (guard.relation, guard.flow, guard.columns, key.tenant_column, key.id_column, to_jsonb(key.key_columns))
+  ON CONFLICT (relation) DO UPDATE SET flow = excluded.flow, columns = excluded.columns, active = true,
+    tenant_column = excluded.tenant_column, id_column = excluded.id_column, key_columns = excluded.key_columns;
 
   PERFORM workorder.restore_guard(guard.relation);
   IF has_rows THEN
     PERFORM workorder.retime(guard.relation);
   END IF;
+  RAISE NOTICE USING MESSAGE = format('a ticket of %s is known by %s', guard.relation,
+      CASE WHEN key.key_columns IS NULL THEN format('"%s"', key.id_column)
+        ELSE format('"%s", and numbered by "%s"', array_to_string(key.key_columns, '", "'), key.id_column) END),
+    DETAIL = CASE WHEN key.tenant_column IS NULL THEN 'All of them are tenant 1''s.' ELSE format('Its tenant is in "%s".', key.tenant_column) END;
 END
 $$;
-COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION workorder.guard(regclass, text, jsonb, jsonb, text, boolean) IS
 'Gives a table a flow: adds the engine''s columns (columns maps names: {"state": "status"}; a column taken over loses its default), triggers, policies and row-level security. Rows that exist get a leaf by states ({"value of the state column": "leaf", "*": "default"}; a value that is a leaf stays) and revision 0 if they have none, or the call is refused. Partitions that are attached later need their own TRUNCATE trigger. Needs to own the table. Raises WO400 for a table that cannot be guarded or that the flow does not fit, WO404 for a flow that is not published, WO409 if it is guarded already.';
 
 CREATE FUNCTION workorder.unguard(relation regclass) RETURNS void

@@ -8,6 +8,24 @@ AS 'MODULE_PATHNAME', 'workorder_tenant_id';
 COMMENT ON FUNCTION workorder.tenant_id() IS
 'Tenant the session works in, 1 unless something says otherwise. A gateway''s session (workorder.gateway_roles) takes it from the token; any other from workorder.tenant, or from the person its database role is mapped to. Raises WO403 if the role stands for several people.';
 
+CREATE FUNCTION workorder.tenant_key() RETURNS text
+LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_tenant_key';
+COMMENT ON FUNCTION workorder.tenant_key() IS
+'What the application calls the tenant that the session works in (workorder.tenant.key), null if it has no name for it. What policies of tables compare with whose tenant is a text.';
+
+CREATE FUNCTION workorder.tenant_uuid() RETURNS uuid
+LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_tenant_uuid';
+COMMENT ON FUNCTION workorder.tenant_uuid() IS
+'tenant_key() as a uuid, null if it is none. What policies of tables compare with whose tenant is a uuid.';
+
+CREATE FUNCTION workorder.tenant_number(key text) RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_tenant_number';
+COMMENT ON FUNCTION workorder.tenant_number(text) IS
+'The number of the tenant with this key (workorder.tenant.key), null if there is none.';
+
 CREATE FUNCTION workorder.actor_id() RETURNS bigint
 LANGUAGE c STABLE STRICT LEAKPROOF PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'workorder_actor_id';

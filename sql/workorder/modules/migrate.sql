@@ -59,20 +59,20 @@ BEGIN
       AND e.action NOT IN (SELECT k.action FROM workorder.flow_actions(new.definition) n, unnest(n.exclude) k (action)));
   IF lost <> '{}' THEN
     RETURN QUERY EXECUTE format($q$
-      SELECT 'exclude', NULL::text, NULL::text, count(DISTINCT (t.%1$I, t.%2$I)), NOT x.still,
+      SELECT 'exclude', NULL::text, NULL::text, count(DISTINCT (%1$s, t.%2$I)), NOT x.still,
         format(CASE WHEN x.still THEN 'were taken on by "%%s", and the other version keeps nobody apart by that'
           ELSE 'were taken on by "%%s", which the other version does not know: name it in "exclude" there, or people may decide on what they did themselves' END, x.action)
       FROM (SELECT l.action, l.action IN (SELECT n.action FROM workorder.flow_actions($2) n) AS still FROM unnest($1) l (action)) x
       JOIN workorder.journal j ON j.guarded_id = $3 AND j.action = x.action
-      JOIN %3$s t ON t.%1$I = j.tenant_id AND t.%2$I = j.ticket_id AND t.%4$I = $4 AND t.%5$I <> ALL ($5)
+      JOIN %3$s t ON %1$s = j.tenant_id AND t.%2$I = j.ticket_id AND t.%4$I = $4 AND t.%5$I <> ALL ($5)
       GROUP BY x.action, x.still ORDER BY x.action$q$,
-      k.tenant_column, k.id_column, migration_report.relation, coalesce(g.columns ->> 'flow_id', 'flow_id'), coalesce(g.columns ->> 'state', 'state'))
+      k.tenant, k.id_column, migration_report.relation, coalesce(g.columns ->> 'flow_id', 'flow_id'), coalesce(g.columns ->> 'state', 'state'))
       USING lost, new.definition, g.id, from_flow, ends;
   END IF;
 
   RETURN QUERY EXECUTE format($q$
     WITH ticket AS MATERIALIZED (
-      SELECT t.%1$I AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, coalesce(t.%5$I - '$return_path', '{}') <> '{}' AS voted
+      SELECT %1$s AS tenant, t.%2$I AS id, t.%3$I AS state, t.%4$I AS history, coalesce(t.%5$I - '$return_path', '{}') <> '{}' AS voted
       FROM %6$s t WHERE t.%7$I = $1),
     moving AS MATERIALIZED (SELECT * FROM ticket t WHERE t.state <> ALL ($4)),
     place AS (
@@ -109,7 +109,7 @@ BEGIN
       FROM ticket t WHERE t.state = ANY ($4) GROUP BY t.state)
     SELECT r.code, r.state, r.target, r.tickets, r.blocks, r.message FROM report r
     ORDER BY r.part, r.state, r.message$q$,
-    k.tenant_column, k.id_column, coalesce(g.columns ->> 'state', 'state'), coalesce(g.columns ->> 'history', 'history'),
+    k.tenant, k.id_column, coalesce(g.columns ->> 'state', 'state'), coalesce(g.columns ->> 'history', 'history'),
     coalesce(g.columns ->> 'votes', 'votes'), migration_report.relation, coalesce(g.columns ->> 'flow_id', 'flow_id'))
     USING from_flow, to_flow, state_map, ends, g.id, new.definition;
 END

@@ -84,7 +84,7 @@ COMMENT ON FUNCTION workorder.subscribe(text, bigint) IS
 
 CREATE FUNCTION workorder.events(consumer text, max int DEFAULT 1000)
 RETURNS TABLE (number bigint, relation regclass, ticket_id bigint, revision int, at timestamptz, actor_id bigint,
-  for_actor bigint, action text, from_state text, to_state text, note text, changes jsonb)
+  for_actor bigint, action text, from_state text, to_state text, note text, changes jsonb, key text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
 AS 'MODULE_PATHNAME', 'workorder_events';
 COMMENT ON FUNCTION workorder.events(text, int) IS

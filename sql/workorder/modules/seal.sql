@@ -176,11 +176,12 @@ BEGIN
     FROM workorder.sealed s WHERE s.tenant_id = sealed_tenant AND s.number <= sealed_number GROUP BY 1, 2) s
     ON s.guarded_id = j.guarded_id AND s.ticket_id = j.ticket_id AND s.revision >= j.revision
   LEFT JOIN workorder.guarded g ON g.id = j.guarded_id
-  WHERE j.digest <> sha256('\x01'::bytea || coalesce(j.previous, decode(repeat('00', 32), 'hex'))
+  WHERE j.digest <> sha256(CASE WHEN j.key IS NULL THEN '\x01'::bytea ELSE '\x02' END || coalesce(j.previous, decode(repeat('00', 32), 'hex'))
     || int8send(j.tenant_id) || int4send(j.guarded_id) || int8send(j.ticket_id) || int4send(j.revision)
     || int8send((extract(epoch FROM j.at - '2000-01-01 00:00+00') * 1000000)::bigint)
     || coalesce('\x01' || int8send(j.actor_id), '\x00') || coalesce('\x01' || int8send(j.for_actor), '\x00')
     || workorder.framed(j.action) || workorder.framed(j.from_state) || workorder.framed(j.to_state)
+    || CASE WHEN j.key IS NULL THEN '' ELSE workorder.framed(j.key) END
     || sha256(coalesce('\x01'::bytea || int4send(octet_length(j.salt)) || j.salt, '\x00')
       || workorder.framed(j.note) || workorder.framed(j.changes::text)))
   ORDER BY j.guarded_id, j.ticket_id, j.revision;

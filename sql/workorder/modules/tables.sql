@@ -17,10 +17,12 @@ COMMENT ON COLUMN workorder.installation.api_schema IS 'Of the engine: the schem
 
 CREATE TABLE workorder.tenant (
   id bigint PRIMARY KEY,
-  name text NOT NULL);
+  name text NOT NULL,
+  key text UNIQUE CHECK (key <> ''));
 COMMENT ON TABLE workorder.tenant IS 'Who shares this database. Tenant 1 is there from the start; who has one tenant never sees it.';
 COMMENT ON COLUMN workorder.tenant.id IS 'Number, first in every key.';
 COMMENT ON COLUMN workorder.tenant.name IS 'Name, for people.';
+COMMENT ON COLUMN workorder.tenant.key IS 'What the application calls it, as text: what a tenant column of type uuid or text holds, see workorder.guard(). Null for none.';
 INSERT INTO workorder.tenant (id, name) VALUES (1, 'default');
 
 CREATE TABLE workorder.flow (
@@ -48,7 +50,10 @@ CREATE TABLE workorder.guarded (
   columns jsonb NOT NULL DEFAULT '{}',
   counted boolean NOT NULL DEFAULT false,
   published boolean NOT NULL DEFAULT false,
-  active boolean NOT NULL DEFAULT true);
+  active boolean NOT NULL DEFAULT true,
+  tenant_column text,
+  id_column text NOT NULL DEFAULT 'id',
+  key_columns jsonb);
 COMMENT ON TABLE workorder.guarded IS 'Tables that were given a flow. Rows stay after unguard(), for the journal names tables by this id.';
 COMMENT ON COLUMN workorder.guarded.id IS 'What the journal calls the table (guarded_id).';
 COMMENT ON COLUMN workorder.guarded.relation IS 'The table.';
@@ -56,6 +61,9 @@ COMMENT ON COLUMN workorder.guarded.flow IS 'Name of its flow.';
 COMMENT ON COLUMN workorder.guarded.columns IS 'Engine columns that have another name in this table: {"state": "status"}.';
 COMMENT ON COLUMN workorder.guarded.counted IS 'Whether its totals are kept, see workorder.count_rows().';
 COMMENT ON COLUMN workorder.guarded.active IS 'False: unguard() has taken its flow away.';
+COMMENT ON COLUMN workorder.guarded.tenant_column IS 'The column that holds the tenant; null: all of the table is tenant 1''s.';
+COMMENT ON COLUMN workorder.guarded.id_column IS 'The column that numbers its tickets.';
+COMMENT ON COLUMN workorder.guarded.key_columns IS 'The columns of the primary key, without the tenant, where those are not the number; null otherwise.';
 COMMENT ON COLUMN workorder.guarded.published IS 'Whether its events are published, see workorder.publish_events().';
 
 CREATE TABLE workorder.actor (
@@ -129,6 +137,7 @@ CREATE TABLE workorder.journal (
   changes jsonb,
   digest bytea NOT NULL,
   salt bytea,
+  key text,
   PRIMARY KEY (tenant_id, guarded_id, ticket_id, revision));
 COMMENT ON TABLE workorder.journal IS 'One entry per accepted change, append-only for everybody. No foreign key and no second index: it is written with every act.';
 COMMENT ON COLUMN workorder.journal.tenant_id IS 'Whose ticket it is.';
@@ -145,6 +154,7 @@ COMMENT ON COLUMN workorder.journal.note IS 'The note given with the action.';
 COMMENT ON COLUMN workorder.journal.changes IS 'Columns that changed: {"column": [old, new]}, in canonical form.';
 COMMENT ON COLUMN workorder.journal.digest IS 'SHA-256 over a version, the digest before, this entry and the digest of its note and changes.';
 COMMENT ON COLUMN workorder.journal.salt IS 'Random bytes that go into the digest of note and changes, so that nobody finds those by trial.';
+COMMENT ON COLUMN workorder.journal.key IS 'By what the table knows the ticket, in its first entry, where that is not its number; null otherwise. It is part of the digest, and stays when note and changes are taken out.';
 
 CREATE TABLE workorder.counter (
   tenant_id bigint NOT NULL,
@@ -176,7 +186,10 @@ COMMENT ON VIEW workorder.flow_action IS 'Transitions of every flow version, in 
 
 CREATE VIEW workorder.history WITH (security_barrier = true) AS
 SELECT g.relation, j.ticket_id, j.revision, j.at, a.name AS actor, b.name AS for_actor,
-  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id
+  j.action, j.from_state, j.to_state, j.note, j.changes, j.actor_id,
+  CASE WHEN g.key_columns IS NULL THEN j.ticket_id::text ELSE coalesce(j.key, (
+    SELECT f.key FROM workorder.journal f WHERE f.tenant_id = j.tenant_id AND f.guarded_id = j.guarded_id AND f.ticket_id = j.ticket_id
+    ORDER BY f.revision LIMIT 1)) END AS key
 FROM workorder.journal j
 JOIN workorder.guarded g ON g.id = j.guarded_id
 LEFT JOIN workorder.actor a ON a.tenant_id = j.tenant_id AND a.id = j.actor_id
@@ -184,6 +197,9 @@ LEFT JOIN workorder.actor b ON b.tenant_id = j.tenant_id AND b.id = j.for_actor
 WHERE j.tenant_id = workorder.tenant_id() AND workorder.visible(g.relation, j.ticket_id);
 COMMENT ON VIEW workorder.history IS 'The journal with names, of tickets that the caller may see. Give relation and ticket_id; both reach the journal''s key.';
 
+CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.tenant
+FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
+ALTER TABLE workorder.tenant ENABLE ALWAYS TRIGGER invalidate;
 CREATE TRIGGER invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON workorder.flow
 FOR EACH STATEMENT EXECUTE FUNCTION workorder.invalidate();
 ALTER TABLE workorder.flow ENABLE ALWAYS TRIGGER invalidate;

@@ -88,7 +88,8 @@ WITH label AS MATERIALIZED (
   SELECT DISTINCT ON (s.flow, s.path) s.flow, s.path, s.label
   FROM workorder.flow_state s ORDER BY s.flow, s.path, s.version DESC)
 SELECT g.relation, t.ticket_id, g.flow, t.state, l.label, t.delay, t.due_at,
-  (SELECT workorder.clock()) - t.due_at AS late, t.tries, t.problem, t.next_at
+  (SELECT workorder.clock()) - t.due_at AS late, t.tries, t.problem, t.next_at,
+  CASE WHEN g.key_columns IS NULL THEN t.ticket_id::text ELSE workorder.key_of(g.relation, t.ticket_id) END AS key
 FROM workorder.timer t
 JOIN workorder.guarded g ON g.id = t.guarded_id
 LEFT JOIN label l ON l.flow = g.flow AND l.path = t.state

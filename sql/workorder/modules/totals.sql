@@ -89,7 +89,7 @@ BEGIN
   DELETE FROM workorder.state_count_change c WHERE c.guarded_id = g.id;
   IF count_rows.counted THEN
     EXECUTE format('INSERT INTO workorder.state_count (tenant_id, guarded_id, state, n)
-      SELECT %1$I, $1, %2$I, count(*) FROM %3$s WHERE %2$I IS NOT NULL GROUP BY 1, 3', key.tenant_column, state_column, count_rows.relation)
+      SELECT %1$s, $1, t.%2$I, count(*) FROM %3$s t WHERE t.%2$I IS NOT NULL GROUP BY 1, 3', key.tenant, state_column, count_rows.relation)
     USING g.id;
     SELECT coalesce(sum(y.n), 0) INTO result FROM workorder.state_count y WHERE y.guarded_id = g.id;
   END IF;
