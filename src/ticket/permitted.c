@@ -212,11 +212,14 @@ is_key(Relation rel, const WoBinding *binding, AttrNumber attnum)
 		Form_pg_index form = index->rd_index;
 
 		int			n = form->indnkeyatts;
+		Oid			tenant = binding->tenant == InvalidAttrNumber ? INT8OID :
+			TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid;
 
 		/* the tenant first, if it is in the row */
 		if (form->indisunique && form->indisvalid && form->indimmediate && RelationGetIndexPredicate(index) == NIL &&
 			n == (binding->tenant != InvalidAttrNumber ? 2 : 1) && form->indkey.values[n - 1] == attnum &&
-			(n == 1 || form->indkey.values[0] == binding->tenant))
+			(n == 1 || form->indkey.values[0] == binding->tenant) &&
+			(tenant == INT8OID || tenant == INT4OID || tenant == TEXTOID))
 			found = true;
 		index_close(index, AccessShareLock);
 	}
@@ -262,6 +265,7 @@ workorder_taken(PG_FUNCTION_ARGS)
 	Relation	rel = wo_binding_open(PG_GETARG_OID(0), AccessShareLock, &binding);
 	AttrNumber	attnum = wo_binding_attribute(binding, name);
 	bool		found;
+	int			nkeys = 0;
 
 	if (pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
 		(attnum == InvalidAttrNumber ||
@@ -276,18 +280,20 @@ workorder_taken(PG_FUNCTION_ARGS)
 				 errhint("Give the name of such a column."),
 				 errtable(rel)));
 
-	keys[0].column = name;
-	keys[0].type = TEXTOID;
-	keys[0].value = PG_GETARG_DATUM(2);
+	/* in the order of the index: the tenant first, if it is in the row */
 	if (binding->tenant != InvalidAttrNumber)
 	{
-		keys[1].column = NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname);
-		keys[1].type = TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid;
-		found = wo_binding_tenant_datum(binding, wo_actor_current()->tenant, &keys[1].value);
+		keys[0].column = NameStr(TupleDescAttr(binding->desc, binding->tenant - 1)->attname);
+		keys[0].type = TupleDescAttr(binding->desc, binding->tenant - 1)->atttypid;
+		found = wo_binding_tenant_datum(binding, wo_actor_current()->tenant, &keys[0].value);
+		nkeys++;
 	}
 	else
 		found = wo_actor_current()->tenant == WO_FIRST_TENANT;
-	found = found && has_value(rel, keys, binding->tenant != InvalidAttrNumber ? 2 : 1);
+	keys[nkeys].column = name;
+	keys[nkeys].type = TEXTOID;
+	keys[nkeys++].value = PG_GETARG_DATUM(2);
+	found = found && has_value(rel, keys, nkeys);
 	table_close(rel, NoLock);
 	PG_RETURN_BOOL(found);
 }

@@ -56,6 +56,7 @@
 #include "utils/value.h"
 
 PG_FUNCTION_INFO_V1(workorder_as_of);
+PG_FUNCTION_INFO_V1(workorder_replayed);
 PG_FUNCTION_INFO_V1(workorder_ticket_number);
 PG_FUNCTION_INFO_V1(workorder_ticket_by_key);
 PG_FUNCTION_INFO_V1(workorder_key_of);
@@ -906,6 +907,27 @@ workorder_as_of(PG_FUNCTION_ARGS)
 							 tuple != NULL ? &row : NULL);
 	relation_close(rel, AccessShareLock);
 
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(result);
+}
+
+/*
+ * replayed(relation regclass, tenant_id bigint, id bigint) returns the row that
+ * the journal leads to, of a ticket of any tenant, for the table's owner.
+ */
+Datum
+workorder_replayed(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	WoBinding  *binding;
+	Relation	rel = wo_binding_open(relid, AccessShareLock, &binding);
+	Jsonb	   *result;
+
+	if (!wo_owns_relation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(rel));
+	result = wo_replay_until(binding, PG_GETARG_INT64(1), DatumGetTicketId(PG_GETARG_DATUM(2)), DT_NOEND, NULL);
+	relation_close(rel, AccessShareLock);
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(result);

@@ -65,8 +65,10 @@ SET workorder.actor = 'tenants_ann';
 SET ROLE regress_tenants_app;
 SELECT title FROM by_uuid;
 INSERT INTO by_uuid (org_id, title) VALUES (:'acme', 'more') RETURNING id, state;
+\set VERBOSITY terse
 INSERT INTO by_uuid (org_id, title) VALUES (:'blue', 'theirs');
 \echo :SQLSTATE
+\set VERBOSITY default
 INSERT INTO by_uuid (org_id, title) VALUES (NULL, 'filled in') RETURNING org_id = :'acme' AS own;
 SELECT workorder.act('by_uuid', 1, 'start'), workorder.act('by_uuid', '3', 'start');
 SELECT workorder.act('by_uuid', 2, 'start');

@@ -149,6 +149,12 @@ DECLARE
   parted CONSTANT boolean := (SELECT r.relkind = 'p' FROM pg_class r WHERE r.oid = add_number.relation);
   sequence text;
 BEGIN
+  IF add_number.id_column IS NULL OR add_number.id_column = add_number.tenant_column OR NOT EXISTS (
+    SELECT FROM pg_class r WHERE r.oid = add_number.relation AND r.relkind IN ('r', 'p') AND r.relpersistence = 'p' AND r.oid >= 16384
+      AND (r.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_inherits i WHERE r.oid IN (i.inhparent, i.inhrelid)))) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('the rows of %s cannot be numbered', add_number.relation),
+      DETAIL = 'Rows of a table that can be guarded are numbered in a column of its own.', HINT = 'Call workorder.guard().';
+  END IF;
   SELECT a.attnum, a.atttypid, a.attnotnull, a.attidentity, a.atthasdef, a.attgenerated INTO c FROM pg_attribute a
   WHERE a.attrelid = add_number.relation AND a.attname = add_number.id_column AND NOT a.attisdropped;
   IF NOT FOUND AND parted THEN
@@ -385,6 +391,57 @@ $$;
 COMMENT ON FUNCTION workorder.check_tenants(regclass, text, boolean) IS
 'Part of guard(): makes the tenants whose keys are in a column, if that is allowed, or raises WO400 if there are any that are not known.';
 
+CREATE FUNCTION workorder.replayed(relation regclass, tenant_id bigint, id bigint) RETURNS jsonb
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'workorder_replayed';
+COMMENT ON FUNCTION workorder.replayed(regclass, bigint, bigint) IS
+'A ticket of any tenant as its journal tells it, see as_of(); null if the journal tells that it is gone, or nothing. Part of rebuild(). Needs to own the table: raises 42501 otherwise.';
+
+CREATE FUNCTION workorder.rebuild(relation regclass) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  g record;
+  key record;
+  kept text;
+  told text;
+  written text;
+  n bigint;
+BEGIN
+  SELECT * INTO g FROM workorder.guarded x WHERE x.relation = rebuild.relation AND x.active;
+  IF NOT FOUND THEN
+    PERFORM workorder.refuse_unguarded(rebuild.relation);
+  END IF;
+  EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rebuild.relation);
+  key := workorder.ticket_key(rebuild.relation);
+  SELECT string_agg(format('t.%I', c.name), ', '), string_agg(format('(r.told).%I', c.name), ', '), string_agg(format('%1$I = (r.told).%1$I', c.name), ', ')
+  INTO kept, told, written
+  FROM (SELECT coalesce(g.columns ->> e.name, e.name) AS name FROM workorder.engine_columns() e WHERE e.name NOT IN ('action', 'note') ORDER BY e."position") c;
+  -- What the journal tells has been judged, and is told.
+  EXECUTE format('ALTER TABLE %s DISABLE TRIGGER "~workorder_guard", DISABLE TRIGGER _workorder_record', rebuild.relation);
+  EXECUTE format($q$
+    UPDATE %1$s t SET %2$s
+    FROM (SELECT t.ctid AS place, t.tableoid AS part, p AS told
+      FROM %1$s t, LATERAL (SELECT workorder.replayed($1, %3$s, t.%4$I) AS entries) x, LATERAL jsonb_populate_record(NULL::%1$s, x.entries) p
+      WHERE x.entries IS NOT NULL) r
+    WHERE t.ctid = r.place AND t.tableoid = r.part AND (%5$s) IS DISTINCT FROM (%6$s)$q$,
+    rebuild.relation, written, key.tenant, key.id_column, kept, told) USING rebuild.relation;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  EXECUTE format('ALTER TABLE %s ENABLE TRIGGER "~workorder_guard", ENABLE TRIGGER _workorder_record', rebuild.relation);
+  IF n > 0 THEN
+    PERFORM workorder.retime(rebuild.relation);
+    PERFORM workorder.refresh_tasks(rebuild.relation);
+    IF g.counted THEN
+      PERFORM workorder.count_rows(rebuild.relation);
+    END IF;
+  END IF;
+  RETURN n;
+END
+$$;
+COMMENT ON FUNCTION workorder.rebuild(regclass) IS
+'Makes the engine''s columns of a guarded table anew from the journal (state, revision, creator and the rest; not the columns of the table''s own), with timers, tasks and totals, and returns how many rows were others. Rows that the journal does not tell of stay as they are. guard() does it for a table that had a flow before. Needs to own the table. Raises WO404 for a table without a flow.';
+
 CREATE FUNCTION workorder.guard(relation regclass, flow text, columns jsonb DEFAULT '{}', states jsonb DEFAULT NULL,
   tenant text DEFAULT NULL, new_tenants boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -401,6 +458,7 @@ DECLARE
   unmapped text;
   has_rows boolean;
   defects text;
+  known record;
 BEGIN
   IF guard.relation IS NULL OR guard.flow IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'guard() needs a table and a flow',
@@ -411,6 +469,14 @@ BEGIN
       DETAIL = 'The engine keeps its data in tables of yours.', HINT = 'Run SELECT workorder.install().';
   END IF;
   guard.columns := coalesce(guard.columns, '{}');
+  -- A table that had a flow before has columns of ours, and a journal to go on with.
+  SELECT x.id, x.columns, x.tenant_column, x.id_column, x.key_columns INTO known FROM workorder.guarded x WHERE x.relation = guard.relation AND NOT x.active;
+  IF known.id IS NOT NULL AND guard.columns = '{}' THEN
+    guard.columns := known.columns;
+  END IF;
+  IF known.id IS NOT NULL AND guard.tenant IS NULL THEN
+    guard.tenant := coalesce(known.tenant_column, '');
+  END IF;
   IF jsonb_typeof(guard.columns) <> 'object' OR jsonb_typeof(coalesce(guard.states, '{}')) <> 'object' THEN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = 'columns and states are JSON objects',
       DETAIL = 'columns maps engine columns to yours, states maps values you have to leaves of the flow.',
@@ -435,6 +501,12 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
       DETAIL = 'Only permanent tables can, plain or partitioned: every way to a row must pass the guard, and every row must survive a crash.',
       HINT = 'Make it an ordinary table, or guard the one that its rows come from.';
+  END IF;
+  IF guard.relation::oid < 16384 OR EXISTS (
+    SELECT FROM pg_class r, workorder.parts(workorder.engine_parts()) p
+    WHERE r.oid = guard.relation AND r.relnamespace = 'workorder'::regnamespace AND p.kind = 'table' AND p.relation = format('workorder.%I', r.relname)) THEN
+    RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('%s cannot be guarded', guard.relation),
+      DETAIL = 'It is PostgreSQL''s, or the engine''s.', HINT = 'Guard a table of yours.';
   END IF;
   -- In the order in which publish() takes them: a version that comes out meanwhile is not missed.
   LOCK TABLE workorder.flow IN SHARE MODE;
@@ -483,7 +555,7 @@ BEGIN
 
   PERFORM workorder.check_tenants(guard.relation, key.tenant_column, guard.new_tenants);
   IF key.key_columns IS NOT NULL THEN
-    PERFORM workorder.add_number(guard.relation, key.tenant_column, key.id_column, guard.columns ? 'ticket_no');
+    PERFORM workorder.add_number(guard.relation, key.tenant_column, key.id_column, guard.columns ? 'ticket_no' OR (known.id IS NOT NULL AND known.id_column = key.id_column));
   END IF;
   -- The engine's columns, where they are not there yet.
   FOR c IN
@@ -505,7 +577,7 @@ BEGIN
         MESSAGE = format('column "%s" of %s cannot be the engine''s "%s"', c.actual, guard.relation, c.name),
         DETAIL = format('The engine keeps a %s there, null in between.', c.type),
         HINT = 'Map another name with the argument columns.';
-    ELSIF NOT guard.columns ? c.name THEN
+    ELSIF NOT guard.columns ? c.name AND (known.id IS NULL OR coalesce(known.columns ->> c.name, c.name) <> c.actual) THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400',
         MESSAGE = format('column "%s" of table %s exists already', c.actual, guard.relation),
         DETAIL = 'The engine would take it over.',
@@ -530,12 +602,13 @@ BEGIN
   IF has_rows THEN
     EXECUTE format($q$
       SELECT string_agg(DISTINCT coalesce(%1$I::text, 'null'), ', ')
-      FROM (SELECT DISTINCT %1$I FROM %2$s) t
+      FROM (SELECT DISTINCT t.%1$I FROM %2$s t
+        WHERE $4 IS NULL OR NOT EXISTS (SELECT FROM workorder.journal j WHERE j.guarded_id = $4 AND j.ticket_id = t.%3$I)) t
       WHERE NOT EXISTS (
         SELECT FROM workorder.flow_states($2) s
         WHERE s.path = coalesce($1 ->> %1$I::text, CASE WHEN %1$I = ANY ($3) THEN %1$I END, $1 ->> '*')
           AND s.kind IN ('atomic', 'final'))$q$,
-      state_column, guard.relation) INTO unmapped USING coalesce(guard.states, '{}'), f.definition, leaves;
+      state_column, guard.relation, key.id_column) INTO unmapped USING coalesce(guard.states, '{}'), f.definition, leaves, known.id;
     IF unmapped IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'WO400', MESSAGE = format('table %s has rows without a place in flow "%s"', guard.relation, guard.flow),
         DETAIL = format('These values of "%s" lead to no leaf of the flow: %s.', state_column, unmapped),
@@ -545,7 +618,7 @@ BEGIN
     -- their revision, to go on in their journal.
     EXECUTE format($q$
       UPDATE %1$s SET %2$I = $1,
-        %3$I = coalesce($2 ->> %3$I::text, CASE WHEN %3$I = ANY ($3) THEN %3$I END, $2 ->> '*'),
+        %3$I = coalesce($2 ->> %3$I::text, CASE WHEN %3$I = ANY ($3) THEN %3$I END, $2 ->> '*', %3$I),
         %4$I = coalesce(%4$I, 0),
         %5$I = coalesce(%5$I, now()), %6$I = coalesce(%6$I, now()), %7$I = coalesce(%7$I, now()),
         %8$I = NULL, %9$I = NULL$q$,
@@ -562,6 +635,9 @@ BEGIN
     tenant_column = excluded.tenant_column, id_column = excluded.id_column, key_columns = excluded.key_columns;
 
   PERFORM workorder.restore_guard(guard.relation);
+  IF has_rows AND known.id IS NOT NULL THEN
+    PERFORM workorder.rebuild(guard.relation);
+  END IF;
   IF has_rows THEN
     PERFORM workorder.retime(guard.relation);
   END IF;
