@@ -14,9 +14,9 @@
 #include "actor/throttle.h"
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
-#include "http/postgrest_error.h"
+#include "http/http.h"
 #include "journal/entry.h"
-#include "timer/worker.h"
+#include "timer/sweep.h"
 #include "utils/compat.h"
 #include "utils/settings.h"
 
@@ -29,12 +29,12 @@ _PG_init(void)
 {
 	/* first: callbacks are called in the opposite order, and its own comes after all that may take an action */
 	wo_settings_init();
-	wo_worker_init();
+	wo_sweep_init();
 	wo_throttle_init();
 	wo_flow_cache_init();
 	wo_actor_init();
 	wo_entry_init();
-	wo_postgrest_error_init();
+	wo_http_init();
 
 	MarkGUCPrefixReserved("workorder");
 }

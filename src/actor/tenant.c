@@ -25,7 +25,7 @@
 #include "utils/cache.h"
 #include "utils/catalog.h"
 
-#define ENTRIES	256
+#define ENTRIES 256
 
 typedef struct TenantEntry
 {
@@ -90,7 +90,7 @@ wo_tenant_number(const char *key)
 	Oid			table = refresh();
 	TenantEntry *entry = &by_key[hash_bytes((const unsigned char *) key, strlen(key)) % ENTRIES];
 	WoCatalogKey keys[1] = {{"key", TEXTOID, (Datum) 0}};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	int64		number = 0;
 
@@ -117,7 +117,7 @@ wo_tenant_key(int64 number)
 	Oid			table = refresh();
 	TenantEntry *entry = &by_number[(uint64) number % ENTRIES];
 	WoCatalogKey keys[1] = {{"id", INT8OID, Int64GetDatum(number)}};
-	WoCatalogScan	lookup;
+	WoCatalogScan lookup;
 	HeapTuple	tuple;
 	char	   *key = NULL;
 

@@ -80,7 +80,7 @@ typedef struct FlowColumns
 static FlowCache *cache = NULL;
 static WoCache state;
 
-/* A flow that is tried out until the end of a subtransaction, see simulate.c. */
+/* A flow that is tried out until the end of a subtransaction, see why.c. */
 static WoFlow *simulated = NULL;
 static SubTransactionId simulated_in = InvalidSubTransactionId;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *	  The HTTP dispatcher: one request in, one answer out.
+ *	  The entry for requests; and errors for PostgREST's own clients.
  *
  * The gateway calls workorder.http_read(bytea) or http_write(bytea) with the
  * body and says in request.headers what method, URI and content type the
@@ -21,6 +21,17 @@
  * operator's intervention: they are the server's, and the gateway knows them.
  * Not so 40001, which some gateways would repeat without end.
  *
+ * PostgREST gives an SQLSTATE that it does not know the status 400, and takes
+ * a status from an error only if that has the SQLSTATE PGRST and JSON for a
+ * message.  So while it serves a request, which it says in request.method, an
+ * error of class WO that leaves a statement of its is put into that form, with
+ * the status that its digits mean; WO400 becomes 422, since the request itself
+ * was understood.
+ *
+ * Only what leaves the outermost statement is changed.  Functions, triggers
+ * and the dispatcher catch the error as it was raised.  A session that
+ * sets request.method itself changes nothing but the form of its own errors.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -29,24 +40,32 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "executor/executor.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "actor/actor.h"
 #include "http/answer.h"
 #include "http/handler.h"
+#include "http/http.h"
 #include "http/idempotency.h"
 #include "http/request.h"
 #include "http/route.h"
 #include "utils/compat.h"
 #include "utils/errors.h"
 #include "utils/owner_spi.h"
+
+/* ----------------------------------------------------------------
+ *		the dispatcher
+ * ----------------------------------------------------------------
+ */
 
 #define HEADERS		"request.headers"
 
@@ -511,4 +530,145 @@ without_quotes(const char *message)
 	if (from == NULL)
 		return pstrdup(message);
 	return psprintf("%.*s...%s", (int) (from - message) + 1, message, to);
+}
+
+/* ----------------------------------------------------------------
+ *		errors for PostgREST's own clients
+ * ----------------------------------------------------------------
+ */
+
+#define METHOD			"request.method"
+#define ERRCODE_PGRST	MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')
+
+static ExecutorRun_hook_type next_run = NULL;
+static ExecutorFinish_hook_type next_finish = NULL;
+
+/* how many statements are being executed within each other */
+static int	depth = 0;
+
+/*
+ * is_served tells whether the gateway executes a statement for a client.
+ */
+static bool
+is_served(void)
+{
+	const char *method = depth == 0 ? GetConfigOption(METHOD, true, false) : NULL;
+
+	return method != NULL && method[0] != '\0';
+}
+
+/*
+ * add_member appends a member of an object, null for NULL.
+ */
+static void
+add_member(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, "%s\"%s\":", json->len > 1 ? "," : "", name);
+	if (value == NULL)
+		appendStringInfoString(json, "null");
+	else
+		escape_json(json, value);
+}
+
+/*
+ * rethrow goes on with the error that was caught, translated if it is ours.
+ */
+static void
+rethrow(MemoryContext context)
+{
+	const char *code = unpack_sql_state(geterrcode());
+	int			status;
+	ErrorData  *error;
+	StringInfoData json;
+
+	if (code[0] != 'W' || code[1] != 'O' || (code[2] != '4' && code[2] != '5') ||
+		code[3] < '0' || code[3] > '9' || code[4] < '0' || code[4] > '9')
+		PG_RE_THROW();
+	status = atoi(code + 2);
+	if (status == 400)
+		status = 422;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	add_member(&json, "code", unpack_sql_state(error->sqlerrcode));
+	add_member(&json, "message", error->message);
+	add_member(&json, "details", error->detail);
+	add_member(&json, "hint", error->hint);
+	appendStringInfoChar(&json, '}');
+	error->sqlerrcode = ERRCODE_PGRST;
+	error->message = json.data;
+	error->detail = psprintf("{\"status\":%d,\"headers\":{}}", status);
+	error->hint = NULL;
+	ReThrowError(error);
+}
+
+/*
+ * run executes a statement, from which BEFORE triggers and functions raise.
+ */
+static void
+run(WO_EXECUTOR_RUN_PARAMETERS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		served = is_served();
+
+	depth++;
+	PG_TRY();
+	{
+		if (next_run != NULL)
+			next_run(WO_EXECUTOR_RUN_ARGUMENTS);
+		else
+			standard_ExecutorRun(WO_EXECUTOR_RUN_ARGUMENTS);
+		depth--;
+	}
+	PG_CATCH();
+	{
+		depth--;
+		if (served)
+			rethrow(context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * finish ends a statement, when AFTER triggers raise.
+ */
+static void
+finish(QueryDesc *query)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		served = is_served();
+
+	depth++;
+	PG_TRY();
+	{
+		if (next_finish != NULL)
+			next_finish(query);
+		else
+			standard_ExecutorFinish(query);
+		depth--;
+	}
+	PG_CATCH();
+	{
+		depth--;
+		if (served)
+			rethrow(context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * wo_http_init registers the hooks, once per process.
+ */
+void
+wo_http_init(void)
+{
+	next_run = ExecutorRun_hook;
+	ExecutorRun_hook = run;
+	next_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = finish;
 }

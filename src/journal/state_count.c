@@ -47,7 +47,7 @@
 #include "actor/actor.h"
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
-#include "flow/policy.h"
+#include "flow/flow_sql.h"
 #include "journal/replay.h"
 #include "journal/state_count.h"
 #include "utils/catalog.h"
@@ -608,7 +608,7 @@ find_leaves(const WoBinding *binding, List *states, bool all, const WoActor *act
 				wanted = bms_is_member(s, meant);
 			if (wanted)
 				leaves = add_leaf(leaves, flow->states[leaf].path,
-								  actor == NULL ? WO_SEES_ALL : wo_policy_sight(flow, leaf, actor));
+								  actor == NULL ? WO_SEES_ALL : wo_flow_sql_sight(flow, leaf, actor));
 		}
 	}
 
@@ -712,7 +712,7 @@ workorder_total(PG_FUNCTION_ARGS)
 		ArrayType  *part = plain ? NULL : leaf_array(leaves, WO_SEES_SOME);
 
 		/* the tally knows nothing of a partition by itself, nor of policies that users add */
-		if (rel->rd_rel->relispartition || !(sees_all || wo_policy_is_ours(rel)) ||
+		if (rel->rd_rel->relispartition || !(sees_all || wo_flow_sql_policies_are_ours(rel)) ||
 			((plain || whole != NULL) && !wo_state_count_read(binding, actor->tenant, whole, &total)))
 			total = count_rows(rel, binding, actor->tenant, plain ? NULL : leaf_array(leaves, WO_SEES_NONE));
 		else if (part != NULL)

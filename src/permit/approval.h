@@ -12,6 +12,20 @@
 #include "flow/flow.h"
 #include "permit/reason.h"
 #include "row/approval_state.h"
+#include "permit/evaluation.h"
+
+typedef struct WoQuorumCount
+{
+	bool		voted;			/* this person has voted in this visit already */
+	bool		unreachable;		/* even if everybody left agreed, it would not be met */
+	bool		complete;		/* with this vote it is met */
+	int			have;			/* votes with this one */
+	int			need;			/* votes that are needed */
+	Jsonb	   *votes;
+} WoQuorumCount;
+
+extern void wo_approval_count_votes(WoEvaluation *c, const WoTransition *candidate, WoQuorumCount *count);
+extern int64 wo_approval_votes_needed(WoQuorumKind rule, int64 n, int64 electorate);
 
 /* What an actor is to the tasks of a ticket. */
 typedef enum WoApproverStatus

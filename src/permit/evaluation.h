@@ -76,4 +76,15 @@ extern List *wo_evaluation_excluded(const WoEvaluation *c, const WoTransition *c
 extern int	wo_evaluation_target(const WoEvaluation *c, const WoTransition *taken);
 extern int	wo_evaluation_move(WoEvaluation *c, const WoTransition *taken, int leaf);
 
+typedef enum WoTruth
+{
+	WO_FALSE,
+	WO_TRUE,
+	WO_UNKNOWN
+} WoTruth;
+
+extern WoTruth wo_evaluation_holds(WoEvaluation *c, JsonPath *guard);
+extern Jsonb *wo_evaluation_list(WoEvaluation *c, JsonPath *path);
+extern void wo_evaluation_assign(WoEvaluation *c, const WoTransition *taken);
+
 #endif							/* WO_EVALUATION_H */

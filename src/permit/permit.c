@@ -28,10 +28,8 @@
 #include "flow/flow.h"
 #include "journal/entry.h"
 #include "permit/approval.h"
-#include "permit/condition.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
-#include "permit/quorum.h"
 #include "permit/reason.h"
 #include "utils/errors.h"
 #include "utils/value.h"
@@ -132,7 +130,7 @@ choose(WoEvaluation *c, int action, const WoTransition **nearest, WoTruth *truth
 			/* a flow that is done stays where it is */
 			if (candidate->target >= 0 && c->flow->states[c->leaf].done)
 				continue;
-			holds = wo_condition_holds(c, candidate->guard);
+			holds = wo_evaluation_holds(c, candidate->guard);
 			if (holds == WO_TRUE)
 			{
 				if (is_allowed(c, candidate))
@@ -323,7 +321,7 @@ check_conditions(WoEvaluation *c, const WoTransition *candidate, bool explain, W
 	{
 		WoQuorumCount count;
 
-		wo_quorum_count(c, candidate, &count);
+		wo_approval_count_votes(c, candidate, &count);
 		if (count.voted)
 			GIVE(verdict, wo_reason_make("voted", ERRCODE_WO_CONFLICT,
 								 "you have voted already",
@@ -358,7 +356,7 @@ work_out(WoEvaluation *c, WoVerdict *verdict)
 	verdict->visits = c->old == NULL;
 	if (verdict->complete)
 	{
-		wo_condition_assign(c, taken);
+		wo_evaluation_assign(c, taken);
 		if (taken->target >= 0)
 		{
 			verdict->leaf = wo_evaluation_move(c, flow->approving ? wo_approval_way(c, taken) : taken, c->leaf);
@@ -466,7 +464,7 @@ wo_permit_timer(WoEvaluation *c, const WoDelay *delay, WoVerdict *verdict)
 	{
 		const WoTransition *candidate = &delay->transitions.item[i];
 
-		switch (wo_condition_holds(c, candidate->guard))
+		switch (wo_evaluation_holds(c, candidate->guard))
 		{
 			case WO_TRUE:
 				verdict->kind = WO_KIND_TIMER;

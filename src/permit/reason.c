@@ -7,7 +7,7 @@
  * A reason lives in the caller's memory context, and so do its texts.  That no
  * transition can be chosen is worded here, and what several files say; what is
  * wrong with the one chosen, or with a task, is worded where it is found
- * (permit.c, task_command.c, approval.c).  Nothing is judged here.
+ * (permit.c, task.c, approval.c).  Nothing is judged here.
  *
  *-------------------------------------------------------------------------
  */

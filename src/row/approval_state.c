@@ -8,7 +8,7 @@
  *		 "$act": {"for": 17, "right": "deputy"}}
  *
  * Keys that begin with "$" are of approvals, the others are the votes of
- * quorums (quorum.c), since no action has such a name.  What is in the row is
+ * quorums (approval.c), since no action has such a name.  What is in the row is
  * locked with it, journalled with it, and folded back by verify().
  *
  * A round lives in the caller's memory context.

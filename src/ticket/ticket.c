@@ -44,7 +44,7 @@
 #include "actor/actor.h"
 #include "flow/flow.h"
 #include "flow/flow_cache.h"
-#include "flow/policy.h"
+#include "flow/flow_sql.h"
 #include "journal/replay.h"
 #include "permit/evaluation.h"
 #include "permit/permit.h"
@@ -133,7 +133,7 @@ is_plain(Relation rel, WoBinding *binding)
 
 	return rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rules == NULL &&
 		(triggers == NULL || (!triggers->trig_update_old_table && !triggers->trig_update_new_table)) &&
-		wo_policy_is_ours(rel) && OidIsValid(number_index(rel, binding)) &&
+		wo_flow_sql_policies_are_ours(rel) && OidIsValid(number_index(rel, binding)) &&
 		(binding->nkeys == 0 || OidIsValid(wo_primary_key(rel)));
 }
 

@@ -47,7 +47,6 @@
 #include "permit/permit.h"
 #include "permit/reason.h"
 #include "permit/task.h"
-#include "permit/task_command.h"
 #include "row/binding.h"
 #include "ticket/migrate.h"
 #include "timer/timer.h"

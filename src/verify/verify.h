@@ -10,7 +10,7 @@
 
 #include "nodes/execnodes.h"
 
-#include "timer/clock.h"
+#include "timer/timer.h"
 #include "flow/flow.h"
 #include "journal/replay.h"
 

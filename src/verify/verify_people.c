@@ -25,7 +25,7 @@
 
 #include "journal/entry.h"
 #include "permit/approval.h"
-#include "permit/task_command.h"
+#include "permit/task.h"
 #include "utils/owner_spi.h"
 #include "utils/value.h"
 #include "verify/verify.h"

@@ -52,10 +52,10 @@
 #include "utils/syscache.h"
 
 #include "flow/flow_cache.h"
-#include "flow/policy.h"
+#include "flow/flow_sql.h"
 #include "journal/entry.h"
 #include "permit/approval.h"
-#include "permit/task_command.h"
+#include "permit/task.h"
 #include "utils/catalog.h"
 #include "utils/compat.h"
 #include "utils/errors.h"
@@ -659,7 +659,7 @@ check_policies(WoVerify *v, Relation rel, const WoGuarded *guarded)
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	owns = parse_predicate(rel, own);
-	sees = parse_predicate(rel, psprintf("%s AND (%s)", own, wo_policy_flow(guarded->flow, columns)));
+	sees = parse_predicate(rel, psprintf("%s AND (%s)", own, wo_flow_sql_policy_flow(guarded->flow, columns)));
 	AtEOXact_GUC(true, level);
 
 	for (int i = 0; i < lengthof(policies); i++)

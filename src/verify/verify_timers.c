@@ -5,7 +5,7 @@
  *	  makes them so.
  *
  * The journal tells when each state was entered, left, paused and resumed, so
- * the clocks of a ticket are folded from its entries by the rules of clock.c and
+ * the clocks of a ticket are folded from its entries by the rules of timer.c and
  * set beside the rows of workorder.timer.  Two things are not on record: that
  * a timer's time came and no guard held, so one that has fired is never
  * doubted; and what a calendar or a setting said then, so verify() does not ask
@@ -171,7 +171,7 @@ date_of_replay(void *arg, const WoFlow *flow, int column, TimestampTz *due)
 	if (attnum == InvalidAttrNumber || v->fold->values[attnum - 1] == NULL)
 		return false;
 	value = wo_binding_value(v->binding, attnum, v->fold->values[attnum - 1], &isnull);
-	return !isnull && wo_clock_date(TupleDescAttr(v->binding->desc, attnum - 1)->atttypid, value, due);
+	return !isnull && wo_timer_date(TupleDescAttr(v->binding->desc, attnum - 1)->atttypid, value, due);
 }
 
 /*
@@ -207,7 +207,7 @@ wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *entry, Jsonb *before)
 		mark_fired(&v->clocks, flow, entry);
 	if (from >= 0 && from == to && v->clocks.flow == flow &&
 		(entry->changes == NULL || getKeyJsonValueFromContainer(&entry->changes->root, name, strlen(name), NULL) == NULL))
-		wo_clock_follow(&v->clocks, to, at);	/* it stayed where it was */
+		wo_timer_follow_clocks(&v->clocks, to, at);	/* it stayed where it was */
 	else
 	{
 		if (wo_replay_is_base(entry) && v->fold->values[entered - 1] != NULL)
@@ -218,9 +218,9 @@ wo_verify_timers_follow(WoVerify *v, const WoJournalEntry *entry, Jsonb *before)
 			if (!isnull)
 				at = DatumGetTimestampTz(since);
 		}
-		wo_clock_move(&v->clocks, flow, from, to,
+		wo_timer_move_clocks(&v->clocks, flow, from, to,
 					   from < 0 || to < 0 || v->clocks.flow != flow ? -1 :
-					   wo_clock_domain(flow, entry->action != NULL ? entry->action : "", from, to, before,
+					   wo_timer_domain(flow, entry->action != NULL ? entry->action : "", from, to, before,
 									   wo_verify_report_history(v)), at);
 	}
 	MemoryContextSwitchTo(old);
@@ -288,7 +288,7 @@ wo_verify_timers_compare(WoVerify *v, int64 tenant, WoTicketId ticket, const WoR
 		wanted->uncounted = !v->retime;
 		wo_timer_dates(wanted, v->binding, row);
 		if (flow != NULL && leaf >= 0 && !row->nulls[entered - 1])
-			wo_clock_move(wanted, flow, -1, leaf, -1, DatumGetTimestampTz(row->values[entered - 1]));
+			wo_timer_move_clocks(wanted, flow, -1, leaf, -1, DatumGetTimestampTz(row->values[entered - 1]));
 	}
 	if (wanted->flow == NULL || (!timed && wanted->n == 0))
 		return;

@@ -167,10 +167,10 @@ is 'and every file that they name is there' "$(vanished)" ''
 
 # What runs with somebody else's rights does so in owner_spi.c's sections, which
 # pin the path.  These run statements too, all of them as the caller: ticket.c,
-# state_count.c, migrate.c and simulate.c on the caller's own table, worker.c as the
+# state_count.c, migrate.c and why.c on the caller's own table, sweep.c as the
 # role of the sweeper.
 lookups() {
-  awk -v users=src/utils/owner_spi.c -v spi='src/utils/owner_spi.c src/ticket/ticket.c src/journal/state_count.c src/ticket/migrate.c src/ticket/simulate.c src/timer/worker.c src/trigger/ddl.c' \
+  awk -v users=src/utils/owner_spi.c -v spi='src/utils/owner_spi.c src/ticket/ticket.c src/journal/state_count.c src/ticket/migrate.c src/ticket/why.c src/timer/sweep.c src/trigger/ddl.c' \
     -f test/style/path.awk "$@"
 }
 is "nothing is looked up in a caller's path" "$(lookups src/*.c src/*/*.c sql/*/modules/*.sql)" ''

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * policy.h
- *	  Who may see a row, as SQL for row-level security (policy.c).
+ * flow_sql.h
+ *	  Who may see a row, as SQL for row-level security (flow_sql.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef WO_POLICY_H
-#define WO_POLICY_H
+#ifndef WO_FLOW_SQL_H
+#define WO_FLOW_SQL_H
 
 #include "utils/rel.h"
 
@@ -20,8 +20,8 @@ typedef enum WoSight
 	WO_SEES_ALL
 } WoSight;
 
-extern char *wo_policy_flow(const char *name, Jsonb *columns);
-extern WoSight wo_policy_sight(const WoFlow *flow, int leaf, const WoActor *actor);
-extern bool wo_policy_is_ours(Relation rel);
+extern char *wo_flow_sql_policy_flow(const char *name, Jsonb *columns);
+extern WoSight wo_flow_sql_sight(const WoFlow *flow, int leaf, const WoActor *actor);
+extern bool wo_flow_sql_policies_are_ours(Relation rel);
 
-#endif							/* WO_POLICY_H */
+#endif							/* WO_FLOW_SQL_H */
