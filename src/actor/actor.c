@@ -38,6 +38,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/uuid.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -62,6 +63,8 @@ static char *gateway_roles_text = NULL; /* workorder.gateway_roles, from the con
 static bool login_claims = true;	/* workorder.login_claims, the same */
 
 PG_FUNCTION_INFO_V1(workorder_tenant_id);
+PG_FUNCTION_INFO_V1(workorder_tenant_key);
+PG_FUNCTION_INFO_V1(workorder_tenant_uuid);
 PG_FUNCTION_INFO_V1(workorder_actor_id);
 PG_FUNCTION_INFO_V1(workorder_has_role);
 PG_FUNCTION_INFO_V1(workorder_is_member);
@@ -634,4 +637,34 @@ parse_tenant(const char *text, int64 *tenant)
 		return false;
 	*tenant = number;
 	return true;
+}
+
+/*
+ * tenant_key() returns the key of the tenant that the session works in.
+ */
+Datum
+workorder_tenant_key(PG_FUNCTION_ARGS)
+{
+	char	   *key = wo_tenant_key(wo_actor_current()->tenant);
+
+	if (key == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(key));
+}
+
+/*
+ * tenant_uuid() returns it as a uuid, if it is one as PostgreSQL writes it.
+ */
+Datum
+workorder_tenant_uuid(PG_FUNCTION_ARGS)
+{
+	char	   *key = wo_tenant_key(wo_actor_current()->tenant);
+
+	if (key == NULL || strlen(key) != 36)
+		PG_RETURN_NULL();
+	for (int i = 0; i < 36; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? key[i] != '-' :
+			!((key[i] >= '0' && key[i] <= '9') || (key[i] >= 'a' && key[i] <= 'f')))
+			PG_RETURN_NULL();
+	PG_RETURN_DATUM(DirectFunctionCall1(uuid_in, CStringGetDatum(key)));
 }

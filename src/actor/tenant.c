@@ -18,9 +18,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/uuid.h"
 
-#include "actor/actor.h"
 #include "actor/tenant.h"
 #include "utils/cache.h"
 #include "utils/catalog.h"
@@ -38,8 +36,6 @@ static TenantEntry by_number[ENTRIES];
 static MemoryContext context = NULL;	/* of the keys */
 static WoCache cache;
 
-PG_FUNCTION_INFO_V1(workorder_tenant_key);
-PG_FUNCTION_INFO_V1(workorder_tenant_uuid);
 PG_FUNCTION_INFO_V1(workorder_tenant_number);
 
 /*
@@ -132,36 +128,6 @@ wo_tenant_key(int64 number)
 	if (key != NULL)
 		remember(entry, number, key);
 	return key;
-}
-
-/*
- * tenant_key() returns the key of the tenant that the session works in.
- */
-Datum
-workorder_tenant_key(PG_FUNCTION_ARGS)
-{
-	char	   *key = wo_tenant_key(wo_actor_current()->tenant);
-
-	if (key == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(key));
-}
-
-/*
- * tenant_uuid() returns it as a uuid, if it is one as PostgreSQL writes it.
- */
-Datum
-workorder_tenant_uuid(PG_FUNCTION_ARGS)
-{
-	char	   *key = wo_tenant_key(wo_actor_current()->tenant);
-
-	if (key == NULL || strlen(key) != 36)
-		PG_RETURN_NULL();
-	for (int i = 0; i < 36; i++)
-		if (i == 8 || i == 13 || i == 18 || i == 23 ? key[i] != '-' :
-			!((key[i] >= '0' && key[i] <= '9') || (key[i] >= 'a' && key[i] <= 'f')))
-			PG_RETURN_NULL();
-	PG_RETURN_DATUM(DirectFunctionCall1(uuid_in, CStringGetDatum(key)));
 }
 
 /*
