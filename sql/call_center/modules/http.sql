@@ -95,7 +95,8 @@ BEGIN
   FROM call_center.photo AS p
   JOIN call_center.employee AS e ON e.tenant_id = p.tenant_id AND e.id = p.id
   WHERE p.tenant_id = workorder.tenant_id() AND p.id = workorder.path_id(request.params ->> 'id') AND NOT p.deleted AND NOT e.deleted;
-  IF picture IS NULL THEN
+  -- (the owner of the table can put anything into it)
+  IF picture IS NULL OR workorder.image_type(picture) IS NULL THEN
     RETURN workorder.http_error(404, 'Not Found', 'The directory has no picture of this employee.', 'Feed it with call_center.import(''photo'', ...).');
   END IF;
   -- An image, and nothing else, whatever is in it.
