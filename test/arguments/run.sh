@@ -30,7 +30,7 @@ seed=${WORKORDER_TEST_LONG:+0.$RANDOM}
 seed=${WORKORDER_ARGUMENTS_SEED:-${seed:-0.3949}}
 log=${WORKORDER_TEST_CLUSTER:?is set by test/tools/cluster.sh}/log
 export PGDATABASE=arguments
-ask() { psql -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
+ask() { psql -XAtq -v ON_ERROR_STOP=1 -v VERBOSITY=terse -c "$1"; }
 
 psql -Xq -d postgres -c 'CREATE DATABASE arguments'
 psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f "$here/../crash/setup.sql"
@@ -47,7 +47,7 @@ for role in postgres arguments_app; do
       AND NOT 'internal'::regtype = ANY (p.proargtypes) ORDER BY p.oid::regprocedure::text" >"${TMPDIR:-/tmp}/arguments.$$"
   functions=$(wc -l <"${TMPDIR:-/tmp}/arguments.$$")
   ok "$role: there are functions ($functions)" test "$functions" -ge 100
-  died=$(psql -XAtq -o /dev/null -f "${TMPDIR:-/tmp}/arguments.$$" 2>&1 | grep -v '^psql:.*\(NOTICE\|WARNING\)' | head -n 20) || true
+  died=$(psql -XAtq -v VERBOSITY=terse -o /dev/null -f "${TMPDIR:-/tmp}/arguments.$$" 2>&1 | grep -v '^psql:.*\(NOTICE\|WARNING\)' | head -n 20) || true
   is "$role: no call ends the session" "$died" ''
   rm -f "${TMPDIR:-/tmp}/arguments.$$"
 done
@@ -92,7 +92,7 @@ died=$({
   cat "${TMPDIR:-/tmp}/arguments.$$"
   echo 'CREATE EXTENSION workorder; SELECT workorder.install();'
   cat "${TMPDIR:-/tmp}/arguments.$$"
-} | psql -XAtq -o /dev/null -f - 2>&1 | grep -E 'connection|terminated|^psql:.*(FATAL|PANIC)|XX[0-9]{3}' | head -n 20) || true
+} | psql -XAtq -v VERBOSITY=terse -o /dev/null -f - 2>&1 | grep -E 'connection|terminated|^psql:.*(FATAL|PANIC)|XX[0-9]{3}' | head -n 20) || true
 rm -f "${TMPDIR:-/tmp}/arguments.$$"
 is 'the extension is dropped and made again: the session goes on' "$died" ''
 ok 'and calls it' test "$(ask 'SELECT count(*) FROM called')" -gt $((before + 300))

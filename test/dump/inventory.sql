@@ -33,6 +33,10 @@ FROM pg_sequence s;
 SELECT format('SELECT %L, %L, workorder.total(%L), count(*) FROM %s', 'total', g.relation, g.relation, g.relation)
 FROM workorder.guarded g \gexec
 SELECT 'unsound', v.* FROM workorder.verify() v;
+-- What tickets were: by the names of now, whatever their columns and labels were called then.
+SELECT 'as_of', g.relation, count(*), md5(string_agg(workorder.as_of(g.relation, j.ticket_id, j.at)::text, ' ' ORDER BY j.ticket_id, j.revision))
+FROM workorder.journal j JOIN workorder.guarded g ON g.id = j.guarded_id
+WHERE j.tenant_id = workorder.tenant_id() AND g.active AND j.ticket_id % 97 < 2 GROUP BY g.relation;
 SELECT 'sealed', s.id, count(v) FROM public.kept_seal s LEFT JOIN LATERAL workorder.verify_seal(s.digest) v ON true GROUP BY s.id;
 
 -- Relations and their parts.

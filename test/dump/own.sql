@@ -95,6 +95,14 @@ INSERT INTO visit (id, place) SELECT n, 'elsewhere' FROM generate_series(1500, 1
 SELECT count(workorder.act('repair', id, 'submit')) FROM repair WHERE tenant_id = 2 AND id % 2 = 0;
 RESET workorder.actor;
 RESET workorder.tenant;
+
+-- A column and a label that were renamed and a type that was altered: verify()
+-- and as_of() read entries from before by what altered() has told the journal.
+ALTER TABLE visit ALTER COLUMN place TYPE varchar(100);
+ALTER TABLE visit RENAME COLUMN place TO spot;
+ALTER TYPE mood RENAME VALUE 'calm' TO 'composed';
+SELECT workorder.altered('visit', '{"place": "spot"}'), workorder.altered('repair', labels => '{"mood": {"calm": "composed"}}');
+UPDATE visit SET action = 'pay' WHERE id % 31 = 1 AND state = 'new';
 SELECT workorder.grant_access('dump_web');
 GRANT USAGE ON SCHEMA "Own schema" TO dump_web;
 GRANT SELECT (id, about), UPDATE (about) ON note TO dump_web;

@@ -258,7 +258,7 @@ dba() {
   made_by_provider dba -c 'CREATE EXTENSION workorder_dispatch'
   load dba -c "$seals" -c 'ALTER TABLE kept_seal OWNER TO dump_owner'
   sed '/^CREATE EXTENSION /d' "$here/work.sql" | PGUSER=dump_owner load dba -v tickets=3000
-  PGUSER=dump_owner load dba -c 'SELECT dispatch.install()' -c "SELECT dispatch.grant_access('dump_web')"
+  PGUSER=dump_owner PGOPTIONS='-c client_min_messages=warning' load dba -c 'SELECT dispatch.install()' -c "SELECT dispatch.grant_access('dump_web')"
 }
 load postgres -c 'ALTER SYSTEM SET wal_level = logical'
 cluster_stop "$cluster"
