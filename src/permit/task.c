@@ -12,8 +12,8 @@
  * the lists.  Flows without approvers, by far the most, cost nothing here.
  *
  * A command is written into the row's slot "action" like any action, with what
- * it needs as JSON: task transfer {"to": "lisi"}.  So it passes the same door,
- * under the same lock, and makes one line in the journal, which calls it "task
+ * it needs as JSON: task transfer {"to": "lisi"}.  So it is taken
+ * under the same lock, and makes one entry of the journal, which calls it "task
  * transfer".  Each is judged here: who may, by which right, for whom.
  *
  * All memory is the caller's.

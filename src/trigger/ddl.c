@@ -7,9 +7,9 @@
  * Event triggers of the extension.  They fire for whoever does DDL in the
  * database, whether a table of theirs is guarded or not, so everything here
  * goes by the catalog, needs no privilege, and does nothing to a table without
- * a guard.  While a dump is restored, triggers, policies and tables come in any
- * order: what is refused is only what has just been broken, and no policy is
- * made but where one was dropped.
+ * a guard.  While a dump is restored (is_restore()) triggers, policies and tables
+ * come and go one by one, and what stands at the end is what was dumped: then
+ * nothing is refused, made or forgotten.
  *
  * Statements run as whoever did the DDL, with the search_path that is set on
  * the functions; what the engine keeps of a table is forgotten as the owner of
@@ -25,8 +25,10 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 
 #include "row/binding.h"
 #include "utils/catalog.h"
@@ -189,6 +191,18 @@ check_event(FunctionCallInfo fcinfo, const char *name)
 }
 
 /*
+ * is_restore tells whether a dump is restored, by the settings that pg_dump
+ * writes at the head of each.  Whoever makes them by hand may do what these
+ * triggers keep from happening by mistake; it is a table's owner, who may take
+ * the flow away as well.
+ */
+static bool
+is_restore(void)
+{
+	return !check_function_bodies && !row_security;
+}
+
+/*
  * workorder_after_ddl is the event trigger at the end of ALTER TABLE and CREATE
  * POLICY.
  */
@@ -200,6 +214,8 @@ workorder_after_ddl(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	check_event(fcinfo, "after_ddl");
+	if (is_restore())
+		PG_RETURN_NULL();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	tables = wo_maintenance ? NIL :
@@ -271,6 +287,8 @@ workorder_after_drop(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	check_event(fcinfo, "after_drop");
+	if (is_restore())
+		PG_RETURN_NULL();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	tables = wo_maintenance ? NIL :

@@ -28,7 +28,7 @@
  * Results live in the current memory context or point into the value given,
  * so they last no longer than that does.
  *
- * Anybody may call; nothing here calls another room.
+ * Anybody may call; nothing here calls a file of another folder.
  *
  * What is read may also come from people, through act() and from a flow's "set",
  * so everything that jsonb_populate_record() takes is taken.  Nothing is caught:

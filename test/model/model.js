@@ -111,14 +111,14 @@ async function act(client) {
   const possible = here.filter((a) => !['create', 'view', 'delete'].includes(a));
   const anything = [...table.chart.actions].filter((a) => !['create', 'view', 'delete'].includes(a));
   let action = random.pick(possible.length && random.chance(0.9) ? possible : anything);
-  let door = !client.policed && random.chance(0.3) ? 'update' : 'act';
+  let way = !client.policed && random.chance(0.3) ? 'update' : 'act';
   if (!client.policed && here.includes('delete') && random.chance(0.03)) {
     action = 'delete';
-    door = 'delete';
+    way = 'delete';
   }
-  const note = door !== 'delete' && random.chance(0.5) ? random.pick(['because', ' ', 'ok']) : null;
+  const note = way !== 'delete' && random.chance(0.5) ? random.pick(['because', ' ', 'ok']) : null;
   const values = {};
-  if (door !== 'delete' && random.chance(0.4)) {
+  if (way !== 'delete' && random.chance(0.4)) {
     for (const column of random.some(BUSINESS, 1, 2)) values[column] = randomValue(random, column, table.people);
   }
   const event = { ticket, revision, actor, action, note, values, policed: client.policed };
@@ -128,7 +128,7 @@ async function act(client) {
     act: `SELECT revision, state FROM workorder.act('${table.name}', ${ticket.id}, ${quote(action)}, ${quote(note)}, ${quote(values)}, ${revision})`,
     update: `UPDATE ${table.name} SET ${set} ${key} RETURNING revision, state`,
     delete: `DELETE FROM ${table.name} ${key} RETURNING revision, NULL`,
-  }[door];
+  }[way];
   counts.actions++;
   let rows;
   try {
@@ -155,7 +155,7 @@ async function act(client) {
   }
   counts.accepted++;
   event.result = { revision: Number(rows[0][0]), leaf: rows[0][1] };
-  if (door === 'delete') {
+  if (way === 'delete') {
     counts.deleted++;
     if (ticket.gone) differ('deleted twice', { table: table.name, id: ticket.id }, 'once', 'twice');
     ticket.gone = event;

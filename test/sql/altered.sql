@@ -83,6 +83,8 @@ DROP TRIGGER "~workorder_truncate" ON memo;
 DROP TRIGGER _workorder_record ON memo;
 -- unless a superuser says so
 BEGIN; SET LOCAL workorder.maintenance = on; ALTER TABLE memo DROP COLUMN votes; DROP TRIGGER "~workorder_flush" ON memo; ROLLBACK;
+-- and so may pg_restore --clean
+BEGIN; SET LOCAL check_function_bodies = off; SET LOCAL row_security = off; DROP TRIGGER "~workorder_flush" ON memo; DROP TABLE memo; SELECT count(*) AS kept FROM workorder.guarded g WHERE g.relation::text ~ '^\d+$'; ROLLBACK;
 -- a table that was dropped is forgotten
 BEGIN; DROP TABLE other; SELECT code, message FROM workorder.verify(); SELECT count(*) FROM workorder.guarded WHERE id = 2; ROLLBACK;
 -- where event triggers do not fire

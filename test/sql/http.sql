@@ -1,4 +1,4 @@
--- The door for HTTP, from SQL: what the gateway does is to set request.headers,
+-- The HTTP dispatcher, from SQL: what the gateway does is to set request.headers,
 -- call api.http_read() or api.http_write(), and read two settings back.
 \set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
@@ -286,7 +286,7 @@ SELECT * FROM send('POST', '/regress/do/write');
 DELETE FROM parent;
 
 -- Nothing is left for the next request of the session, and the handler does
--- not speak for the door.
+-- not speak for the dispatcher.
 SELECT s.status FROM send('POST', '/regress/do/raise', '{"code": "WO409", "message": "x"}') s;
 SELECT current_setting('response.status', true) AS status, current_setting('response.headers', true) AS headers;
 SELECT s.* FROM send('POST', '/regress/do/leak') s;
@@ -314,7 +314,7 @@ SELECT s.status FROM send('GET', '/regress/do/write') s;
 SELECT s.status FROM send('GET', '/regress/echo') s;
 ROLLBACK;
 
--- Search path, and a handler that comes back through the door.
+-- Search path, and a handler that comes back through the dispatcher.
 SELECT s.body_out FROM send('POST', '/regress/do/path') s;
 DELETE FROM parent;
 SELECT s.status, s.body_out FROM send('POST', '/regress/do/again') s;

@@ -1,5 +1,5 @@
 -- Requests with a key: done once, answered as often as they are sent; by the
--- door and in SQL.
+-- dispatcher and in SQL.
 \set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 \pset null null

@@ -452,7 +452,7 @@ SELECT w.what, m.* FROM (VALUES
   ('{"creator_id": -1}'), ('{"creator_id": null}'), ('{"created_at": "2020-01-01"}'), ('{"entered_at": "2020-01-01"}'), ('{"updated_at": "2020-01-01"}'), ('{"updated_at": null}'), ('{"votes": {}}'), ('{"history": "{}"}'),
   ('{"action": "start"}'), ('{"note": "x"}'), ('{"last_action": "skip"}'), ('{"last_action": null}'), ('{"last_note": "forged"}'), ('{"tenant_id": 2}')) w (what),
   meddle(w.what, $$INSERT INTO tried (id, title, note) VALUES (50, 'made', 'true')$$) m;
--- an update that orders nothing orders nothing through the back door either
+-- an update that orders nothing orders nothing on any other way either
 SELECT w.what, m.* FROM (VALUES ('{"state": "done"}'), ('{"title": "sly"}'), ('{"revision": 2}'), ('{"revision": 2, "last_action": "update"}'),
   ('{"revision": 2, "last_action": "start", "state": "work"}'), ('{"last_note": "x"}'), ('{"action": "start"}')) w (what),
   meddle(w.what, $$UPDATE tried SET title = title WHERE id = 7$$) m;
@@ -698,7 +698,7 @@ UPDATE parted SET id = 150 WHERE id = 2;
 \echo :SQLSTATE
 SELECT id, title, amount, state, revision, last_action, last_note, tableoid::regclass FROM parted ORDER BY 1;
 SELECT relation, ticket_id, revision, action, from_state, to_state, note, changes FROM log WHERE relation LIKE 'parted%' ORDER BY 2, 3;
--- no partition is emptied by the back door either
+-- no partition is emptied by itself either
 TRUNCATE parted;
 \echo :SQLSTATE
 TRUNCATE parted_low;
