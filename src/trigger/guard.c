@@ -158,7 +158,15 @@ resolve_state(WoEvaluation *c, const char *wanted, WoVerdict *verdict)
 		}
 	}
 	if (nfound == 1)
-		return;
+	{
+		if (verdict->complete)
+			return;
+		ereport(ERROR,
+				(errcode(ERRCODE_WO_CONFLICT),
+				 errmsg("\"%s\" does not lead to \"%s\" yet", verdict->action, wanted),
+				 errdetail("More people have to agree first."),
+				 errhint("Set the action only, which says that you do; the state follows from it.")));
+	}
 	/* one way leads there: say what stands in it, if it does not just lead elsewhere now */
 	if (nfound == 0 && nleading == 1 && !wo_permit(c, leading, false, verdict))
 		wo_reason_raise(c, linitial(verdict->reasons));

@@ -284,6 +284,15 @@ SELECT * FROM vote(12, 'fay every');
 SELECT id, state, revision, votes FROM motion ORDER BY id;
 SELECT * FROM workorder.verify();
 
+-- who writes a state is refused while their vote does not lead there
+SET workorder.actor = 'eve';
+INSERT INTO motion DEFAULT VALUES RETURNING id;
+SET workorder.actor = 'ann';
+UPDATE motion SET state = 'lost' WHERE id = 13;
+UPDATE motion SET action = 'against' WHERE id = 13 RETURNING state;
+SET workorder.actor = 'bob';
+UPDATE motion SET state = 'lost' WHERE id = 13 RETURNING state, last_action;
+
 RESET workorder.actor;
 \c :admin_database
 DROP DATABASE regress_workorder_approvals;

@@ -74,4 +74,4 @@ COMMENT ON FUNCTION workorder.upgrade_to_@next@() IS 'Brings the tables to this 
 SQL
 
 change src/flow/flow_compile.c 's/\(state_keys = "Known keys here: .*\)meta, tags/\1owner, meta, tags/'
-change src/flow/flow_compile.c '/wo_flow_read_is_key(key, "label")/{n;s/$/\n\telse if (state != 0 \&\& wo_flow_read_is_key(key, "owner"))\n\t\two_compile_string(cx, value, \&ignored);/}'
+change src/flow/flow_compile.c '/wo_flow_read_is_key(key, "label")/{n;s/$/\n\telse if (state != 0 \&\& wo_flow_read_is_key(key, "owner"))\n\t\two_flow_read_string(cx, value, \&ignored);/}'
