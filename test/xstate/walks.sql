@@ -9,7 +9,7 @@ CREATE SCHEMA walks;
 CREATE FUNCTION walks.play(t regclass, columns jsonb, steps jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  number CONSTANT int := (SELECT g.id FROM workorder.guarded g WHERE g.relation = t);
+  table_number CONSTANT int := (SELECT g.id FROM workorder.guarded g WHERE g.relation = t);
   names CONSTANT text := (SELECT string_agg(format(', %I', k), '' ORDER BY k) FROM jsonb_object_keys(columns) k);
   typed CONSTANT text := (SELECT string_agg(format(', (x."values" ->> %L)::%s AS %I', c.key, c.value, c.key), '' ORDER BY c.key) FROM jsonb_each_text(columns) c);
   assigned CONSTANT text := (SELECT string_agg(format(', %1$I = x.%1$I', k), '' ORDER BY k) FROM jsonb_object_keys(columns) k);
@@ -53,13 +53,13 @@ BEGIN
     IF EXISTS (SELECT FROM walks.step x WHERE x.kind = 'after') THEN
       UPDATE workorder.timer c SET due_at = 'epoch', next_at = 'epoch'
       FROM walks.step x
-      WHERE x.kind = 'after' AND c.tenant_id = 1 AND c.guarded_id = number AND c.ticket_id = x.id
+      WHERE x.kind = 'after' AND c.tenant_id = 1 AND c.guarded_id = table_number AND c.ticket_id = x.id
         AND c.state = x.timer ->> 0 AND c.delay = x.timer ->> 1 AND c.next_at IS NOT NULL;
       GET DIAGNOSTICS late = ROW_COUNT;
       IF late <> (SELECT count(*) FROM walks.step x WHERE x.kind = 'after') THEN
         SELECT jsonb_agg(jsonb_build_object('what', 'timer', 'step', number, 'id', x.id, 'expected', x.timer, 'got', NULL)) INTO more
         FROM walks.step x
-        WHERE x.kind = 'after' AND NOT EXISTS (SELECT FROM workorder.timer c WHERE c.guarded_id = number
+        WHERE x.kind = 'after' AND NOT EXISTS (SELECT FROM workorder.timer c WHERE c.guarded_id = table_number
           AND c.ticket_id = x.id AND c.state = x.timer ->> 0 AND c.delay = x.timer ->> 1 AND c.next_at = 'epoch');
         differences := differences || more;
       END IF;
