@@ -183,7 +183,7 @@ upgrade() {
   is "$what: what is there" "$(found seqscan 無法)" "$(found bitmapscan 無法)"
   ok "$what: there are acts on every table, by what is allowed" sql worked -f "$here/acts.sql"
   is "$what: their events follow, in order" "$(ask worked "SELECT count(*) >= 15, bool_and(number > before) FROM (SELECT number, lag(number, 1, 0::bigint) OVER (ORDER BY n) AS before
-    FROM workorder.events('upgrade') WITH ORDINALITY AS e (number, relation, ticket_id, revision, at, actor_id, for_actor, action, from_state, to_state, note, changes, n)) e")" 't|t'
+    FROM workorder.events('upgrade') WITH ORDINALITY AS e (number, relation, ticket_id, revision, at, actor_id, for_actor, action, from_state, to_state, note, changes, key, n)) e")" 't|t'
   is "$what: timers fire" "$(ask own "SET workorder.now = '2099-01-01'; SELECT workorder.sweep(1000)")" 1000
   is "$what: the door is open" "$(door E7 /api/v1/ticket)" 200
   is "$what: verify() finds nothing afterwards" "$(verify)" ''

@@ -1,5 +1,5 @@
 -- Whose a token is, and when it ends; and how often a password may be guessed.
-\set VERBOSITY sqlstate
+\set VERBOSITY terse
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 \set admin :USER

@@ -166,10 +166,12 @@ UPDATE ticket SET history = '{}' WHERE id = 7;
 UPDATE ticket SET entered_at = now(), action = 'start' WHERE id = 7;
 \echo :SQLSTATE
 UPDATE ticket SET last_note = 'x' WHERE id = 7;
+\set VERBOSITY terse
 UPDATE ticket SET id = 70 WHERE id = 7;
 \echo :SQLSTATE
 UPDATE ticket SET tenant_id = 2 WHERE id = 7;
 \echo :SQLSTATE
+\set VERBOSITY sqlstate
 UPDATE ticket SET amount = -1 WHERE id = 7;
 SET workorder.actor = 'paths_nora';
 UPDATE ticket SET title = 'x' WHERE id = 7;
