@@ -92,7 +92,7 @@ visit_ways(const WoFlow *flow, int leaf, bool create, const WoTransitionList *sk
  * one from taking the server's memory.
  */
 
-#define MAX_PLACES	1000000
+#define MAX_PLACES	100000
 
 typedef struct Place
 {
@@ -158,6 +158,7 @@ typedef struct Search
 	places_hash *known;
 	Place	   *at;				/* whose ways are looked at */
 	Place	   *last;			/* of those found */
+	MemoryContext step;			/* for what a way needs, but for places that are new */
 } Search;
 
 /*
@@ -171,9 +172,11 @@ find(Search *search, Place *from, const char *step, int leaf, Jsonb *history)
 
 	if (search->avoid >= 0 && wo_flow_within(search->flow, leaf, search->avoid))
 		return;
-	(void) places_insert(search->known, (PlaceKey) {leaf, history}, &known);
-	if (known)
+	if (places_lookup(search->known, (PlaceKey) {leaf, history}) != NULL)
 		return;
+	if (history != NULL && (from == NULL || history != from->history))
+		history = (Jsonb *) pg_detoast_datum_copy((struct varlena *) history);
+	(void) places_insert(search->known, (PlaceKey) {leaf, history}, &known);
 	if (search->known->members > MAX_PLACES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -194,8 +197,10 @@ add_way(void *arg, int leaf, const WoTransition *c, const char *step)
 {
 	Search	   *search = arg;
 	Jsonb	   *remembered;
+	MemoryContext old = MemoryContextSwitchTo(search->step);
 	int			reached = wo_flow_move(search->flow, c, leaf, search->at->history, &remembered);
 
+	MemoryContextSwitchTo(old);
 	find(search, search->at, step, reached, remembered);
 }
 
@@ -234,6 +239,7 @@ explore(Search *search, Place *head, int to)
 {
 	search->last = head;
 	search->known = places_create(CurrentMemoryContext, 256, NULL);
+	search->step = AllocSetContextCreate(CurrentMemoryContext, "workorder step of a search", ALLOCSET_SMALL_SIZES);
 	begin(search);
 	for (Place *place = head->next; place != NULL; place = place->next)
 	{
@@ -242,6 +248,7 @@ explore(Search *search, Place *head, int to)
 			return place;
 		search->at = place;
 		visit_ways(search->flow, place->leaf, false, search->skip, add_way, search);
+		MemoryContextReset(search->step);
 	}
 	return NULL;
 }
@@ -289,6 +296,7 @@ wo_flow_check_needs(const WoFlow *flow, int to, const WoTransitionList *list)
 typedef struct Chart
 {
 	const WoFlow *flow;
+	const WoTransitionList *skip;	/* transitions that are not taken, NULL = none */
 	Bitmapset  *reached;		/* leaves */
 	Bitmapset  *recalled;		/* history nodes that something leads to */
 	Bitmapset **next;			/* [nstates]: leaves that a leaf leads to */
@@ -359,7 +367,7 @@ walk(Chart *chart)
 				if (bms_is_member(leaf, followed))
 					continue;
 				followed = bms_add_member(followed, leaf);
-				visit_ways(flow, leaf, leaf == wo_flow_initial(flow), NULL, lead, chart);
+				visit_ways(flow, leaf, leaf == wo_flow_initial(flow), chart->skip, lead, chart);
 				chart->reached = bms_add_members(chart->reached, chart->next[leaf]);
 				again = true;
 			}
@@ -749,12 +757,16 @@ warn_of_final(const WoFlow *flow, List **findings)
 
 		for (int i = 0; i < list->n && a != flow->action_create; i++)
 		{
+			Chart		without = {.flow = flow, .skip = list};
 			int			leaf;
 
 			if (list->item[i].target < 0 || !is_open_to_somebody(&list->item[i]))
 				continue;
 			leaf = wo_flow_enter(flow, list->item[i].target, NULL);
-			if (flow->states[leaf].done || wo_flow_check_needs(flow, leaf, list))
+			if (flow->states[leaf].done)
+				continue;
+			walk(&without);
+			if (!bms_is_member(leaf, without.reached))
 				continue;
 			wo_flow_read_add_finding(findings, "final_stays", list->item[i].where,
 									 "Make the final state an ordinary one, if it is meant to be left.",

@@ -1,6 +1,6 @@
 // Pictures of employees: where photo_url leads.
 
-import { before, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { ask, sql, stack, token } from './client.mjs';
 
@@ -11,10 +11,8 @@ const as = () => token('call_center', 'E7');
 const photo = async (id) => (await ask('GET', '/api/v1/employee?per_page=100', { as: as() })).json.data.find((employee) => employee.id === id).photo_url;
 const paths = (id) => [`/employee/${id}/photo`, `/api/v1/employee/${id}/photo`];
 
-before(() => {
-  stack('fixture', 'call_center');
-  sql('DELETE FROM call_center.photo');
-});
+before(() => stack('fixture', 'call_center'));
+after(() => stack('fixture', 'call_center'));
 
 test('where there is no picture, that is said as everything else is', async () => {
   for (const path of [...paths(7), ...paths(999), ...paths('99999999999999999999')]) {

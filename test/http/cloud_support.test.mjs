@@ -8,8 +8,8 @@ import { ask, base, sql, stack, token } from './client.mjs';
 
 const root = '/v3_1/workorder';
 const as = (actor) => token('cloud_support', actor);
-const get = (target, actor = 'U3') => ask('GET', target.startsWith('/v3_1') ? target : `${root}${target}`, { as: as(actor) });
-const post = (target, body, actor = 'U3', headers) => ask('POST', `${root}${target}`, { as: as(actor), body, headers });
+const get = (path, actor = 'U3') => ask('GET', path.startsWith('/v3_1') ? path : `${root}${path}`, { as: as(actor) });
+const post = (path, body, actor = 'U3', headers) => ask('POST', `${root}${path}`, { as: as(actor), body, headers });
 const form = [['Content-Type', 'application/x-www-form-urlencoded']];
 
 before(() => stack('fixture', 'cloud_support'));
@@ -17,6 +17,12 @@ before(() => stack('fixture', 'cloud_support'));
 function refused(answer, status, message) {
   assert.equal(answer.status, status, answer.text);
   assert.deepEqual(answer.json, { meta: { message, code: status }, data: {} });
+}
+
+// Where a link of ours leads; they are absolute.
+function target(link) {
+  assert.ok(link.startsWith(`${base.origin}/`), link);
+  return link.slice(base.origin.length);
 }
 
 // Follows next to the end, then previous back to the start; all that was seen.
@@ -33,9 +39,9 @@ async function turn(start, actor) {
     assert.ok(pages.length < 100, 'next never ends');
     assert.equal(data.results.length > 0, true, link);
     assert.equal(data.previous === null, pages.length === 1, link);
-    link = data.next === null ? null : new URL(data.next, base).pathname + new URL(data.next, base).search;
+    link = data.next === null ? null : target(data.next);
     if (data.previous !== null) {
-      const back = await get(data.previous, actor);
+      const back = await get(target(data.previous), actor);
       const there = await get(pages.at(-2), actor);
       assert.deepEqual(back.json, there.json);
     }
@@ -61,8 +67,8 @@ test('the list is turned page by page, and nothing is missing or seen twice', as
 
 test('other parameters stay in the links', async () => {
   const { next, previous } = (await get('/workorder_list?page_size=2&lang=%E4%B8%AD&page=2', 'A9')).json.data;
-  assert.equal(next, `${root}/workorder_list?page_size=2&lang=%E4%B8%AD&page=3`);
-  assert.equal(previous, `${root}/workorder_list?page_size=2&lang=%E4%B8%AD&page=1`);
+  assert.equal(target(next), `${root}/workorder_list?page_size=2&lang=%E4%B8%AD&page=3`);
+  assert.equal(target(previous), `${root}/workorder_list?page_size=2&lang=%E4%B8%AD&page=1`);
 });
 
 test('the conversation is turned page by page, the newest first', async () => {

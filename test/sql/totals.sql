@@ -239,9 +239,11 @@ DROP POLICY narrow ON item;
 REVOKE SELECT ON item FROM regress_totals_app;
 GRANT SELECT (id, title) ON item TO regress_totals_app;
 SET ROLE regress_totals_app;
+\set VERBOSITY terse
 SELECT workorder.total('regress_totals.item');
 \echo :SQLSTATE
 RESET ROLE;
+\set VERBOSITY sqlstate
 SELECT workorder.count_rows('item') = count(*) AS anew FROM item;
 
 -- a version of the flow in which a state is not for everybody any more

@@ -70,7 +70,7 @@ pick() { node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1
 
 # found <name> [what]: the first differences, those in what matches; nothing if there are none
 found() {
-  pick "$1" "r.differences.filter((d) => /${2:-}/.test(d.what)).slice(0, 3).map((d) => JSON.stringify(d)).join('\n')"
+  pick "$1" "r.differences.filter((d) => new RegExp('${2:-}').test(d.what)).slice(0, 3).map((d) => JSON.stringify(d)).join('\n')"
 }
 
 # notices <how much>: reads a mistake a line, which differences must show it,
