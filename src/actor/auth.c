@@ -650,11 +650,11 @@ token_seconds(void)
 static void
 append_base64url(StringInfo to, const void *bytes, int length)
 {
-	int			room = pg_b64_enc_len(length);
+	int			most = pg_b64_enc_len(length);
 	int			written;
 
-	enlargeStringInfo(to, room);
-	written = pg_b64_encode(bytes, length, to->data + to->len, room);
+	enlargeStringInfo(to, most);
+	written = pg_b64_encode(bytes, length, to->data + to->len, most);
 	if (written < 0)
 		elog(ERROR, "could not encode a token");
 	for (int i = 0; i < written; i++)

@@ -129,7 +129,7 @@ COMMENT ON FUNCTION workorder.attach(regclass, text, bytea, text, text, uuid) IS
 CREATE FUNCTION workorder.add_approver(relation regclass, key text, person text, how text DEFAULT 'parallel', note text DEFAULT NULL, weight int DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(add_approver.relation, add_approver.key, 'task add ' || jsonb_build_object('who', add_approver.person, 'how', add_approver.how, 'weight', add_approver.weight)::text, add_approver.note);
+  SELECT workorder.add_approver(add_approver.relation, workorder.ticket_by_key(add_approver.relation, add_approver.key), add_approver.person, add_approver.how, add_approver.note, add_approver.weight);
 END;
 COMMENT ON FUNCTION workorder.add_approver(regclass, text, text, text, text, int) IS
 'add_approver() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -137,7 +137,7 @@ COMMENT ON FUNCTION workorder.add_approver(regclass, text, text, text, text, int
 CREATE FUNCTION workorder.remove_approver(relation regclass, key text, person text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(remove_approver.relation, remove_approver.key, 'task remove ' || jsonb_build_object('who', remove_approver.person)::text, remove_approver.note);
+  SELECT workorder.remove_approver(remove_approver.relation, workorder.ticket_by_key(remove_approver.relation, remove_approver.key), remove_approver.person, remove_approver.note);
 END;
 COMMENT ON FUNCTION workorder.remove_approver(regclass, text, text, text) IS
 'remove_approver() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -145,7 +145,7 @@ COMMENT ON FUNCTION workorder.remove_approver(regclass, text, text, text) IS
 CREATE FUNCTION workorder.transfer_task(relation regclass, key text, person text, note text DEFAULT NULL, owner text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(transfer_task.relation, transfer_task.key, 'task transfer ' || jsonb_build_object('to', transfer_task.person, 'from', transfer_task.owner)::text, transfer_task.note);
+  SELECT workorder.transfer_task(transfer_task.relation, workorder.ticket_by_key(transfer_task.relation, transfer_task.key), transfer_task.person, transfer_task.note, transfer_task.owner);
 END;
 COMMENT ON FUNCTION workorder.transfer_task(regclass, text, text, text, text) IS
 'transfer_task() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION workorder.transfer_task(regclass, text, text, text, text) IS
 CREATE FUNCTION workorder.delegate_task(relation regclass, key text, person text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(delegate_task.relation, delegate_task.key, 'task delegate ' || jsonb_build_object('to', delegate_task.person)::text, delegate_task.note);
+  SELECT workorder.delegate_task(delegate_task.relation, workorder.ticket_by_key(delegate_task.relation, delegate_task.key), delegate_task.person, delegate_task.note);
 END;
 COMMENT ON FUNCTION workorder.delegate_task(regclass, text, text, text) IS
 'delegate_task() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION workorder.delegate_task(regclass, text, text, text) IS
 CREATE FUNCTION workorder.return_task(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(return_task.relation, return_task.key, 'task return {}', return_task.note);
+  SELECT workorder.return_task(return_task.relation, workorder.ticket_by_key(return_task.relation, return_task.key), return_task.note);
 END;
 COMMENT ON FUNCTION workorder.return_task(regclass, text, text) IS
 'return_task() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -169,7 +169,7 @@ COMMENT ON FUNCTION workorder.return_task(regclass, text, text) IS
 CREATE FUNCTION workorder.claim(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(claim.relation, claim.key, 'task claim {}', claim.note);
+  SELECT workorder.claim(claim.relation, workorder.ticket_by_key(claim.relation, claim.key), claim.note);
 END;
 COMMENT ON FUNCTION workorder.claim(regclass, text, text) IS
 'claim() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -177,7 +177,7 @@ COMMENT ON FUNCTION workorder.claim(regclass, text, text) IS
 CREATE FUNCTION workorder.release(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(release.relation, release.key, 'task release {}', release.note);
+  SELECT workorder.release(release.relation, workorder.ticket_by_key(release.relation, release.key), release.note);
 END;
 COMMENT ON FUNCTION workorder.release(regclass, text, text) IS
 'release() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -185,7 +185,7 @@ COMMENT ON FUNCTION workorder.release(regclass, text, text) IS
 CREATE FUNCTION workorder.send_back(relation regclass, key text, step text DEFAULT 'previous', note text DEFAULT NULL, onward text DEFAULT 'replay') RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(send_back.relation, send_back.key, 'task send_back ' || jsonb_build_object('to', send_back.step, 'then', send_back.onward)::text, send_back.note);
+  SELECT workorder.send_back(send_back.relation, workorder.ticket_by_key(send_back.relation, send_back.key), send_back.step, send_back.note, send_back.onward);
 END;
 COMMENT ON FUNCTION workorder.send_back(regclass, text, text, text, text) IS
 'send_back() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -193,7 +193,7 @@ COMMENT ON FUNCTION workorder.send_back(regclass, text, text, text, text) IS
 CREATE FUNCTION workorder.withdraw(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(withdraw.relation, withdraw.key, 'task withdraw {}', withdraw.note);
+  SELECT workorder.withdraw(withdraw.relation, workorder.ticket_by_key(withdraw.relation, withdraw.key), withdraw.note);
 END;
 COMMENT ON FUNCTION workorder.withdraw(regclass, text, text) IS
 'withdraw() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -201,7 +201,7 @@ COMMENT ON FUNCTION workorder.withdraw(regclass, text, text) IS
 CREATE FUNCTION workorder.take_back(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(take_back.relation, take_back.key, 'task take_back {}', take_back.note);
+  SELECT workorder.take_back(take_back.relation, workorder.ticket_by_key(take_back.relation, take_back.key), take_back.note);
 END;
 COMMENT ON FUNCTION workorder.take_back(regclass, text, text) IS
 'take_back() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION workorder.take_back(regclass, text, text) IS
 CREATE FUNCTION workorder.remind(relation regclass, key text, note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(remind.relation, remind.key, 'task remind {}', remind.note);
+  SELECT workorder.remind(remind.relation, workorder.ticket_by_key(remind.relation, remind.key), remind.note);
 END;
 COMMENT ON FUNCTION workorder.remind(regclass, text, text) IS
 'remind() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
@@ -217,7 +217,7 @@ COMMENT ON FUNCTION workorder.remind(regclass, text, text) IS
 CREATE FUNCTION workorder.copy_to(relation regclass, key text, people text[], note text DEFAULT NULL) RETURNS workorder.act_result
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
-  SELECT workorder.act(copy_to.relation, copy_to.key, 'task copy ' || jsonb_build_object('to', copy_to.people)::text, copy_to.note);
+  SELECT workorder.copy_to(copy_to.relation, workorder.ticket_by_key(copy_to.relation, copy_to.key), copy_to.people, copy_to.note);
 END;
 COMMENT ON FUNCTION workorder.copy_to(regclass, text, text[], text) IS
 'copy_to() of the ticket with this key, see ticket_number(). Raises WO400 for what is no key of the table, WO404 where the caller sees no such ticket.';
